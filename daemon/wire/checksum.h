@@ -1,0 +1,21 @@
+/* The Internet checksum (RFC 1071): sums of 16-bit words in one's complement, in network order. */
+#ifndef ACKD_WIRE_CHECKSUM_H
+#define ACKD_WIRE_CHECKSUM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Adds `length` bytes to a running sum that may begin with 0 or a pseudo-header's sum. All pieces but the last must have an even length. */
+uint64_t checksum_add(uint64_t sum, const void *data, size_t length);
+
+/* Folds a running sum to 16 bits, not complemented. */
+uint16_t checksum_fold(uint64_t sum);
+
+/* Folds and complements: the value for the header field, host order. */
+static inline uint16_t checksum_finish(uint64_t sum)
+{
+    return (uint16_t)~checksum_fold(sum);
+}
+
+#endif
