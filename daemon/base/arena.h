@@ -25,7 +25,8 @@ struct arena *arena_new(const struct arena_source *source, size_t limit);
 /* Gives every chunk back to the source, whether or not its objects were freed. */
 void arena_free(struct arena *arena);
 
-/* A block of at least `bytes` (1 .. 16 MiB), from a power-of-two class of 64 bytes and up; NULL at the limit. Contents are undefined. */
+/* A block of at least `bytes` (1 .. 16 MiB), aligned to 64 bytes when the source's chunks are; NULL at the limit. Contents are undefined. Up to 64 KiB it comes from a
+ * power-of-two class of 64 bytes and up and is kept for reuse; above, it is rounded up to pages, taken from the source and given back to it at release. */
 void *arena_alloc(struct arena *arena, size_t bytes);
 
 /* Gives a block back; `bytes` is what was asked for. NULL is allowed. */
@@ -45,7 +46,7 @@ void arena_stats(const struct arena *arena, struct arena_stats *out);
 /* Objects of one size, zeroed at allocation. */
 struct slab {
     struct arena *arena;
-    size_t size;      /* bytes of one object, rounded up to 8 */
+    size_t size;      /* bytes of one object, 1 .. 64 KiB, rounded up to 8 */
     void *free;       /* singly linked through the first word */
     size_t in_use;    /* objects */
 };
