@@ -10,7 +10,6 @@
     X(uint32_t, irs, "seq", "initial receive sequence number")                                                         \
     X(uint32_t, snd_una, "seq", "oldest unacknowledged sequence number")                                               \
     X(uint32_t, snd_nxt, "seq", "next sequence number to send")                                                        \
-    X(uint32_t, snd_max, "seq", "highest sequence number sent, plus one")                                              \
     X(uint32_t, snd_wnd, "bytes", "send window, scaled")                                                               \
     X(uint32_t, snd_max_wnd, "bytes", "largest send window seen")                                                      \
     X(uint32_t, snd_wl1, "seq", "segment sequence number of the last window update")                                   \

@@ -49,7 +49,6 @@
     X(ACK_IN_LISTEN, "an acknowledgment arrived at a listener")                                                        \
     X(BAD_ACK_IN_SYN_SENT, "the answer to our SYN acknowledged something else")                                        \
     X(BAD_ACK_IN_SYN_RECEIVED, "the handshake's last ACK acknowledged something else")                                 \
-    X(SYN_IN_SYN_RECEIVED, "a SYN in the window of a half-open connection")                                            \
     X(DATA_AFTER_CLOSE, "data arrived that nobody will read")                                                          \
     X(CLOSED_WITH_UNREAD_DATA, "the user closed before reading all data")                                              \
     X(ABORTED, "the user aborted the connection")                                                                      \

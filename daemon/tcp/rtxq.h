@@ -48,10 +48,10 @@ struct rtxq {
 void rtxq_init(struct rtxq *q);
 void rtxq_clear(struct rtxq *q, struct slab *runs);
 
-/* What is not left in the network: RFC 6675 pipe = bytes neither SACKed nor lost, plus retransmissions outstanding. A run that is LOST and RETRANS counts once. */
+/* RFC 6675's pipe, what is deemed in the network: bytes neither SACKed nor lost. A retransmission clears LOST, so its bytes count again. */
 static inline uint32_t rtxq_pipe(const struct rtxq *q)
 {
-    return q->bytes - q->sacked - q->lost + q->retrans;
+    return q->bytes - q->sacked - q->lost;
 }
 
 /* New data [start, end), start == end of the queue. Merges with the last run when history is equal (same times, mss, flags, delivered). False when out of memory. */
@@ -100,7 +100,7 @@ struct rtx_run *rtxq_split(struct rtxq *q, struct slab *runs, struct rtx_run *r,
 struct rtx_run *rtxq_first(const struct rtxq *q);
 struct rtx_run *rtxq_last(const struct rtxq *q);
 struct rtx_run *rtxq_next(const struct rtxq *q, const struct rtx_run *r); /* by sequence; NULL at the end */
-/* The first run that is LOST and not RETRANS, by sequence; NULL. */
+/* The first run that is LOST, by sequence; NULL. LOST and RETRANS, LOST and SACKED exclude each other. */
 struct rtx_run *rtxq_first_lost(const struct rtxq *q);
 /* The run that holds sequence number s; NULL. */
 struct rtx_run *rtxq_at(const struct rtxq *q, tcp_seq s);
