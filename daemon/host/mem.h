@@ -1,0 +1,10 @@
+/* Where the arenas of the daemon get their chunks. */
+#ifndef ACKD_HOST_MEM_H
+#define ACKD_HOST_MEM_H
+
+#include "base/arena.h"
+
+/* Anonymous private mappings: zeroed, page-aligned, and really given back when they are. */
+extern const struct arena_source mem_mmap;
+
+#endif
