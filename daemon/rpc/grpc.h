@@ -96,8 +96,13 @@ void grpc_server_add(struct grpc_server *server, const struct grpc_method *metho
 void grpc_server_set_health(struct grpc_server *server, const char *service, bool serving);
 /* Takes over a listening Unix socket. `read_only` marks its peers. 0 or -errno. */
 int grpc_server_listen(struct grpc_server *server, int listen_fd, bool read_only);
+/* Takes over one connected Unix stream socket, as accept would give it. 0 or -errno (the descriptor stays the caller's then). */
+int grpc_server_attach(struct grpc_server *server, int fd, bool read_only);
 /* No new calls; GOAWAY to everybody. */
 void grpc_server_drain(struct grpc_server *server);
+/* The number of ackd.v1.Role that the option of this method ("/ackd.v1.Tcp/Send") names in the descriptor set; 0 (unspecified) when
+ * it names none, -ENOENT when the set has no such method. health and reflection have none and are open to everybody: authorize() is not asked. */
+int grpc_method_role(const struct grpc_server *server, const char *path);
 
 /* ---- a call ----------------------------------------------------------------------------------------------- */
 
