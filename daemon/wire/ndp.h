@@ -12,7 +12,7 @@
 #define NDP_PREFIXES_MAX 8u
 /* The longest message that ndp_build() writes: a router advertisement with two link addresses, MTU
  * and all prefixes. */
-#define NDP_LENGTH_MAX (16u + 8u + 8u + 8u + NDP_PREFIXES_MAX * 32u)
+#define NDP_LENGTH_MAX (24u + 8u + 8u + 8u + NDP_PREFIXES_MAX * 32u)
 #define NDP_HOP_LIMIT 255u
 
 struct ndp_prefix {

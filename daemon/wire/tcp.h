@@ -83,13 +83,14 @@ void tcp_opts_parse(const uint8_t *bytes, const struct tcp_hdr *hdr, struct tcp_
 void tcp_hdr_build(uint8_t bytes[TCP_HEADER_MIN], const struct tcp_hdr *hdr);
 
 /* Writes the options that `opts` asks for into at most 40 bytes, in Linux's order and padding: SYN: mss, sackOK, TS (or nop nop sackOK),
- * nop wscale, fast open; else: nop nop TS, nop nop sack (as many blocks as fit), user timeout. The rest is zero (MUST-69). Returns the length, a multiple of 4. */
+ * nop wscale, fast open; else: nop nop TS, nop nop sack (as many blocks as fit), user timeout (left out where even that finds no room). The rest is zero (MUST-69). Returns the length, a multiple of 4. */
 uint8_t tcp_opts_build(uint8_t bytes[40], const struct tcp_opts *opts);
 
 /* The pseudo-header's sum (RFC 9293 3.1, RFC 8200 8.1), not complemented: what a device with checksum offload wants in the field. `length` is header and payload. */
 uint16_t tcp_pseudo_sum(const struct ip_addr *src, const struct ip_addr *dst, uint32_t length);
 
-/* "SA", "S.", "SYN,ACK", "CEUAPRSF" columns with dots: any usual spelling to bits; false when it is none. */
+/* "SA", "S.", "SYN,ACK", "CEUAPRSF" columns with dots, "-" or "none": any usual spelling to bits; false when it is none. "AE" alone is the bit of that
+ * name; ACK with ECE is "EA". */
 bool tcp_flags_parse(const char *text, uint16_t *flags);
 /* The eight-column form "CEUAPRSF" with '.' for a clear bit, nine with a leading 'e' when AE is set. */
 char *tcp_flags_format(uint16_t flags, char text[10]);
