@@ -7,6 +7,12 @@
 #include "base/list.h"
 #include "base/rng.h"
 #include "net/net.h"
+#include "wire/arp.h"
+#include "wire/eth.h"
+#include "wire/icmp.h"
+#include "wire/ipv4.h"
+#include "wire/ipv6.h"
+#include "wire/ndp.h"
 
 #define NET_ADDRESSES_MAX 64u
 #define NET_ROUTES_MAX 64u
@@ -42,7 +48,7 @@ struct net_packet {
     uint32_t length;
     uint64_t id;     /* the connection, 0 none */
     struct net_offload offload; /* csum_start counts from the packet's first byte */
-    uint8_t link_header[14];
+    uint8_t link_header[ETH_HEADER];
 };
 
 struct neighbour {
@@ -133,7 +139,6 @@ struct net_rx {
     const uint8_t *link_src; /* NULL when looped */
     bool looped;             /* it never left this machine */
     bool link_group;         /* link destination broadcast or multicast */
-    bool link_to_us;         /* link destination is our own unicast address */
     /* from the IP header */
     uint32_t ip_offset, ip_length; /* of the whole packet */
     struct ip_addr src, dst;
@@ -164,10 +169,15 @@ bool offload_check(struct net *net, const struct net_rx *rx);
 /* net.c: hands a segment to the engine. */
 void net_tcp_input(struct net *net, struct net_rx *rx);
 
-/* icmp.c: our own errors, when RFC 1122 3.2.2 and RFC 4443 2.4 allow one about this packet. */
-enum icmp_error { ICMP_ERROR_PROTOCOL, ICMP_ERROR_PORT, ICMP_ERROR_OPTION };
-/* `pointer`: offset of the offending octet within the packet (IPv6 parameter problem). */
-void icmp_error(struct net *net, const struct net_rx *rx, enum icmp_error what, uint32_t pointer);
+/* icmp.c: an error of ours about this packet, when RFC 1122 3.2.2, RFC 4443 2.4 and the rate limit allow one. */
+struct icmp_complaint {
+    uint8_t type, code;
+    uint32_t pointer;  /* of a parameter problem: offset in the packet */
+    bool to_group_too; /* a multicast destination does not forbid it (RFC 4443 2.4(e.3)) */
+};
+void icmp_error(struct net *net, const struct net_rx *rx, const struct icmp_complaint *complaint);
+/* Tells the engine of a packet of ours that never left: its next hop does not answer (RFC 4861 7.2.2). */
+void icmp_local_unreachable(struct net *net, ackd_time now, const struct net_packet *packet);
 
 /* ---- a packet on its way down ----------------------------------------------------------------------------- */
 
@@ -197,7 +207,7 @@ static inline uint32_t ip_build(uint8_t *header, const struct ip_out *out)
 }
 static inline uint32_t ip_header_length(const struct ip_addr *dst)
 {
-    return ip_addr_is_v4(dst) ? 20 : 40;
+    return ip_addr_is_v4(dst) ? IPV4_HEADER_MIN : IPV6_HEADER;
 }
 
 /* loopback.c */
@@ -216,7 +226,6 @@ struct net_addr *address_find_any(struct net *net, const struct ip_addr *addr);
 bool address_is_broadcast(const struct net *net, const struct ip_addr *addr);
 /* Is it the solicited-node multicast address (RFC 4291 2.7.1) of one of ours? */
 bool address_is_our_solicited_node(const struct net *net, const struct ip_addr *addr);
-void address_solicited_node(const struct ip_addr *addr, struct ip_addr *out);
 
 /* route.c: is dst a neighbour on the link? */
 bool route_on_link(const struct net *net, const struct ip_addr *dst);

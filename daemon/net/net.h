@@ -26,7 +26,7 @@ struct net;
     X(IP_HEADER_LENGTH, "an impossible IP header length")                                                              \
     X(IP_LENGTH, "an IP length beyond the frame")                                                                      \
     X(IP_CHECKSUM, "the IPv4 header checksum is wrong")                                                                \
-    X(IP_TTL, "a TTL or hop limit of zero")                                                                            \
+    X(IP_OPTIONS, "an IPv4 option of impossible length")                                                                       \
     X(IP_SOURCE_INVALID, "a source address that no host can have")                                                     \
     X(IP_DESTINATION, "an IP destination that is not ours")                                                            \
     X(IP_FRAGMENT, "a fragment: reassembly is not done")                                                               \
