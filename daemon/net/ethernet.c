@@ -1,9 +1,12 @@
-/* Ethernet (RFC 894, RFC 2464) with the virtio offload header beside it: the door through which frames enter.
+/* Ethernet (RFC 894, RFC 2464) with the virtio offload header beside it: the door through which
+ * frames enter.
  *
- * A frame is for us when its destination is our address, the broadcast address or a group; which groups we are in, the IP layer decides.
- * The offload header is a promise of whoever wrote the frame: "the checksum at this place is still partial", "this is a train of segments
- * of this size". A promise that does not fit the bytes would let a peer on the link slip segments past the checksum (MUST-3), so
- * it is held against the frame twice: here against its bounds, and at the transport header by offload_check(). */
+ * A frame is for us when its destination is our address, the broadcast address or a group; which
+ * groups we are in, the IP layer decides. The offload header is a promise of whoever wrote the
+ * frame: "the checksum at this place is still partial", "this is a train of segments of this size".
+ * A promise that does not fit the bytes would let a peer on the link slip segments past the
+ * checksum (MUST-3), so it is held against the frame twice: here against its bounds, and at the
+ * transport header by offload_check(). */
 #include "net/internal.h"
 
 enum { TCP_CHECKSUM_AT = 16, UDP_CHECKSUM_AT = 6 };
@@ -62,7 +65,8 @@ static bool tag_is_ours(const struct eth_hdr *eth)
 void net_input(struct net *net, ackd_time now, struct pkt *pkt, uint32_t offset, uint32_t length,
                const struct net_offload *offload)
 {
-    struct net_rx rx = {.now = now, .pkt = pkt, .frame = offset, .offset = offset, .length = length};
+    struct net_rx rx = {
+        .now = now, .pkt = pkt, .frame = offset, .offset = offset, .length = length};
     if (offload) {
         rx.offload = *offload;
     }

@@ -1,9 +1,11 @@
 /* IPv4 (RFC 791, RFC 1122 section 3): what a host checks on input, and the header it writes.
  *
- * Strong host model (RFC 1122 3.3.4.2). A packet is taken when it is addressed to one of our addresses, to the limited or one of our directed
- * broadcasts, or to all hosts; the last three only so that ICMP and TCP can refuse them by their own rules. A TTL is not looked at: a host must not
- * discard for it (RFC 1122 3.2.1.7). Fragments are refused, whole packets leave with DF set and are atomic (RFC 6864 4.1), so
- * that their id means nothing and is 0; a device that cuts a super-frame numbers from there. */
+ * Strong host model (RFC 1122 3.3.4.2). A packet is taken when it is addressed to one of our
+ * addresses, to the limited or one of our directed broadcasts, or to all hosts; the last three only
+ * so that ICMP and TCP can refuse them by their own rules. A TTL is not looked at: a host must not
+ * discard for it (RFC 1122 3.2.1.7). Fragments are refused, whole packets leave with DF set and are
+ * atomic (RFC 6864 4.1), so that their id means nothing and is 0; a device that cuts a super-frame
+ * numbers from there. */
 #include "net/internal.h"
 
 static enum net_drop drop_of(enum ipv4_error error)
@@ -35,7 +37,8 @@ static bool source_valid(struct net *net, const struct net_rx *rx)
 
 static bool destination_is_ours(struct net *net, struct net_rx *rx)
 {
-    static const struct ip_addr all_hosts = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 224, 0, 0, 1}};
+    static const struct ip_addr all_hosts = {
+        {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 224, 0, 0, 1}};
     rx->ip_group = ip_addr_is_limited_broadcast(&rx->dst) || ip_addr_equal(&rx->dst, &all_hosts) ||
                    address_is_broadcast(net, &rx->dst);
     if (rx->ip_group) {
@@ -45,8 +48,10 @@ static bool destination_is_ours(struct net *net, struct net_rx *rx)
     return !from_outside && address_find(net, &rx->dst) != NULL;
 }
 
-/* MUST-50: unknown options are passed over. MUST-51 to 53: a source route only where it is allowed and has come to its end. */
-static enum net_drop check_options(const struct net *net, const uint8_t *bytes, const struct ipv4_hdr *ip)
+/* MUST-50: unknown options are passed over. MUST-51 to 53: a source route only where it is allowed
+ * and has come to its end. */
+static enum net_drop check_options(const struct net *net, const uint8_t *bytes,
+                                   const struct ipv4_hdr *ip)
 {
     struct ipv4_opts opts;
     ipv4_opts_parse(bytes, ip, &opts);

@@ -1,8 +1,10 @@
-/* IPv6 (RFC 8200): what a host checks on input, the way past the extension headers, and the header it writes.
+/* IPv6 (RFC 8200): what a host checks on input, the way past the extension headers, and the header
+ * it writes.
  *
- * An IPv4-mapped address never belongs on a wire (RFC 4291 2.5.5.2); here it would even be taken for the IPv4 address itself, since both families share one
- * address type, so it is refused first of all. A hop limit of zero is no reason for the destination to discard (RFC 8200 section 3). Fragments are
- * refused, but for the atomic ones (RFC 6946). */
+ * An IPv4-mapped address never belongs on a wire (RFC 4291 2.5.5.2); here it would even be taken
+ * for the IPv4 address itself, since both families share one address type, so it is refused first
+ * of all. A hop limit of zero is no reason for the destination to discard (RFC 8200 section 3).
+ * Fragments are refused, but for the atomic ones (RFC 6946). */
 #include "net/internal.h"
 
 static bool source_valid(struct net *net, const struct net_rx *rx)
@@ -16,12 +18,14 @@ static bool source_valid(struct net *net, const struct net_rx *rx)
     if (ip_addr_is_loopback(&rx->src)) {
         return false;
     }
-    /* Neighbour discovery speaks from "::", and a duplicate of ours speaks from our own address: ndp.c judges them. */
+    /* Neighbour discovery speaks from "::", and a duplicate of ours speaks from our own address:
+     * ndp.c judges them. */
     bool odd = ip_addr_is_unspecified(&rx->src) || address_find(net, &rx->src);
     return !odd || rx->protocol == IP_PROTOCOL_ICMPV6;
 }
 
-/* RFC 4291 2.8: the groups of every host, on the interface and on the link, and the solicited-node groups of our addresses. */
+/* RFC 4291 2.8: the groups of every host, on the interface and on the link, and the solicited-node
+ * groups of our addresses. */
 static bool group_is_ours(const struct net *net, const struct ip_addr *dst)
 {
     static const struct ip_addr own_node = {{0xff, 0x01, [15] = 1}};

@@ -1,8 +1,9 @@
 /* Packets to our own addresses (RFC 1122 3.2.1.3(g): they never leave the host).
  *
- * They are copied once, queued as the packets they would be on a wire, and come back up through the same input code on the next turn of the host's cycle.
- * What a device would have to finish is not done at all: a super-frame returns as a super-frame with its segment size, and a sum that
- * never crossed a wire needs no check. The queue is bounded in packets and bytes. */
+ * They are copied once, queued as the packets they would be on a wire, and come back up through the
+ * same input code on the next turn of the host's cycle. What a device would have to finish is not
+ * done at all: a super-frame returns as a super-frame with its segment size, and a sum that never
+ * crossed a wire needs no check. The queue is bounded in packets and bytes. */
 #include "net/internal.h"
 
 bool loopback_push(struct net *net, struct net_packet *packet)

@@ -1,14 +1,14 @@
 /* The life of net/, its doors, and the order in which it does things when time passes.
  *
- * Nothing here happens by itself: a frame enters by net_input(), time by net_timeout(), and whatever they caused lies in the outbox or in the engine
- * until net_flush() fetches it. Packets to ourselves are delivered when time passes, so that a loop of answers takes one turn of the
- * host's cycle each and never a deeper stack. */
+ * Nothing here happens by itself: a frame enters by net_input(), time by net_timeout(), and
+ * whatever they caused lies in the outbox or in the engine until net_flush() fetches it. Packets to
+ * ourselves are delivered when time passes, so that a loop of answers takes one turn of the host's
+ * cycle each and never a deeper stack. */
 #include "net/internal.h"
 
-const struct tcp_reason_text net_drop_text[NET_DROPS] = {
-    [NET_DROP_NONE] = {"NONE", ""},
+const struct tcp_reason_text net_drop_text[NET_DROPS] = {[NET_DROP_NONE] = {"NONE", ""},
 #define X(name, sentence) [NET_DROP_##name] = {#name, sentence},
-    NET_DROP_REASONS(X)
+                                                         NET_DROP_REASONS(X)
 #undef X
 };
 

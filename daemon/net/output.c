@@ -1,13 +1,15 @@
-/* The way out: what waits is a FIFO of finished frames (the outbox); what the engine has to say is fetched segment by segment and gets its headers
- * in place, without a copy of the payload.
+/* The way out: what waits is a FIFO of finished frames (the outbox); what the engine has to say is
+ * fetched segment by segment and gets its headers in place, without a copy of the payload.
  *
- * The outbox goes first: an ARP request or an echo reply is small and old, and the segments behind may depend on it. A segment whose next hop has
- * no known link address is copied, super-frames too, into that neighbour's queue, and the engine is told that it waits: the one it
- * waits for never holds up another (each has a queue of its own). */
+ * The outbox goes first: an ARP request or an echo reply is small and old, and the segments behind
+ * may depend on it. A segment whose next hop has no known link address is copied, super-frames too,
+ * into that neighbour's queue, and the engine is told that it waits: the one it waits for never
+ * holds up another (each has a queue of its own). */
 #include <errno.h>
 #include "net/internal.h"
 
-/* ---- packets and FIFOs ------------------------------------------------------------------------------------ */
+/* ---- packets and FIFOs
+ * ------------------------------------------------------------------------------------ */
 
 struct net_packet *packet_new(struct net *net, uint32_t length)
 {
@@ -67,13 +69,13 @@ void fifo_clear(struct net *net, struct net_fifo *fifo)
     }
 }
 
-static void link_header(const struct net *net, uint8_t header[ETH_HEADER_VLAN],
-                        const uint8_t dst[ETH_ADDR], uint16_t type)
+static void link_header(const struct net *net, struct net_frame *frame, const uint8_t dst[ETH_ADDR],
+                        uint16_t type)
 {
     struct eth_hdr eth = {.type = type};
     memcpy(eth.dst, dst, ETH_ADDR);
     memcpy(eth.src, net->config.mac, ETH_ADDR);
-    eth_hdr_build(header, &eth);
+    frame->header_len = eth_hdr_build(frame->header, &eth);
 }
 
 static uint16_t ethertype_of(const struct ip_addr *addr)
@@ -90,11 +92,13 @@ void outbox_push(struct net *net, struct net_packet *packet, const uint8_t dst_m
         packet_free(net, packet);
         return;
     }
-    link_header(net, packet->link_header, dst_mac, ethertype);
+    memcpy(packet->link_dst, dst_mac, ETH_ADDR);
+    packet->link_type = ethertype;
     fifo_push(&net->outbox, packet);
 }
 
-/* ---- where a packet goes ---------------------------------------------------------------------------------- */
+/* ---- where a packet goes
+ * ---------------------------------------------------------------------------------- */
 
 enum way { WAY_LOOP, WAY_SEND, WAY_WAIT, WAY_UNREACHABLE };
 
@@ -147,11 +151,13 @@ void output_packet(struct net *net, ackd_time now, struct net_packet *packet,
     }
 }
 
-/* ---- segments --------------------------------------------------------------------------------------------- */
+/* ---- segments
+ * --------------------------------------------------------------------------------------------- */
 
 enum { TCP_FLAGS_AT = 13, TCP_CHECKSUM_AT = 16 };
 
-/* What the device still has to do, with csum_start counted from `ip_at` bytes before the IP header. */
+/* What the device still has to do, with csum_start counted from `ip_at` bytes before the IP header.
+ */
 static struct net_offload segment_offload(const struct tcp_tx *tx, uint32_t ip_at)
 {
     struct net_offload o = {.needs_checksum = tx->checksum_partial, .gso_size = tx->gso_size};
@@ -186,8 +192,8 @@ static uint32_t segment_headers(const struct tcp_tx *tx, uint8_t *at)
 static void segment_frame(const struct net *net, struct tcp_tx *tx, const uint8_t mac[ETH_ADDR],
                           struct net_frame *frame)
 {
-    link_header(net, frame->header, mac, ethertype_of(&tx->dst));
-    frame->header_len = (uint16_t)(ETH_HEADER + segment_headers(tx, frame->header + ETH_HEADER));
+    link_header(net, frame, mac, ethertype_of(&tx->dst));
+    frame->header_len += (uint16_t)segment_headers(tx, frame->header + ETH_HEADER);
     frame->id = tx->id;
     frame->n_ranges = tx->n_ranges;
     memcpy(frame->range, tx->range, tx->n_ranges * sizeof tx->range[0]);
@@ -243,7 +249,8 @@ static bool segment_out(struct net *net, ackd_time now, struct net_frame *frame)
     return false;
 }
 
-/* ---- the door --------------------------------------------------------------------------------------------- */
+/* ---- the door
+ * --------------------------------------------------------------------------------------------- */
 
 static bool outbox_frame(struct net *net, struct net_frame *frame)
 {
@@ -253,8 +260,7 @@ static bool outbox_frame(struct net *net, struct net_frame *frame)
     }
     net->in_flight = packet;
     frame->id = packet->id;
-    frame->header_len = ETH_HEADER;
-    memcpy(frame->header, packet->link_header, ETH_HEADER);
+    link_header(net, frame, packet->link_dst, packet->link_type);
     frame->n_ranges = 1;
     frame->range[0] = (struct tcp_range){packet->pkt->data, packet->length};
     frame->length = ETH_HEADER + packet->length;

@@ -1,11 +1,14 @@
 /* Path MTU, per destination (RFC 1191, RFC 8201).
  *
- * Routers that cannot forward a packet with DF set say so, and name the next hop's MTU. It holds for everything that goes to that destination, so
- * it is remembered here and not in a connection. A path may change back: ten minutes after the last decrease (RFC 1191 6.3) the entry is
- * void and the link's MTU is tried again. Expiry is seen when the entry is next looked at: no timer wakes an idle daemon for it.
+ * Routers that cannot forward a packet with DF set say so, and name the next hop's MTU. It holds
+ * for everything that goes to that destination, so it is remembered here and not in a connection. A
+ * path may change back: ten minutes after the last decrease (RFC 1191 6.3) the entry is void and
+ * the link's MTU is tried again. Expiry is seen when the entry is next looked at: no timer wakes an
+ * idle daemon for it.
  *
- * The cache is bounded; when it is full the entry that was updated longest ago goes. Nothing here believes less than 552 (IPv4) or 1280
- * (IPv6) bytes: a forged message could otherwise make us send tiny segments (RFC 5927 section 7). */
+ * The cache is bounded; when it is full the entry that was updated longest ago goes. Nothing here
+ * believes less than 552 (IPv4) or 1280 (IPv6) bytes: a forged message could otherwise make us send
+ * tiny segments (RFC 5927 section 7). */
 #include "net/internal.h"
 
 #define PMTU_LIFE_NS (600 * NS_PER_S)

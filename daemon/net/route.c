@@ -1,23 +1,29 @@
-/* Where a packet goes next (RFC 1122 3.3.1): to its destination when that is on our link, else to a gateway.
+/* Where a packet goes next (RFC 1122 3.3.1): to its destination when that is on our link, else to a
+ * gateway.
  *
- * On link are the subnets of our addresses and every IPv6 link-local address (RFC 4861 5.1). The longest matching prefix decides; with
- * equal lengths the connected one. A route is used only while its gateway is on link, so a removed address silences the routes behind it and
- * gives them back when it returns. Both tables are small by their bounds (64 each): they are searched from one end to the other. */
+ * On link are the subnets of our addresses and every IPv6 link-local address (RFC 4861 5.1). The
+ * longest matching prefix decides; with equal lengths the connected one. A route is used only while
+ * its gateway is on link, so a removed address silences the routes behind it and gives them back
+ * when it returns. Both tables are small by their bounds (64 each): they are searched from one end
+ * to the other. */
 #include <errno.h>
 #include "net/internal.h"
 
 static bool same_prefix(const struct ip_prefix *a, const struct ip_prefix *b)
 {
-    return a->length == b->length && ip_prefix_contains(a, &b->addr) && ip_prefix_contains(b, &a->addr);
+    return a->length == b->length && ip_prefix_contains(a, &b->addr) &&
+           ip_prefix_contains(b, &a->addr);
 }
 
-/* The length of the longest connected prefix around dst, or -1. Loopback addresses are on no link. */
+/* The length of the longest connected prefix around dst, or -1. Loopback addresses are on no link.
+ */
 static int connected(const struct net *net, const struct ip_addr *dst)
 {
     int best = -1;
     for (unsigned i = 0; i < net->n_addresses; i++) {
         const struct net_addr *a = &net->address[i];
-        if (a->state != NET_ADDR_DUPLICATE && a->prefix.length > best && ip_prefix_contains(&a->prefix, dst)) {
+        if (a->state != NET_ADDR_DUPLICATE && a->prefix.length > best &&
+            ip_prefix_contains(&a->prefix, dst)) {
             best = a->prefix.length;
         }
     }
@@ -29,7 +35,8 @@ static int connected(const struct net *net, const struct ip_addr *dst)
 
 bool route_on_link(const struct net *net, const struct ip_addr *dst)
 {
-    return net->config.link != NET_LINK_NONE && !ip_addr_is_loopback(dst) && connected(net, dst) >= 0;
+    return net->config.link != NET_LINK_NONE && !ip_addr_is_loopback(dst) &&
+           connected(net, dst) >= 0;
 }
 
 bool route_next_hop(const struct net *net, const struct ip_addr *dst, struct ip_addr *next_hop)
@@ -100,7 +107,8 @@ unsigned net_route_list(const struct net *net, struct net_route *out, unsigned m
     unsigned n = 0;
     for (unsigned i = 0; i < net->n_addresses && n < max; i++) {
         const struct net_addr *a = &net->address[i];
-        if (a->state != NET_ADDR_DUPLICATE && net->config.link != NET_LINK_NONE && !ip_addr_is_loopback(&a->prefix.addr)) {
+        if (a->state != NET_ADDR_DUPLICATE && net->config.link != NET_LINK_NONE &&
+            !ip_addr_is_loopback(&a->prefix.addr)) {
             out[n++] = (struct net_route){.prefix = a->prefix};
         }
     }
