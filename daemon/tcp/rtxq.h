@@ -14,6 +14,8 @@
 #include "wire/tcp.h"
 
 #define RTXQ_MAX_RUNS 4096
+/* What the peer's SACK blocks and our new data may use of them; the rest is for the splits that retransmission needs. */
+#define RTXQ_SHARED_RUNS (RTXQ_MAX_RUNS / 4 * 3)
 
 enum {
     RTX_SACKED = 1,    /* the peer reported it */
@@ -48,17 +50,20 @@ struct rtxq {
 void rtxq_init(struct rtxq *q);
 void rtxq_clear(struct rtxq *q, struct slab *runs);
 
-/* RFC 6675's pipe, what is deemed in the network: bytes neither SACKed nor lost. A retransmission clears LOST, so its bytes count again. */
+/* What has not left the network (RFC 6675 section 4, pipe), in bytes: neither SACKed nor deemed lost. A retransmission clears LOST, so it
+ * counts once, in place of what was lost; `retrans` says how much of this is retransmissions. */
 static inline uint32_t rtxq_pipe(const struct rtxq *q)
 {
     return q->bytes - q->sacked - q->lost;
 }
 
-/* New data [start, end), start == end of the queue. Merges with the last run when history is equal (same times, mss, flags, delivered). False when out of memory. */
+/* New data [start, end), start == end of the queue. Merges with the last run when history is equal (same times, mss, flags, delivered). False when out of memory or
+ * at the bound of runs: it cannot be sent before something is acknowledged. */
 bool rtxq_sent(struct rtxq *q, struct slab *runs, tcp_seq start, tcp_seq end, uint16_t mss, uint8_t flags, ackd_time now, uint64_t delivered, ackd_time delivered_at);
 
 /* The part [start, end) of run `r` was retransmitted at `now`: splits as needed, clears LOST, sets RETRANS and EVER_RETRANS, moves it to the end of by_time. Returns the run that now
- * is exactly (or, at the bound of runs, at least) that part, NULL when out of memory (then nothing changed). */
+ * is exactly (or, at the bound of runs, at least) that part, NULL when out of memory (then nothing changed). The run before it may merge into the one
+ * before that; `r` and what follows stay where they are. */
 struct rtx_run *rtxq_retransmitted(struct rtxq *q, struct slab *runs, struct rtx_run *r, tcp_seq start, tcp_seq end, uint16_t mss, ackd_time now, uint64_t delivered, ackd_time delivered_at);
 
 /* What an ACK and its SACK blocks taught. */

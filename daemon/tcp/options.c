@@ -1,0 +1,99 @@
+/* The options of an endpoint and of the engine: their defaults and what they may be. The bounds are
+ * those of the RFCs where these set one (the labels stand in tcp.h), and otherwise such that no sum
+ * of times can overflow. */
+#include "tcp/tcp.h"
+
+#include <errno.h>
+
+#define BUFFER_MIN (2u * 1024)
+#define BUFFER_MAX (64u * 1024 * 1024)
+#define MSS_CLAMP_MIN 48u /* smaller segments are mostly header (CVE-2019-11479) */
+#define MSS_CLAMP_MAX 65535u
+#define NS_PER_DAY (86400 * NS_PER_S)
+#define TIME_MAX_NS (366 * NS_PER_DAY)
+
+void tcp_options_default(struct tcp_options *options)
+{
+    *options = (struct tcp_options){
+        .rcv_buffer = 1024 * 1024,
+        .snd_buffer = 1024 * 1024,
+        .sack = true,
+        .timestamps = true,
+        .window_scaling = true,
+        .keepalive_idle_ns = 7200 * NS_PER_S,
+        .keepalive_interval_ns = 75 * NS_PER_S,
+        .keepalive_count = 9,
+        .rto_initial_ns = 1 * NS_PER_S,
+        .rto_min_ns = 200 * NS_PER_MS,
+        .rto_max_ns = 120 * NS_PER_S,
+        .delayed_ack_ns = 40 * NS_PER_MS,
+        .msl_ns = 30 * NS_PER_S,
+        .fin_wait_2_ns = 60 * NS_PER_S,
+        .rfc1337 = true,
+        .ttl = 64,
+        .icmp_policy = TCP_ICMP_RFC5927,
+        .urgent_mode = TCP_URGENT_RFC,
+    };
+}
+
+static bool between(int64_t value, int64_t low, int64_t high)
+{
+    return low <= value && value <= high;
+}
+
+/* The first field that is out of its bounds, NULL when all are in. */
+static const char *offending_field(const struct tcp_options *o)
+{
+    const struct {
+        const char *name;
+        bool good;
+    } checks[] = {
+        {"rcv_buffer", between(o->rcv_buffer, BUFFER_MIN, BUFFER_MAX)},
+        {"snd_buffer", between(o->snd_buffer, BUFFER_MIN, BUFFER_MAX)},
+        {"mss_clamp", o->mss_clamp == 0 || between(o->mss_clamp, MSS_CLAMP_MIN, MSS_CLAMP_MAX)},
+        {"keepalive_idle_ns", between(o->keepalive_idle_ns, NS_PER_MS, TIME_MAX_NS)},
+        {"keepalive_interval_ns", between(o->keepalive_interval_ns, NS_PER_MS, TIME_MAX_NS)},
+        {"keepalive_count", o->keepalive_count >= 2},
+        {"user_timeout_ns", between(o->user_timeout_ns, 0, TIME_MAX_NS)},
+        {"rto_max_ns", between(o->rto_max_ns, 60 * NS_PER_S, NS_PER_DAY)},
+        {"rto_min_ns", between(o->rto_min_ns, NS_PER_MS, o->rto_max_ns)},
+        {"rto_initial_ns", between(o->rto_initial_ns, NS_PER_MS, o->rto_max_ns)},
+        {"delayed_ack_ns", between(o->delayed_ack_ns, 0, 500 * NS_PER_MS - 1)},
+        {"msl_ns", between(o->msl_ns, NS_PER_MS, NS_PER_DAY)},
+        {"fin_wait_2_ns", between(o->fin_wait_2_ns, 0, TIME_MAX_NS)},
+        {"ttl", o->ttl >= 1},
+        {"dscp", o->dscp <= 63},
+        {"icmp_policy", (unsigned)o->icmp_policy <= TCP_ICMP_IGNORE},
+        {"urgent_mode", (unsigned)o->urgent_mode <= TCP_URGENT_BSD},
+    };
+    for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
+        if (!checks[i].good) {
+            return checks[i].name;
+        }
+    }
+    return NULL;
+}
+
+int tcp_options_check(const struct tcp_options *options, const char **field)
+{
+    const char *offending = offending_field(options);
+    if (offending == NULL) {
+        return 0;
+    }
+    *field = offending;
+    return -EINVAL;
+}
+
+void tcp_config_default(struct tcp_config *config)
+{
+    *config = (struct tcp_config){
+        .max_endpoints = 4u * 1024 * 1024,
+        .max_time_wait = 65536,
+        .max_syn_received = 16384,
+        .closed_history = 4096,
+        .event_ring = 8192,
+        .port_first = 49152,
+        .port_last = 65535,
+    };
+    tcp_options_default(&config->defaults);
+}
