@@ -118,7 +118,7 @@ const struct ackd_message *ackd_reply(const struct ackd *a);
 
 /* What the next-functions below answer. */
 enum ackd_next {
-    ACKD_FAILED = -1, /* see err; it will not go on */
+    ACKD_FAILED = -1, /* see err; it will not go on, except after CANCELLED */
     ACKD_END = 0,     /* that was all */
     ACKD_ITEM = 1,    /* *out is filled */
     ACKD_AGAIN = 2,   /* nothing within timeout_ms */
@@ -345,8 +345,9 @@ struct ackd_stream_info {
     uint64_t urgent_mark; /* stream offset just past urgent data that is still to be read */
 };
 void ackd_stream_get_info(const struct ackd_stream *s, struct ackd_stream_info *out);
-/* Ends the call without waiting; what was written and not accepted yet is given to the daemon as
- * far as its window admits. The endpoint lives on (ackd_close()). NULL is allowed. */
+/* Ends the call at once: bytes that the daemon has not accepted yet (ackd_stream_flush()) are lost,
+ * and so are those that it has released and nobody read (confirm_receipt prevents that). The
+ * endpoint lives on (ackd_close()). NULL is allowed. */
 void ackd_stream_close(struct ackd_stream *s);
 
 /* ---- inspection

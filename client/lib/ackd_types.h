@@ -342,8 +342,6 @@ struct ackd_connection {
     uint32_t snd_una;
     /* Next sequence number to send [seq]. */
     uint32_t snd_nxt;
-    /* Highest sequence number sent, plus one [seq]. */
-    uint32_t snd_max;
     /* Send window, scaled. */
     uint32_t snd_wnd;
     /* Largest send window seen. */

@@ -28,6 +28,10 @@ enum ackd_next ackd_iterator_next(struct ackd_iterator *it, const ProtobufCMessa
                                   int timeout_ms, struct ackd_error *err);
 void ackd_iterator_free(struct ackd_iterator *it);
 
+/* One field of a message as JSON, in one line; free() it. NULL without memory. A message that is
+ * not there must not be asked for. */
+char *ackd_json_field(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field);
+
 /* Doc comments of the .proto: "ackd.v1.Connection", "cwnd_bytes"; enums by value name. NULL when
  * there is none. */
 const char *ackd_proto_doc(const char *type, const char *member);
