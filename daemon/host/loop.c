@@ -85,7 +85,7 @@ static void account(struct loop *loop, ackd_time began, const char *name)
 {
     int64_t took = time_diff(loop_refresh(loop), began);
     unsigned i = 0;
-    while (took >= bucket_limits[i] && i < LOOP_BUCKETS - 1) {
+    while (i < LOOP_BUCKETS - 1 && took >= bucket_limits[i]) {
         i++;
     }
     loop->stats.bucket[i].count++;

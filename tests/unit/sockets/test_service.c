@@ -281,7 +281,7 @@ static void the_pattern_is_rfc_864s(void **state)
     /* From the middle, and after all 95 lines. */
     service_pattern(70, got, 10);
     assert_memory_equal(got, first + 70, 10);
-    service_pattern(95 * 74, got, sizeof got);
+    service_pattern(UINT64_C(95) * 74, got, sizeof got);
     assert_memory_equal(got, first, sizeof got);
 }
 
