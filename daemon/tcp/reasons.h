@@ -86,6 +86,7 @@
     X(TIME_WAIT_EVICTED, 0, "the limit of connections in TIME-WAIT was reached")                                       \
     X(TIME_WAIT_REUSED, 0, "a new SYN of the same peer took the place of TIME-WAIT (RFC 6191)")                        \
     X(ICMP_HARD_ERROR, EHOSTUNREACH, "ICMP said that the peer cannot be reached")                                      \
+    X(NEIGHBOUR_UNREACHABLE, EHOSTUNREACH, "the next hop did not tell its link address")                                \
     X(ADDRESS_REMOVED, ENETDOWN, "the local address was removed")                                                      \
     X(LISTENER_CLOSED, ECONNABORTED, "the listener was closed")                                                        \
     X(NO_MEMORY, ENOBUFS, "the engine's memory limit is reached")

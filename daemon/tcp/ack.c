@@ -1,0 +1,198 @@
+/* The ACK field in a synchronized state (RFC 9293 section 3.10.7.4, fifth): what it acknowledges
+ * leaves the retransmission queue and the send buffer, gives an RTT sample, feeds loss recovery and
+ * congestion control, moves the window, and may end our side of the close. */
+#include "tcp/tcb.h"
+
+/* SND.UNA < SEG.ACK =< SND.NXT moves things; further back than the largest window ever is a guess
+ * (RFC 5961 section 5). */
+static bool ack_valid(struct tcp_engine *e, struct tcb *c, struct segment *s)
+{
+    tcp_seq ack = s->h.ack;
+    if (c->flags & C_PROBE_SENT && seq_eq(ack, seq_add(c->snd.nxt, 1))) {
+        return true;
+    }
+    if (seq_gt(ack, c->snd.nxt)) {
+        s->drop = TCP_DROP_ACK_UNSENT;
+        challenge_ack(e, c, s->now);
+        return false;
+    }
+    if (seq_lt(ack, seq_sub(c->snd.una, c->snd.max_wnd))) {
+        s->drop = TCP_DROP_ACK_TOO_OLD;
+        challenge_ack(e, c, s->now);
+        return false;
+    }
+    return true;
+}
+
+/* The octet of a zero-window probe was taken: now it counts as sent. */
+static void probe_taken(struct tcp_engine *e, struct tcb *c, const struct segment *s)
+{
+    if (!(c->flags & C_PROBE_SENT) || !seq_eq(s->h.ack, seq_add(c->snd.nxt, 1))) {
+        return;
+    }
+    if (!rtxq_sent(&c->act->rtxq, &e->run_slab, c->snd.nxt, s->h.ack, 1, RTX_EVER_RETRANS, s->now,
+                   0, s->now)) {
+        return;
+    }
+    c->snd.nxt = s->h.ack;
+    c->flags &= ~(uint32_t)C_PROBE_SENT;
+    c->bytes_sent++;
+    e->counters.out_bytes++;
+}
+
+void window_from_segment(struct tcp_engine *e, struct tcb *c, const struct segment *s)
+{
+    uint32_t window = (uint32_t)s->h.window << c->nego.snd_wscale;
+    bool newer =
+        seq_lt(c->snd.wl1, s->seq) || (seq_eq(c->snd.wl1, s->seq) && seq_le(c->snd.wl2, s->h.ack));
+    if (seq_lt(s->h.ack, c->snd.una) || !newer) {
+        return;
+    }
+    tcp_seq old_edge = seq_add(c->snd.wl2, c->snd.wnd), edge = seq_add(s->h.ack, window);
+    if (seq_lt(edge, old_edge) && state_synchronized(c->t.rec.state) && c->snd.max_wnd) {
+        e->counters.window_shrunk++; /* MUST-34: it only bounds what is sent from now on */
+    }
+    bool opened = window > c->snd.wnd || (window && !c->snd.wnd);
+    if (opened &&
+        !c->snd.wnd) { /* out of a zero window: what was dropped beyond its edge comes again soon */
+        c->persist_backoff = 0;
+        c->rtt.backoff = 0;
+        c->flags &= ~(uint32_t)(C_WINDOW_PROBED | C_WINDOW_OVERRIDE);
+        c->t_rtx = TIME_NEVER;
+        if (tcb_outstanding(c)) {
+            rto_restart(c, s->now);
+        }
+    }
+    c->snd.wnd = window;
+    c->snd.wl1 = s->seq;
+    c->snd.wl2 = s->h.ack;
+    if (window > c->snd.max_wnd) {
+        c->snd.max_wnd = window;
+    }
+}
+
+/* The RTT of what was newly delivered: from the send time when it was sent once (Karn), else from
+ * the echoed timestamp (RFC 7323 section 4). */
+static void sample(struct tcb *c, const struct segment *s, const struct rtxq_delta *delta)
+{
+    if (delta->has_rtt) {
+        rtt_sample(c, time_diff(s->now, delta->rtt_sent));
+    } else if (delta->acked && c->nego.timestamps && s->o.tsecr) {
+        uint32_t ms = timestamp_now(c->ts_offset, s->now) - s->o.tsecr;
+        if (ms < 600000) {
+            rtt_sample(c, ms ? (int64_t)ms * NS_PER_MS : NS_PER_MS / 2);
+        }
+    }
+}
+
+/* Data, SYN and FIN before SEG.ACK are the peer's. */
+static void advance_una(struct tcp_engine *e, struct tcb *c, const struct segment *s,
+                        struct rtxq_delta *delta)
+{
+    tcp_seq ack = s->h.ack;
+    bool fin_acked = c->flags & C_FIN_SENT && seq_eq(ack, c->snd.nxt);
+    uint32_t data = seq_dist(ack, c->snd.una) - fin_acked;
+    rtxq_ack(&c->act->rtxq, &e->run_slab, ack, delta);
+    sndbuf_trim(&c->act->snd, e->arena, data);
+    c->snd.una = ack;
+    c->act->oldest_unacked = s->now;
+    c->rtt.backoff = 0;
+    c->rtt.timeouts = 0;
+    c->flags &= ~(uint32_t)(C_R1_TOLD | C_WINDOW_PROBED | C_LOCAL_DROP | C_NEIGHBOUR_PENDING);
+    if (c->flags & C_URGENT_SENT && seq_ge(ack, c->snd.up)) {
+        c->flags &= ~(uint32_t)C_URGENT_SENT;
+    }
+}
+
+/* RFC 5681 section 2: the five conditions of a duplicate ACK. */
+static bool is_duplicate(const struct tcb *c, const struct segment *s)
+{
+    return tcb_outstanding(c) && !s->payload && !(s->h.flags & (TCP_SYN | TCP_FIN)) &&
+           seq_eq(s->h.ack, c->snd.una) &&
+           (uint32_t)s->h.window << c->nego.snd_wscale == c->snd.wnd;
+}
+
+static void restart_timer(struct tcb *c, const struct segment *s, bool advanced)
+{
+    if (!tcb_outstanding(c)) {
+        c->t_rtx = TIME_NEVER;
+    } else if (advanced) {
+        rto_restart(c, s->now); /* RFC 6298 (5.3) */
+    }
+}
+
+static void tell_user(struct tcp_engine *e, struct tcb *c)
+{
+    unsigned what = tcb_buffered(c) ? 0 : TCP_READY_ACKED;
+    if (c->flags & C_WRITE_WANTED && tcb_buffered(c) <= c->options->v.snd_buffer * 2 / 3) {
+        c->flags &= ~(uint32_t)C_WRITE_WANTED;
+        what |= TCP_READY_WRITE;
+    }
+    if (what) {
+        ready_tcb(e, c, what);
+    }
+}
+
+/* Our FIN is acknowledged: the state moves on. False: c may be gone. */
+static bool fin_acked(struct tcp_engine *e, struct tcb *c, ackd_time now)
+{
+    switch (c->t.rec.state) {
+    case TCP_FIN_WAIT_1:
+        state_set(e, &c->t.rec, TCP_FIN_WAIT_2, now, TCP_CLOSE_NONE);
+        if (c->flags & C_RELEASED && c->options->v.fin_wait_2_ns) {
+            c->t_state = time_add(now, c->options->v.fin_wait_2_ns);
+        }
+        return true;
+    case TCP_CLOSING:
+        return time_wait_enter(e, c, now);
+    case TCP_LAST_ACK:
+        tcb_closed(e, c, now, TCP_CLOSE_NORMAL);
+        return false;
+    default:
+        return true;
+    }
+}
+
+static void outstanding_ack(struct tcp_engine *e, struct tcb *c, struct segment *s)
+{
+    struct rtxq_delta delta = {0};
+    bool new_sack = false, duplicate = is_duplicate(c, s), advanced = seq_gt(s->h.ack, c->snd.una);
+    if (c->nego.sack && s->o.n_sack) {
+        recovery_sack(e, c, s, &delta, &new_sack);
+    }
+    if (advanced) {
+        advance_una(e, c, s, &delta);
+    }
+    sample(c, s, &delta);
+    window_from_segment(e, c, s);
+    if (c->flags & C_WINDOW_PROBED && duplicate) {
+        c->act->oldest_unacked = s->now; /* MUST-37: probes are answered, the connection stays */
+    }
+    recovery_ack(e, c, &delta, c->nego.sack ? duplicate && new_sack : duplicate, s->now);
+    restart_timer(c, s, advanced);
+}
+
+bool ack_input(struct tcp_engine *e, struct tcb *c, struct segment *s)
+{
+    if (!ack_valid(e, c, s)) {
+        return false;
+    }
+    c->soft_error = seq_gt(s->h.ack, c->snd.una) ? 0 : c->soft_error;
+    if (seq_lt(s->h.ack, c->snd.una)) {
+        return true; /* an old ACK: its text still counts */
+    }
+    probe_taken(e, c, s);
+    if (c->act) {
+        bool had = tcb_outstanding(c);
+        outstanding_ack(e, c, s);
+        if (c->flags & C_WINDOW_PROBED || !had) {
+            c->act->oldest_unacked = s->now;
+        }
+        tell_user(e, c);
+    } else {
+        window_from_segment(e, c, s);
+    }
+    bool all = c->flags & C_FIN_SENT && seq_eq(c->snd.una, c->snd.nxt);
+    tcb_fold(e, c);
+    return all ? fin_acked(e, c, s->now) : true;
+}

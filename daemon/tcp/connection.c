@@ -1,0 +1,462 @@
+/* SEGMENT ARRIVES in SYN-RECEIVED and the synchronized states (RFC 9293 section 3.10.7.4), step by
+ * step in the RFC's order: sequence number, RST, SYN, ACK, URG, text, FIN. RFC 5961 replaces the
+ * old rules for RST and SYN.
+ *
+ * Appendix A.2 is followed: an old SYN and old data are trimmed before the segment is judged, and
+ * the ACK of a segment that is all old is processed before its text is dropped; without that,
+ * simultaneous open, self-connect and simultaneous window probes can stall. */
+#include "tcp/tcb.h"
+
+/* ---- first: the sequence number
+ * --------------------------------------------------------------------------- */
+
+/* Cuts what lies before RCV.NXT. Returns false when everything did. */
+static bool trim_old(struct tcb *c, struct segment *s)
+{
+    uint32_t len = segment_len(s);
+    if (!seq_lt(s->seq, c->rcv.nxt)) {
+        return true;
+    }
+    uint32_t old = seq_dist(c->rcv.nxt, s->seq);
+    if (old > len) {
+        return false;
+    }
+    bool all_old = old == len;
+    if (s->syn) {
+        s->syn = false;
+        old--;
+    }
+    uint32_t data = old < s->data ? old : s->data;
+    s->data -= data;
+    s->data_offset += data;
+    if (old > data) {
+        s->fin = false;
+    }
+    s->seq = c->rcv.nxt;
+    return !all_old;
+}
+
+/* Cuts what lies beyond the window's right edge; a FIN there comes again. */
+static void trim_beyond(struct tcb *c, struct segment *s, uint32_t window)
+{
+    uint32_t room = seq_dist(seq_add(c->rcv.nxt, window), s->seq);
+    if (s->data > room) {
+        s->data = room;
+        s->fin = false;
+        s->drop = TCP_DROP_RECEIVE_BUFFER_FULL;
+    } else if (s->fin && s->data == room && !window) {
+        s->fin = false;
+    }
+}
+
+/* An unacceptable segment gets an ACK, unless it is a reset; without payload only so often, or two
+ * confused ends would answer each other for ever. */
+static void answer_unacceptable(struct tcp_engine *e, struct tcb *c, const struct segment *s)
+{
+    if (s->h.flags & TCP_RST) {
+        return;
+    }
+    if (s->payload || s->fin) {
+        c->flags |= C_ACK_NOW;
+        tcb_touch(e, c);
+    } else {
+        challenge_ack(e, c, s->now);
+    }
+}
+
+/* All of it is old: its text is dropped, its ACK may still count. */
+static bool old_segment(struct tcp_engine *e, struct tcb *c, struct segment *s)
+{
+    s->drop = s->payload || s->h.flags & TCP_FIN ? TCP_DROP_OLD_DUPLICATE : TCP_DROP_OUT_OF_WINDOW;
+    if (s->h.flags & TCP_RST) {
+        s->drop = TCP_DROP_RST_OUT_OF_WINDOW;
+        return false;
+    }
+    if (s->payload) {
+        e->counters.duplicate_segments += s->segs;
+        if (c->nego.sack) { /* RFC 2883 section 4: report the duplicate */
+            c->rcv.dsack = (struct tcp_sack_block){s->h.seq, seq_add(s->h.seq, s->payload)};
+        }
+    }
+    if (c->t.rec.state == TCP_TIME_WAIT && s->h.flags & TCP_FIN) {
+        c->t_state = time_add(s->now, 2 * c->options->v.msl_ns); /* U-8 */
+        tcb_arm(e, c);
+    }
+    answer_unacceptable(e, c, s);
+    s->data = 0;
+    s->syn = s->fin = false;
+    s->seq = c->rcv.nxt;
+    return s->h.flags & TCP_ACK;
+}
+
+/* False: the segment ends here. */
+static bool check_sequence(struct tcp_engine *e, struct tcb *c, struct segment *s)
+{
+    uint32_t window = rcv_window(c), before = segment_len(s);
+    bool starts_old = seq_lt(s->seq, c->rcv.nxt);
+    if (starts_old && seq_dist(c->rcv.nxt, s->seq) > before &&
+        !(before == 0 && seq_eq(seq_add(s->seq, 1), c->rcv.nxt))) {
+        s->drop = s->h.flags & TCP_RST ? TCP_DROP_RST_OUT_OF_WINDOW
+                  : before             ? TCP_DROP_OLD_DUPLICATE
+                                       : TCP_DROP_OUT_OF_WINDOW;
+        answer_unacceptable(e, c, s);
+        return false;
+    }
+    if (!trim_old(c, s)) {
+        return old_segment(e, c, s);
+    }
+    bool at_edge = seq_eq(s->seq, c->rcv.nxt); /* acceptable even with a closed window: its ACK, URG
+                                                  and RST count (MUST-66) */
+    if (!at_edge && !seq_in_window(s->seq, c->rcv.nxt, window)) {
+        s->drop = s->h.flags & TCP_RST ? TCP_DROP_RST_OUT_OF_WINDOW : TCP_DROP_OUT_OF_WINDOW;
+        answer_unacceptable(e, c, s);
+        return false;
+    }
+    trim_beyond(c, s, window);
+    if (s->drop == TCP_DROP_RECEIVE_BUFFER_FULL) {
+        c->flags |= C_ACK_NOW;
+    }
+    return true;
+}
+
+/* RFC 7323 section 5.3 and 3.2. */
+static bool check_timestamps(struct tcp_engine *e, struct tcb *c, struct segment *s)
+{
+    if (!c->nego.timestamps || s->h.flags & TCP_RST) {
+        return true;
+    }
+    if (!s->o.has_timestamps) {
+        s->drop = TCP_DROP_TIMESTAMP_MISSING;
+        return false;
+    }
+    if (paws_reject(e, c, s)) {
+        s->drop = TCP_DROP_PAWS;
+        answer_unacceptable(e, c, s);
+        return false;
+    }
+    return true;
+}
+
+/* ---- second and fourth: RST and SYN
+ * ----------------------------------------------------------------------- */
+
+static enum tcp_rst_received reset_meaning(enum tcp_state state)
+{
+    switch (state) {
+    case TCP_SYN_RECEIVED:
+        return TCP_RST_RECEIVED_RST_IN_SYN_RECEIVED;
+    case TCP_ESTABLISHED:
+    case TCP_CLOSE_WAIT:
+        return TCP_RST_RECEIVED_RST_IN_ESTABLISHED;
+    case TCP_TIME_WAIT:
+        return TCP_RST_RECEIVED_RST_IN_TIME_WAIT;
+    default:
+        return TCP_RST_RECEIVED_RST_WHILE_CLOSING;
+    }
+}
+
+/* RFC 5961 section 3.2 (U-9): only a reset at RCV.NXT counts, any other in the window is
+ * challenged. */
+static void input_reset(struct tcp_engine *e, struct tcb *c, struct segment *s)
+{
+    enum tcp_state state = c->t.rec.state;
+    if (!seq_eq(s->h.seq, c->rcv.nxt)) {
+        s->drop = TCP_DROP_RST_CHALLENGED;
+        challenge_ack(e, c, s->now);
+        return;
+    }
+    if (state == TCP_TIME_WAIT && c->options->v.rfc1337) {
+        s->drop = TCP_DROP_TIME_WAIT_RST;
+        return;
+    }
+    enum tcp_rst_received meaning = reset_meaning(state);
+    e->counters.rsts_received[meaning]++;
+    e->counters.in_rsts++;
+    c->rst_received = (uint8_t)meaning;
+    /* An active SYN-RECEIVED: "connection refused" (MUST-11); after both FINs, the peer's reset
+     * takes nothing away. */
+    bool done = state == TCP_TIME_WAIT || state == TCP_CLOSING || state == TCP_LAST_ACK;
+    tcb_closed(e, c, s->now,
+               state == TCP_SYN_RECEIVED  ? TCP_CLOSE_REFUSED
+               : done && !tcb_buffered(c) ? TCP_CLOSE_NORMAL
+                                          : TCP_CLOSE_RESET_BY_PEER);
+}
+
+/* ---- fifth: the ACK
+ * --------------------------------------------------------------------------------------- */
+
+void established_enter(struct tcp_engine *e, struct tcb *c, const struct segment *s)
+{
+    state_set(e, &c->t.rec, TCP_ESTABLISHED, s->now, TCP_CLOSE_NONE);
+    c->established = s->now;
+    c->rcv.adv = seq_max(c->rcv.adv, c->rcv.nxt);
+    c->t_rtx = TIME_NEVER;
+    keepalive_restart(c, s->now);
+    if (c->flags & C_FIN_QUEUED) { /* CLOSE came before */
+        state_set(e, &c->t.rec, TCP_FIN_WAIT_1, s->now, TCP_CLOSE_NONE);
+    }
+    ready_tcb(e, c, TCP_READY_CONNECTED | TCP_READY_WRITE);
+    tcb_touch(e, c);
+    tcb_fold(e, c);
+}
+
+/* SYN-RECEIVED: SND.UNA < SEG.ACK =< SND.NXT completes the handshake. */
+static bool syn_received_ack(struct tcp_engine *e, struct tcb *c, struct segment *s)
+{
+    if (!seq_gt(s->h.ack, c->snd.una) || !seq_le(s->h.ack, c->snd.nxt)) {
+        s->drop = TCP_DROP_SYN_RECEIVED_BAD_ACK;
+        reset_for_segment(e, s, TCP_RST_SENT_BAD_ACK_IN_SYN_RECEIVED);
+        return false;
+    }
+    struct rtxq_delta delta = {0};
+    if (c->act) {
+        rtxq_ack(&c->act->rtxq, &e->run_slab, s->h.ack, &delta);
+    }
+    if (delta.has_rtt) {
+        rtt_sample(c, time_diff(s->now, delta.rtt_sent));
+    }
+    c->snd.una = s->h.ack;
+    c->snd.wl1 = seq_sub(s->seq, 1); /* older than this segment: its window counts */
+    c->snd.wl2 = s->h.ack;
+    established_enter(e, c, s);
+    window_from_segment(e, c, s);
+    return true;
+}
+
+/* ---- sixth: URG
+ * ------------------------------------------------------------------------------------------- */
+
+/* MUST-30 to MUST-33, RFC 6093: the pointer only moves forward; the data stay in line. */
+static void input_urgent(struct tcp_engine *e, struct tcb *c, const struct segment *s)
+{
+    if (!(s->h.flags & TCP_URG) || !s->h.urgent || c->flags & C_FIN_RECEIVED) {
+        return;
+    }
+    uint32_t past = c->options->v.urgent_mode == TCP_URGENT_BSD ? s->h.urgent + 1u : s->h.urgent;
+    tcp_seq up = seq_add(s->h.seq, past);
+    tcp_seq read = seq_add(c->rcv.irs, 1 + (uint32_t)c->rcv.read);
+    if (!seq_gt(up, read) || (c->flags & C_URGENT_RECEIVED && !seq_gt(up, c->rcv.up))) {
+        return;
+    }
+    c->rcv.up = up;
+    c->flags |= C_URGENT_RECEIVED;
+    e->counters.urgent_received++;
+    ready_tcb(e, c, TCP_READY_URGENT | TCP_READY_READ);
+}
+
+/* ---- seventh: text
+ * ---------------------------------------------------------------------------------------- */
+
+static bool receives_text(enum tcp_state s)
+{
+    return s == TCP_ESTABLISHED || s == TCP_FIN_WAIT_1 || s == TCP_FIN_WAIT_2;
+}
+
+static bool rcvq_need(struct tcp_engine *e, struct tcb *c)
+{
+    if (!c->rcvq) {
+        c->rcvq = slab_alloc(&e->rcvq_slab);
+        if (c->rcvq) {
+            rcvq_init(c->rcvq, c->rcv.nxt);
+        }
+    }
+    return c->rcvq;
+}
+
+/* When to acknowledge what was just received: at once in the first segments, at every second
+ * full-sized one (SHLD-19), when a hole is filled or made (RFC 5681 section 4.2); else a little
+ * later (SHLD-18, MUST-40). */
+static void schedule_ack(struct tcb *c, const struct segment *s, const struct rcvq_result *r)
+{
+    uint32_t wire = s->rx->gso_size ? s->rx->gso_size : s->payload;
+    if (wire > c->rcv.mss) {
+        c->rcv.mss = wire > 65535 ? 65535 : (uint16_t)wire;
+    }
+    bool hole = r->filled_hole || r->out_of_order || (c->rcvq && c->rcvq->ooo_bytes);
+    if (c->rcv.quick) {
+        c->rcv.quick = c->rcv.quick > s->segs ? (uint8_t)(c->rcv.quick - s->segs) : 0;
+        c->flags |= C_ACK_NOW;
+    } else if (hole || !c->options->v.delayed_ack_ns ||
+               seq_dist(c->rcv.nxt, c->rcv.ack_sent) >= 2u * c->rcv.mss) {
+        c->flags |= C_ACK_NOW;
+    } else if (time_is_never(c->t_delack)) {
+        c->t_delack = time_add(s->now, c->options->v.delayed_ack_ns);
+    }
+    if (hole && !c->nego.sack && r->out_of_order) {
+        uint32_t due = c->rcv.dup_acks_due + s->segs;
+        c->rcv.dup_acks_due = due > 1000 ? 1000 : (uint16_t)due;
+    }
+}
+
+static void account_text(struct tcp_engine *e, struct tcb *c, const struct segment *s,
+                         const struct rcvq_result *r)
+{
+    e->counters.receive_copied_bytes += r->copied;
+    e->counters.in_bytes += r->advanced;
+    if (r->out_of_order) {
+        e->counters.ooo_segments += s->segs;
+    }
+    if (!seq_eq(r->duplicate.start, r->duplicate.end)) {
+        e->counters.duplicate_segments += s->segs;
+        if (c->nego.sack) {
+            c->rcv.dsack = r->duplicate;
+        }
+    }
+    if (r->advanced) {
+        c->rcv.last_seq = c->rcv.nxt;
+        c->rcv.last_len = r->advanced;
+        c->rcv.nxt = seq_add(c->rcv.nxt, r->advanced);
+        ready_tcb(e, c, TCP_READY_READ);
+    }
+}
+
+/* SHLD-3: nobody will ever read this. */
+static void refuse_text(struct tcp_engine *e, struct tcb *c, struct segment *s)
+{
+    s->drop = TCP_DROP_DATA_AFTER_CLOSE;
+    reset_tcb(e, c, s->now, TCP_RST_SENT_DATA_AFTER_CLOSE);
+    tcb_closed(e, c, s->now, TCP_CLOSE_DATA_AFTER_CLOSE);
+}
+
+/* False: the connection ended. */
+static bool input_text(struct tcp_engine *e, struct tcb *c, struct segment *s)
+{
+    if (!s->data) {
+        return true;
+    }
+    if (!receives_text(c->t.rec.state)) {
+        s->drop = TCP_DROP_DATA_AFTER_FIN;
+        c->flags |= C_ACK_NOW;
+        return true;
+    }
+    if (c->flags & C_RECEIVE_CLOSED) {
+        refuse_text(e, c, s);
+        return false;
+    }
+    if (c->flags & C_FIN_AHEAD && seq_gt(seq_add(s->seq, s->data), c->rcv.fin)) {
+        uint32_t room = seq_gt(c->rcv.fin, s->seq) ? seq_dist(c->rcv.fin, s->seq) : 0;
+        s->data = room;
+        s->fin = false;
+        s->drop = TCP_DROP_DATA_AFTER_FIN;
+    }
+    struct rcvq_result r = {0};
+    if (!rcvq_need(e, c)) {
+        s->drop = TCP_DROP_NO_MEMORY;
+        return true;
+    }
+    rcvq_insert(c->rcvq, &e->piece_slab, e->pool, s->seq, s->rx->pkt, s->data_offset, s->data, &r);
+    if (r.drop) {
+        s->drop = r.drop;
+        s->fin = s->fin && r.drop == TCP_DROP_OLD_DUPLICATE;
+        c->flags |= C_ACK_NOW;
+    }
+    account_text(e, c, s, &r);
+    schedule_ack(c, s, &r);
+    return true;
+}
+
+/* ---- eighth: FIN
+ * ------------------------------------------------------------------------------------------ */
+
+/* False: c may be gone. */
+static bool fin_in_order(struct tcp_engine *e, struct tcb *c, ackd_time now)
+{
+    c->rcv.last_len =
+        seq_eq(c->rcv.nxt, seq_add(c->rcv.last_seq, c->rcv.last_len)) ? c->rcv.last_len + 1 : 1;
+    if (c->rcv.last_len == 1) {
+        c->rcv.last_seq = c->rcv.nxt;
+    }
+    c->rcv.nxt = seq_add(c->rcv.nxt, 1);
+    c->rcv.adv = seq_max(c->rcv.adv, c->rcv.nxt);
+    c->flags = (c->flags | C_FIN_RECEIVED | C_ACK_NOW) & ~(uint32_t)C_FIN_AHEAD;
+    tcb_touch(e, c);
+    ready_tcb(e, c, TCP_READY_READ);
+    switch (c->t.rec.state) {
+    case TCP_ESTABLISHED:
+        state_set(e, &c->t.rec, TCP_CLOSE_WAIT, now, TCP_CLOSE_NONE);
+        return true;
+    case TCP_FIN_WAIT_1: /* our FIN was acknowledged before, or it is a simultaneous close (U-6) */
+        state_set(e, &c->t.rec, TCP_CLOSING, now, TCP_CLOSE_NONE);
+        return true;
+    case TCP_FIN_WAIT_2:
+        return time_wait_enter(e, c, now);
+    default:
+        return true;
+    }
+}
+
+static bool input_fin(struct tcp_engine *e, struct tcb *c, struct segment *s)
+{
+    if (s->fin && receives_text(c->t.rec.state)) {
+        tcp_seq at = seq_add(s->seq, s->data);
+        if (seq_gt(at, c->rcv.nxt)) { /* beyond a hole */
+            c->rcv.fin = at;
+            c->flags |= C_FIN_AHEAD | C_ACK_NOW;
+        } else if (seq_eq(at, c->rcv.nxt)) {
+            return fin_in_order(e, c, s->now);
+        }
+    }
+    if (c->flags & C_FIN_AHEAD && seq_eq(c->rcv.fin, c->rcv.nxt)) {
+        return fin_in_order(e, c, s->now);
+    }
+    return true;
+}
+
+/* ---- all eight
+ * -------------------------------------------------------------------------------------------- */
+
+/* A SYN in a synchronized state is challenged wherever it lies (RFC 5961 section 4); the SYN,ACK of
+ * a simultaneous open is our peer's half of the handshake. */
+static bool check_syn(struct tcp_engine *e, struct tcb *c, struct segment *s)
+{
+    if (!(s->h.flags & TCP_SYN) || !s->syn || s->h.flags & TCP_RST) {
+        return true;
+    }
+    if (c->t.rec.state == TCP_SYN_RECEIVED && seq_eq(s->h.seq, c->rcv.irs)) {
+        if (s->h.flags & TCP_ACK) {
+            return true;
+        }
+        s->drop = TCP_DROP_OLD_DUPLICATE; /* our SYN,ACK got lost */
+        struct rtx_run *syn = c->act ? rtxq_first(&c->act->rtxq) : NULL;
+        if (syn) {
+            rtxq_mark_lost(&c->act->rtxq, syn);
+            c->flags |= C_RETRANSMIT_NOW;
+            tcb_touch(e, c);
+        }
+        return false;
+    }
+    s->drop = TCP_DROP_SYN_CHALLENGED;
+    challenge_ack(e, c, s->now);
+    return false;
+}
+
+void connection_input(struct tcp_engine *e, struct tcb *c, struct segment *s)
+{
+    s->id = c->t.rec.id;
+    c->segs_in += s->segs;
+    c->last_received = s->now;
+    keepalive_restart(c, s->now);
+    tcb_touch(e, c);
+    if (!check_syn(e, c, s) || !check_timestamps(e, c, s) || !check_sequence(e, c, s)) {
+        return;
+    }
+    if (s->h.flags & TCP_RST) {
+        input_reset(e, c, s);
+        return;
+    }
+    if (!(s->h.flags & TCP_ACK)) {
+        s->drop = TCP_DROP_ACK_MISSING;
+        return;
+    }
+    timestamp_update(c, s);
+    if (c->t.rec.state == TCP_SYN_RECEIVED && !syn_received_ack(e, c, s)) {
+        return;
+    }
+    if (!ack_input(e, c, s)) {
+        return;
+    }
+    input_urgent(e, c, s);
+    if (input_text(e, c, s)) {
+        input_fin(e, c, s);
+    }
+}

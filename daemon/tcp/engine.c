@@ -1,0 +1,419 @@
+/* The engine's life, its doors, and how a record is found.
+ *
+ * A segment finds its endpoint by a keyed hash of the tuple (RFC 9293 section 3.10.7: "the
+ * connection"), or else the most specific listener (section 3.9.1.1). A user call finds it by id.
+ * Ids count up and are never reused, so a stale one finds nothing. Records that die inside a door
+ * (a segment, a call, a timer) leave all tables at once; their memory is given back when the door
+ * closes, so that no function has to fear that its connection was freed under it. */
+#include "tcp/tcb.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+static uint64_t tuple_hash(const struct tcp_engine *e, const struct tcp_tuple *t)
+{
+    return siphash24(&e->tuple_key, t, sizeof *t);
+}
+
+static uint64_t id_hash(uint64_t id)
+{
+    return (id * UINT64_C(0x9e3779b97f4a7c15)) >> 24;
+}
+
+static uint64_t node_tuple_hash(const void *ctx, const struct table_node *n)
+{
+    const struct rec *r = container_of(n, const struct rec, by_tuple);
+    return tuple_hash(ctx, &r->tuple);
+}
+
+static uint64_t node_id_hash(const void *ctx, const struct table_node *n)
+{
+    (void)ctx;
+    return id_hash(container_of(n, const struct rec, by_id)->id);
+}
+
+/* ---- records
+ * ---------------------------------------------------------------------------------------------- */
+
+struct rec *rec_find(struct tcp_engine *e, uint64_t id)
+{
+    for (struct table_node *n = table_chain(&e->by_id, id_hash(id)); n; n = n->next) {
+        struct rec *r = container_of(n, struct rec, by_id);
+        if (r->id == id) {
+            return r;
+        }
+    }
+    return NULL;
+}
+
+struct rec *rec_lookup(struct tcp_engine *e, const struct tcp_tuple *t)
+{
+    for (struct table_node *n = table_chain(&e->by_tuple, tuple_hash(e, t)); n; n = n->next) {
+        struct rec *r = container_of(n, struct rec, by_tuple);
+        if (memcmp(&r->tuple, t, sizeof *t) == 0) {
+            return r;
+        }
+    }
+    return NULL;
+}
+
+struct tcb *tcb_find(struct tcp_engine *e, uint64_t id)
+{
+    struct rec *r = rec_find(e, id);
+    return r && r->kind == REC_CONNECTION ? tcb_of_rec(r) : NULL;
+}
+
+struct listener *listener_find(struct tcp_engine *e, uint64_t id)
+{
+    struct rec *r = rec_find(e, id);
+    return r && r->kind == REC_LISTENER ? (struct listener *)(void *)r : NULL;
+}
+
+/* How specifically a listener fits: 0 not at all; a fixed address counts more than a fixed peer
+ * (U-4). */
+static int listener_fit(const struct listener *l, const struct tcp_tuple *t)
+{
+    const struct tcp_tuple *lt = &l->rec.tuple;
+    int fit = 1;
+    if (lt->local_port != t->local_port) {
+        return 0;
+    }
+    if (!ip_addr_is_none(&lt->local)) {
+        if (!ip_addr_equal(&lt->local, &t->local)) {
+            return 0;
+        }
+        fit += 4;
+    } else if ((l->v4_only && !ip_addr_is_v4(&t->local)) ||
+               (l->v6_only && ip_addr_is_v4(&t->local))) {
+        return 0;
+    }
+    if (!ip_addr_is_none(&lt->remote)) {
+        if (!ip_addr_equal(&lt->remote, &t->remote)) {
+            return 0;
+        }
+        fit += 2;
+    }
+    if (lt->remote_port) {
+        if (lt->remote_port != t->remote_port) {
+            return 0;
+        }
+        fit += 1;
+    }
+    return fit;
+}
+
+struct listener *listener_lookup(struct tcp_engine *e, const struct tcp_tuple *t)
+{
+    struct listener *best = NULL;
+    int best_fit = 0;
+    for (struct listener *l = e->listeners[t->local_port % LISTENER_BUCKETS]; l; l = l->port_next) {
+        int fit = listener_fit(l, t);
+        if (fit > best_fit) {
+            best = l;
+            best_fit = fit;
+        }
+    }
+    return best;
+}
+
+bool tuple_is_free(void *engine, const struct tcp_tuple *t)
+{
+    return !rec_lookup(engine, t) && !listener_lookup(engine, t);
+}
+
+void rec_enter(struct tcp_engine *e, struct rec *r, uint64_t id, enum rec_kind kind,
+               const struct tcp_tuple *t)
+{
+    r->id = id ? id : ++e->last_id;
+    r->kind = kind;
+    r->tuple = *t;
+    list_append(&e->all, &r->all);
+    table_insert(&e->by_id, &r->by_id, id_hash(r->id), node_id_hash, e);
+    e->endpoints++;
+    e->counters.states[r->state]++;
+}
+
+void rec_enter_tuple(struct tcp_engine *e, struct rec *r)
+{
+    table_insert(&e->by_tuple, &r->by_tuple, tuple_hash(e, &r->tuple), node_tuple_hash, e);
+    r->in_tuple_table = true;
+}
+
+void rec_leave_tuple(struct tcp_engine *e, struct rec *r)
+{
+    if (r->in_tuple_table) {
+        table_remove(&e->by_tuple, &r->by_tuple, tuple_hash(e, &r->tuple));
+        r->in_tuple_table = false;
+    }
+}
+
+static void cursors_move(struct tcp_engine *e, struct list *from, struct list *to)
+{
+    list_for_each(link, &e->cursors)
+    {
+        struct tcp_cursor *cursor = container_of(link, struct tcp_cursor, link);
+        if (cursor->at == from) {
+            cursor->at = to;
+        }
+    }
+}
+
+void rec_leave(struct tcp_engine *e, struct rec *r)
+{
+    rec_leave_tuple(e, r);
+    table_remove(&e->by_id, &r->by_id, id_hash(r->id));
+    cursors_move(e, &r->all, r->all.prev);
+    list_remove(&r->all);
+    e->endpoints--;
+    e->counters.states[r->state]--;
+}
+
+void rec_replace(struct tcp_engine *e, struct rec *old, struct rec *n, enum rec_kind kind)
+{
+    n->id = old->id;
+    n->kind = kind;
+    n->tuple = old->tuple;
+    n->state = old->state;
+    cursors_move(e, &old->all, &n->all);
+    list_replace(&old->all, &n->all);
+    table_remove(&e->by_id, &old->by_id, id_hash(old->id));
+    table_insert(&e->by_id, &n->by_id, id_hash(n->id), node_id_hash, e);
+    if (old->in_tuple_table) {
+        rec_leave_tuple(e, old);
+        rec_enter_tuple(e, n);
+    }
+}
+
+/* ---- shared options
+ * --------------------------------------------------------------------------------------- */
+
+struct shared_options *options_share(struct shared_options *o)
+{
+    o->refs++;
+    return o;
+}
+
+struct shared_options *options_new(struct tcp_engine *e, const struct tcp_options *v)
+{
+    if (memcmp(v, &e->defaults->v, sizeof *v) == 0) {
+        return options_share(e->defaults);
+    }
+    struct shared_options *o = slab_alloc(&e->options_slab);
+    if (o) {
+        o->refs = 1;
+        o->v = *v;
+    }
+    return o;
+}
+
+void options_drop(struct tcp_engine *e, struct shared_options *o)
+{
+    if (o && --o->refs == 0) {
+        slab_free(&e->options_slab, o);
+    }
+}
+
+/* ---- life
+ * -------------------------------------------------------------------------------------------------
+ */
+
+static bool engine_tables(struct tcp_engine *e)
+{
+    const struct tcp_config *c = &e->config;
+    size_t heads = LISTENER_BUCKETS * sizeof(struct listener *);
+    if (!table_init(&e->by_tuple, e->arena) || !table_init(&e->by_id, e->arena)) {
+        return false;
+    }
+    e->listeners = arena_alloc(e->arena, heads);
+    e->events = arena_alloc(e->arena, c->event_ring * sizeof *e->events);
+    e->closed = arena_alloc(e->arena, c->closed_history * sizeof *e->closed);
+    e->headers = arena_alloc(e->arena, HEADER_CACHE * sizeof *e->headers);
+    e->pool = pkt_pool_new(e->arena, 64);
+    if (!e->listeners || !e->events || !e->closed || !e->headers || !e->pool) {
+        return false;
+    }
+    memset(e->listeners, 0, heads);
+    memset(e->headers, 0, HEADER_CACHE * sizeof *e->headers);
+    return true;
+}
+
+static void engine_slabs(struct tcp_engine *e)
+{
+    slab_init(&e->listener_slab, e->arena, sizeof(struct listener));
+    slab_init(&e->half_open_slab, e->arena, sizeof(struct half_open));
+    slab_init(&e->tcb_slab, e->arena, sizeof(struct tcb));
+    slab_init(&e->time_wait_slab, e->arena, sizeof(struct time_wait));
+    slab_init(&e->activity_slab, e->arena, sizeof(struct activity));
+    slab_init(&e->rcvq_slab, e->arena, sizeof(struct rcvq));
+    slab_init(&e->clocks_slab, e->arena, sizeof(struct clocks));
+    slab_init(&e->run_slab, e->arena, sizeof(struct rtx_run));
+    slab_init(&e->piece_slab, e->arena, sizeof(struct rcv_piece));
+    slab_init(&e->control_slab, e->arena, sizeof(struct control_segment));
+    slab_init(&e->options_slab, e->arena, sizeof(struct shared_options));
+}
+
+static struct hash_key random_key(struct rng *rng)
+{
+    uint64_t k0 = rng_u64(rng);
+    return (struct hash_key){k0, rng_u64(rng)};
+}
+
+struct tcp_engine *tcp_engine_new(const struct tcp_config *config, ackd_time now)
+{
+    struct tcp_engine *e = arena_alloc(config->arena, sizeof *e);
+    if (!e) {
+        return NULL;
+    }
+    memset(e, 0, sizeof *e);
+    e->config = *config;
+    e->arena = config->arena;
+    e->link = (struct tcp_link){.max_frame = 65535};
+    rng_init(&e->rng, config->seed0, config->seed1);
+    e->tuple_key = random_key(&e->rng);
+    e->isn_key = random_key(&e->rng);
+    e->ts_key = random_key(&e->rng);
+    e->flow_key = random_key(&e->rng);
+    ports_init(&e->ports, &e->rng, config->port_first, config->port_last);
+    wheel_init(&e->wheel, now);
+    struct list *heads[] = {&e->all,     &e->output,  &e->ready, &e->listener_ready,
+                            &e->control, &e->cursors, &e->dead};
+    for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
+        list_init(heads[i]);
+    }
+    engine_slabs(e);
+    e->defaults = slab_alloc(&e->options_slab);
+    if (!e->defaults || !engine_tables(e)) {
+        tcp_engine_free(e);
+        return NULL;
+    }
+    e->defaults->refs = 1;
+    e->defaults->v = config->defaults;
+    return e;
+}
+
+void tcp_engine_free(struct tcp_engine *e)
+{
+    if (!e) {
+        return;
+    }
+    list_for_each_safe(link, tmp, &e->all)
+    {
+        struct rec *r = container_of(link, struct rec, all);
+        if (r->kind == REC_CONNECTION) {
+            tcb_destroy(e, tcb_of_rec(r));
+        }
+    }
+    door_close(e);
+    /* What is left holds no packet buffer; the arena is the caller's and may be freed as a whole.
+     */
+    if (e->by_tuple.directory) {
+        table_done(&e->by_tuple);
+    }
+    if (e->by_id.directory) {
+        table_done(&e->by_id);
+    }
+    if (e->pool) {
+        pkt_pool_free(e->pool);
+    }
+    arena_release(e->arena, e->listeners, LISTENER_BUCKETS * sizeof(struct listener *));
+    arena_release(e->arena, e->events, e->config.event_ring * sizeof *e->events);
+    arena_release(e->arena, e->closed, e->config.closed_history * sizeof *e->closed);
+    arena_release(e->arena, e->headers, HEADER_CACHE * sizeof *e->headers);
+    arena_release(e->arena, e, sizeof *e);
+}
+
+void door_close(struct tcp_engine *e)
+{
+    list_for_each_safe(link, tmp, &e->dead)
+    {
+        struct tcb *c = container_of(link, struct tcb, out);
+        list_remove(link);
+        slab_free(&e->tcb_slab, c);
+    }
+}
+
+struct pkt_pool *tcp_pool(struct tcp_engine *e)
+{
+    return e->pool;
+}
+
+void tcp_set_link(struct tcp_engine *e, const struct tcp_link *link)
+{
+    e->link = *link;
+}
+
+const struct tcp_counters *tcp_counters(const struct tcp_engine *e)
+{
+    return &e->counters;
+}
+
+uint32_t tcp_endpoints(const struct tcp_engine *e)
+{
+    return e->endpoints;
+}
+
+/* ---- time
+ * -------------------------------------------------------------------------------------------------
+ */
+
+static void tcb_timeout(struct tcp_engine *e, struct tcb *c, ackd_time now)
+{
+    if (time_reached(c->t_state, now)) {
+        tcb_closed(e, c, now,
+                   c->t.rec.state == TCP_TIME_WAIT ? TCP_CLOSE_TIME_WAIT_EXPIRED
+                                                   : TCP_CLOSE_FIN_WAIT_2_TIMEOUT);
+        return;
+    }
+    if (time_reached(c->t_delack, now)) {
+        c->t_delack = TIME_NEVER;
+        c->flags |= C_ACK_NOW | C_ACK_DELAYED;
+    }
+    if (time_reached(c->t_rtx, now)) {
+        if (tcb_outstanding(c)) {
+            rto_fired(e, c, now);
+        } else {
+            persist_fired(e, c, now);
+        }
+    }
+    if (c->t.rec.state != TCP_CLOSED && time_reached(c->t_keepalive, now)) {
+        keepalive_fired(e, c, now);
+    }
+    if (c->t.rec.state != TCP_CLOSED && time_reached(user_timeout_deadline(c), now)) {
+        bool by_user = c->options->v.user_timeout_ns > 0;
+        enum tcp_close_reason why = c->t.rec.state == TCP_SYN_SENT ? TCP_CLOSE_SYN_TIMEOUT
+                                    : by_user                      ? TCP_CLOSE_USER_TIMEOUT
+                                              : TCP_CLOSE_RETRANSMISSION_TIMEOUT;
+        if (c->t.rec.state != TCP_SYN_SENT) {
+            reset_tcb(e, c, now, TCP_RST_SENT_TIMED_OUT);
+        }
+        tcb_closed(e, c, now, why);
+    }
+    if (c->t.rec.state != TCP_CLOSED) {
+        tcb_touch(e, c); /* the flush sends what is due and re-arms */
+    }
+}
+
+void tcp_timeout(struct tcp_engine *e, ackd_time now)
+{
+    struct wheel_entry *entry;
+    while ((entry = wheel_pop(&e->wheel, now))) {
+        struct timed *t = container_of(entry, struct timed, timer);
+        switch (t->rec.kind) {
+        case REC_HALF_OPEN:
+            half_open_timeout(e, (struct half_open *)t, now);
+            break;
+        case REC_TIME_WAIT:
+            time_wait_timeout(e, (struct time_wait *)t, now);
+            break;
+        default:
+            tcb_timeout(e, (struct tcb *)t, now);
+        }
+    }
+    door_close(e);
+}
+
+ackd_time tcp_next_deadline(const struct tcp_engine *e)
+{
+    return wheel_next(&e->wheel);
+}

@@ -1,0 +1,91 @@
+/* What must hold between any two calls, checked by simulations and fuzzers after every step. */
+#include "tcp/tcb.h"
+
+#define MUST(condition, sentence)                                                                  \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            *what = sentence;                                                                      \
+            return __LINE__;                                                                       \
+        }                                                                                          \
+    } while (0)
+
+static int check_send(const struct tcb *c, const char **what)
+{
+    const struct activity *a = c->act;
+    MUST(seq_le(c->snd.una, c->snd.nxt), "SND.UNA =< SND.NXT");
+    if (!a) {
+        MUST(seq_eq(c->snd.una, c->snd.nxt) || c->t.rec.state == TCP_SYN_RECEIVED ||
+                 c->t.rec.state == TCP_CLOSED,
+             "nothing outstanding without an activity block");
+        return 0;
+    }
+    MUST(rtxq_valid(&a->rtxq), "the retransmission queue adds up");
+    MUST(a->rtxq.bytes == tcb_outstanding(c), "the retransmission queue holds SND.UNA to SND.NXT");
+    if (a->rtxq.runs) {
+        MUST(seq_eq(rtxq_first(&a->rtxq)->start, c->snd.una), "the first run starts at SND.UNA");
+    }
+    uint32_t control = (seq_eq(c->snd.una, c->snd.iss) && !seq_eq(c->snd.nxt, c->snd.iss)) +
+                       ((c->flags & C_FIN_SENT) != 0 && tcb_outstanding(c));
+    MUST(tcb_outstanding(c) <= a->snd.length + control, "outstanding data are in the send buffer");
+    MUST(a->snd.length || a->rtxq.runs || c->t.rec.state == TCP_SYN_SENT,
+         "the activity block is folded when it is empty");
+    MUST(tcb_outstanding(c) == 0 || !time_is_never(c->t_rtx),
+         "a timer runs while data are unacknowledged");
+    return 0;
+}
+
+static int check_receive(const struct tcb *c, const char **what)
+{
+    if (c->rcvq) {
+        MUST(rcvq_valid(c->rcvq), "the receive queue adds up");
+        MUST(c->flags & C_FIN_RECEIVED || seq_eq(c->rcvq->nxt, c->rcv.nxt),
+             "the receive queue ends at RCV.NXT");
+    }
+    return 0;
+}
+
+static int check_tcb(const struct tcb *c, const char **what)
+{
+    int line = check_send(c, what);
+    line = line ? line : check_receive(c, what);
+    if (line || c->t.rec.state == TCP_CLOSED) {
+        return line;
+    }
+    MUST(list_empty(&c->out) ? !time_before(tcb_deadline(c), c->t.timer.deadline) : true,
+         "the wheel knows the earliest deadline");
+    bool waiting = tcb_unsent(c) && tcb_outstanding(c) == 0 && c->t.rec.state != TCP_SYN_RECEIVED;
+    MUST(!waiting || !list_empty(&c->out) || !time_is_never(c->t_rtx),
+         "unsent data on an idle connection have a timer or work pending");
+    return 0;
+}
+
+int tcp_check(struct tcp_engine *e, ackd_time now, const char **what)
+{
+    (void)now;
+    uint32_t n = 0, half_open = 0, time_wait = 0;
+    uint64_t last = 0, states[TCP_STATES] = {0};
+    list_for_each(link, &e->all)
+    {
+        struct rec *r = container_of(link, struct rec, all);
+        n++;
+        states[r->state]++;
+        half_open += r->kind == REC_HALF_OPEN;
+        time_wait += r->state == TCP_TIME_WAIT;
+        MUST(r->id > last, "the listing is in order of ids");
+        last = r->id;
+        MUST(rec_find(e, r->id) == r, "a record is found by its id");
+        MUST(!r->in_tuple_table || rec_lookup(e, &r->tuple) == r, "a record is found by its tuple");
+        if (r->kind == REC_CONNECTION) {
+            int line = check_tcb(tcb_of_rec(r), what);
+            if (line) {
+                return line;
+            }
+        }
+    }
+    MUST(n == e->endpoints && half_open == e->half_open && time_wait == e->time_wait,
+         "the counts of records are right");
+    for (unsigned s = 0; s < TCP_STATES; s++) {
+        MUST(states[s] == e->counters.states[s], "the gauges of states are right");
+    }
+    return 0;
+}

@@ -1,0 +1,32 @@
+/* Keepalive (RFC 9293 section 3.8.4, MUST-24 to MUST-29, SHLD-12): off unless asked for, only on an
+ * idle connection with nothing outstanding, a probe without data at SND.NXT-1, and never one lost
+ * probe as a verdict. */
+#include "tcp/tcb.h"
+
+void keepalive_restart(struct tcb *c, ackd_time now)
+{
+    const struct tcp_options *o = &c->options->v;
+    c->keepalive_probes = 0;
+    c->t_keepalive =
+        o->keepalive && state_synchronized(c->t.rec.state) && c->t.rec.state != TCP_TIME_WAIT
+            ? time_add(now, o->keepalive_idle_ns)
+            : TIME_NEVER;
+}
+
+void keepalive_fired(struct tcp_engine *e, struct tcb *c, ackd_time now)
+{
+    const struct tcp_options *o = &c->options->v;
+    if (tcb_outstanding(c) ||
+        tcb_unsent(c)) { /* MUST-26: retransmission and persist watch over it */
+        c->t_keepalive = time_add(now, o->keepalive_interval_ns);
+        return;
+    }
+    if (c->keepalive_probes >= o->keepalive_count) {
+        reset_tcb(e, c, now, TCP_RST_SENT_TIMED_OUT);
+        tcb_closed(e, c, now, TCP_CLOSE_KEEPALIVE_TIMEOUT);
+        return;
+    }
+    c->keepalive_probes++;
+    c->flags |= C_KEEPALIVE_DUE;
+    c->t_keepalive = time_add(now, o->keepalive_interval_ns);
+}

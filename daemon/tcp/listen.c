@@ -1,0 +1,425 @@
+/* Passive OPEN (RFC 9293 sections 3.9.1.1, 3.10.7.2): a listener, the half-open connections that
+ * SYNs make, and the queue of established ones that wait to be accepted. A SYN costs one small
+ * record; only the handshake's last ACK makes a tcb. When a queue is full the segment is dropped
+ * with its reason, and the peer's retransmission tries again.
+ *
+ * Data on a SYN are not acknowledged, so the peer sends them again after the handshake
+ * (section 3.10.7.2 lets them be queued). */
+#include "tcp/isn.h"
+#include "tcp/tcb.h"
+
+#include <errno.h>
+
+#define SYN_ACK_RTO_NS NS_PER_S
+#define SYN_ACK_TRANSMISSIONS 6 /* 1+2+4+8+16+32 = 63 s */
+
+static struct tcp_opts syn_ack_options(const struct listener *l, const struct half_open *h,
+                                       ackd_time now, uint32_t ts_offset)
+{
+    struct tcp_opts o = {
+        .has_mss = true,
+        .mss = mss_advertised(&l->options->v, &h->t.rec.tuple.local, h->mtu),
+        .sack_permitted = h->nego.sack,
+        .has_wscale = h->nego.wscale,
+        .wscale = h->nego.rcv_wscale,
+        .has_timestamps = h->nego.timestamps,
+    };
+    if (o.has_timestamps) {
+        o.tsval = timestamp_now(ts_offset, now);
+        o.tsecr = h->ts_recent;
+    }
+    return o;
+}
+
+static uint16_t syn_window(const struct tcp_options *o)
+{
+    return o->rcv_buffer > 65535 ? 65535 : (uint16_t)o->rcv_buffer;
+}
+
+static void syn_ack(struct tcp_engine *e, const struct listener *l, struct half_open *h,
+                    ackd_time now)
+{
+    struct control_segment *cs = control_new(e, &h->t.rec.tuple);
+    if (!cs) {
+        return;
+    }
+    cs->id = h->t.rec.id;
+    cs->state = TCP_SYN_RECEIVED;
+    cs->kind = TCP_KIND_HANDSHAKE;
+    cs->seq = cs->iss = h->iss;
+    cs->irs = h->irs;
+    cs->ack = seq_add(h->irs, 1);
+    cs->flags = TCP_SYN | TCP_ACK;
+    cs->window = syn_window(&l->options->v);
+    cs->ttl = l->options->v.ttl;
+    cs->tos = (uint8_t)(l->options->v.dscp << 2);
+    cs->options = syn_ack_options(l, h, now, timestamp_offset(&e->ts_key, &h->t.rec.tuple));
+}
+
+/* The timer of the n-th transmission, doubling (RFC 6298). */
+static void syn_ack_arm(struct tcp_engine *e, struct half_open *h, ackd_time now)
+{
+    wheel_set(&e->wheel, &h->t.timer, time_add(now, SYN_ACK_RTO_NS << (h->transmissions - 1)));
+}
+
+static bool listener_has_room(const struct tcp_engine *e, const struct listener *l,
+                              struct segment *s)
+{
+    if (l->queued >= l->backlog) {
+        s->drop = TCP_DROP_ACCEPT_QUEUE_FULL;
+    } else if (l->half_open >= l->backlog + 64 || e->half_open >= e->config.max_syn_received) {
+        s->drop = TCP_DROP_SYN_QUEUE_FULL;
+    } else if (e->endpoints >= e->config.max_endpoints) {
+        s->drop = TCP_DROP_NO_MEMORY;
+    }
+    return s->drop == TCP_DROP_NONE;
+}
+
+/* Third, a SYN. */
+static void listen_syn(struct tcp_engine *e, struct listener *l, struct segment *s)
+{
+    if (!listener_has_room(e, l, s)) {
+        return;
+    }
+    struct half_open *h = slab_alloc(&e->half_open_slab);
+    if (!h) {
+        s->drop = TCP_DROP_NO_MEMORY;
+        return;
+    }
+    list_init(&h->t.rec.all);
+    wheel_entry_init(&h->t.timer);
+    h->t.rec.state = TCP_LISTEN;
+    h->listener = l->rec.id;
+    h->irs = s->h.seq;
+    h->iss = isn_choose(&e->isn_key, &s->tuple, s->now);
+    h->ts_recent = s->o.tsval;
+    h->window = s->h.window;
+    h->mtu = s->rx->mtu > 65535 ? 65535 : (uint16_t)s->rx->mtu;
+    negotiate_from_syn(&l->options->v, s, &h->nego);
+    rec_enter(e, &h->t.rec, 0, REC_HALF_OPEN, &s->tuple);
+    rec_enter_tuple(e, &h->t.rec);
+    e->half_open++;
+    l->half_open++;
+    e->counters.passive_opens++;
+    s->id = h->t.rec.id;
+    state_set(e, &h->t.rec, TCP_SYN_RECEIVED, s->now, TCP_CLOSE_NONE);
+    h->transmissions = 1;
+    syn_ack_arm(e, h, s->now);
+    syn_ack(e, l, h, s->now);
+}
+
+/* Section 3.10.7.2, in its order. */
+void listen_input(struct tcp_engine *e, struct listener *l, struct segment *s)
+{
+    s->id = l->rec.id;
+    if (s->h.flags & TCP_RST) {
+        s->drop = TCP_DROP_LISTEN_RST;
+    } else if (s->h.flags & TCP_ACK) {
+        s->drop = TCP_DROP_LISTEN_ACK;
+        reset_for_segment(e, s, TCP_RST_SENT_ACK_IN_LISTEN);
+    } else if (s->h.flags & TCP_SYN) {
+        listen_syn(e, l, s);
+    } else {
+        s->drop = TCP_DROP_LISTEN_NO_SYN;
+    }
+}
+
+/* ---- half-open
+ * -------------------------------------------------------------------------------------------- */
+
+/* Leaves the records; the caller decides what takes its place. */
+static void half_open_free(struct tcp_engine *e, struct half_open *h)
+{
+    struct listener *l = listener_find(e, h->listener);
+    if (l) {
+        l->half_open--;
+    }
+    e->half_open--;
+    wheel_set(&e->wheel, &h->t.timer, TIME_NEVER);
+    slab_free(&e->half_open_slab, h);
+}
+
+void half_open_drop(struct tcp_engine *e, struct half_open *h, ackd_time now,
+                    enum tcp_close_reason reason)
+{
+    struct tcp_closed record = {.id = h->t.rec.id,
+                                .tuple = h->t.rec.tuple,
+                                .last_state = TCP_SYN_RECEIVED,
+                                .reason = reason,
+                                .created = now,
+                                .closed = now};
+    remember_closed(e, &record);
+    state_set(e, &h->t.rec, TCP_CLOSED, now, reason);
+    rec_leave(e, &h->t.rec);
+    half_open_free(e, h);
+}
+
+void half_open_timeout(struct tcp_engine *e, struct half_open *h, ackd_time now)
+{
+    struct listener *l = listener_find(e, h->listener);
+    if (!l) {
+        half_open_drop(e, h, now, TCP_CLOSE_LISTENER_CLOSED);
+    } else if (h->transmissions >= SYN_ACK_TRANSMISSIONS) {
+        half_open_drop(e, h, now, TCP_CLOSE_SYN_RECEIVED_TIMEOUT);
+    } else {
+        h->transmissions++;
+        e->counters.retrans_segs++;
+        syn_ack_arm(e, h, now);
+        syn_ack(e, l, h, now);
+    }
+}
+
+/* The handshake's last ACK: a tcb takes the record's place, id and tuple. */
+static struct tcb *half_open_promote(struct tcp_engine *e, struct listener *l, struct half_open *h,
+                                     ackd_time now)
+{
+    struct tcb *c = tcb_new(e, now, &h->t.rec.tuple, l->options, h->mtu);
+    if (!c) {
+        return NULL;
+    }
+    c->flags |= C_PASSIVE;
+    c->listener = l->rec.id;
+    c->nego = h->nego;
+    c->snd.iss = c->snd.una = c->snd.up = h->iss;
+    c->snd.nxt = seq_add(h->iss, 1);
+    c->rcv.irs = h->irs;
+    c->rcv.nxt = c->rcv.ack_sent = seq_add(h->irs, 1);
+    c->rcv.adv = seq_add(c->rcv.nxt, syn_window(&l->options->v));
+    c->rcv.last_seq = h->irs;
+    c->rcv.last_len = 1;
+    c->ts_recent = h->ts_recent;
+    c->ts_recent_at = now;
+    if (h->transmissions ==
+        1) { /* Karn: a sample only of what was sent once; the timer ends one RTO after it */
+        rtt_sample(c, time_diff(now, h->t.timer.deadline) + SYN_ACK_RTO_NS);
+    } else {
+        c->flags |= C_RTO_3S;
+    }
+    cc_init(c, h->transmissions > 1);
+    rec_replace(e, &h->t.rec, &c->t.rec, REC_CONNECTION);
+    half_open_free(e, h);
+    return c;
+}
+
+/* Fifth, the ACK. */
+static void half_open_ack(struct tcp_engine *e, struct half_open *h, struct segment *s)
+{
+    if (!seq_eq(s->h.ack, seq_add(h->iss, 1))) {
+        s->drop = TCP_DROP_SYN_RECEIVED_BAD_ACK;
+        reset_for_segment(e, s, TCP_RST_SENT_BAD_ACK_IN_SYN_RECEIVED);
+        return;
+    }
+    struct listener *l = listener_find(e, h->listener);
+    if (!l) {
+        s->drop = TCP_DROP_NO_CONNECTION;
+        reset_for_segment(e, s, TCP_RST_SENT_LISTENER_CLOSED);
+        half_open_drop(e, h, s->now, TCP_CLOSE_LISTENER_CLOSED);
+        return;
+    }
+    if (l->queued >= l->backlog) {
+        s->drop = TCP_DROP_ACCEPT_QUEUE_FULL;
+        return;
+    }
+    struct tcb *c = half_open_promote(e, l, h, s->now);
+    if (!c) {
+        s->drop = TCP_DROP_NO_MEMORY;
+        return;
+    }
+    list_append(&l->accept, &c->accept);
+    l->queued++;
+    ready_listener(e, l, TCP_READY_ACCEPT);
+    connection_input(e, c, s);
+}
+
+/* Section 3.10.7.4 for SYN-RECEIVED from LISTEN. */
+void half_open_input(struct tcp_engine *e, struct half_open *h, struct segment *s)
+{
+    tcp_seq rcv_nxt = seq_add(h->irs, 1);
+    struct listener *l = listener_find(e, h->listener);
+    uint32_t window = l ? syn_window(&l->options->v) : 65535;
+    s->id = h->t.rec.id;
+    if ((s->h.flags & (TCP_SYN | TCP_RST)) == TCP_SYN && seq_eq(s->h.seq, h->irs)) {
+        if (l && !(s->h.flags & TCP_ACK)) {
+            syn_ack(e, l, h, s->now); /* our SYN,ACK got lost */
+        }
+        s->drop = TCP_DROP_OLD_DUPLICATE;
+        return;
+    }
+    if (!seq_in_window(s->h.seq, rcv_nxt, window)) { /* first, the sequence number */
+        s->drop = s->h.flags & TCP_RST ? TCP_DROP_RST_OUT_OF_WINDOW : TCP_DROP_OUT_OF_WINDOW;
+        if (l && !(s->h.flags & TCP_RST)) {
+            syn_ack(e, l, h, s->now);
+        }
+        return;
+    }
+    if (s->h.flags & TCP_RST) { /* second: MUST-11, back to LISTEN */
+        if (!seq_eq(s->h.seq, rcv_nxt)) {
+            s->drop = TCP_DROP_RST_CHALLENGED;
+            if (l) {
+                syn_ack(e, l, h, s->now);
+            }
+            return;
+        }
+        e->counters.rsts_received[TCP_RST_RECEIVED_RST_IN_SYN_RECEIVED]++;
+        e->counters.in_rsts++;
+        half_open_drop(e, h, s->now, TCP_CLOSE_RESET_BY_PEER);
+    } else if (s->h.flags & TCP_SYN) { /* fourth: back to LISTEN */
+        s->drop = TCP_DROP_SYN_CHALLENGED;
+        half_open_drop(e, h, s->now, TCP_CLOSE_RESET_BY_PEER);
+    } else if (h->nego.timestamps && s->o.has_timestamps &&
+               (int32_t)(s->o.tsval - h->ts_recent) < 0) {
+        s->drop = TCP_DROP_PAWS;
+    } else if (!(s->h.flags & TCP_ACK)) {
+        s->drop = TCP_DROP_ACK_MISSING;
+    } else {
+        half_open_ack(e, h, s);
+    }
+}
+
+/* ---- the accept queue
+ * ------------------------------------------------------------------------------------- */
+
+void listener_accept_closed(struct tcp_engine *e, struct tcb *c)
+{
+    if (list_empty(&c->accept)) {
+        return;
+    }
+    list_remove(&c->accept);
+    struct listener *l = listener_find(e, c->listener);
+    if (l) {
+        l->queued--;
+    }
+}
+
+int tcp_accept(struct tcp_engine *e, uint64_t listener, uint32_t owner, uint64_t cookie,
+               uint64_t *id)
+{
+    struct listener *l = listener_find(e, listener);
+    if (!l) {
+        return -EBADF;
+    }
+    if (list_empty(&l->accept)) {
+        return -EAGAIN;
+    }
+    struct tcb *c = container_of(l->accept.next, struct tcb, accept);
+    list_remove(&c->accept);
+    l->queued--;
+    c->flags |= C_ACCEPTED;
+    c->owner = owner;
+    c->cookie = cookie;
+    *id = c->t.rec.id;
+    ready_tcb(e, c, TCP_READY_WRITE | (c->rcvq || c->flags & C_FIN_RECEIVED ? TCP_READY_READ : 0));
+    return 0;
+}
+
+int tcp_accept_return(struct tcp_engine *e, uint64_t listener, uint64_t id)
+{
+    struct listener *l = listener_find(e, listener);
+    struct tcb *c = tcb_find(e, id);
+    if (!l || !c || c->listener != listener || c->flags & C_RELEASED ||
+        c->t.rec.state == TCP_CLOSED) {
+        return -EBADF;
+    }
+    if (!list_empty(&c->accept)) {
+        return -EINVAL;
+    }
+    c->flags &= ~(uint32_t)C_ACCEPTED;
+    c->owner = 0;
+    c->cookie = 0;
+    list_remove(&c->ready);
+    c->ready_bits = 0;
+    list_insert_after(&l->accept, &c->accept);
+    l->queued++;
+    ready_listener(e, l, TCP_READY_ACCEPT);
+    return 0;
+}
+
+/* ---- OPEN (passive) and CLOSE of a listener
+ * --------------------------------------------------------------- */
+
+static bool listener_conflicts(struct tcp_engine *e, const struct tcp_listen_args *a)
+{
+    for (struct listener *l = e->listeners[a->tuple.local_port % LISTENER_BUCKETS]; l;
+         l = l->port_next) {
+        const struct tcp_tuple *t = &l->rec.tuple;
+        bool family = (l->v4_only && a->v6_only) || (l->v6_only && a->v4_only);
+        if (t->local_port == a->tuple.local_port && ip_addr_equal(&t->local, &a->tuple.local) &&
+            ip_addr_equal(&t->remote, &a->tuple.remote) && t->remote_port == a->tuple.remote_port &&
+            !family) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int tcp_listen(struct tcp_engine *e, ackd_time now, const struct tcp_listen_args *args,
+               uint64_t *id)
+{
+    struct tcp_listen_args a = *args;
+    const char *field;
+    if (!a.backlog || a.backlog > 65535 || (a.v4_only && a.v6_only) ||
+        (a.options && tcp_options_check(a.options, &field) < 0)) {
+        return -EINVAL;
+    }
+    if (!a.tuple.local_port && !ports_choose(&e->ports, &a.tuple, tuple_is_free, e)) {
+        return -EADDRINUSE;
+    }
+    if (listener_conflicts(e, &a)) {
+        return -EADDRINUSE; /* MUST-41 */
+    }
+    struct listener *l =
+        e->endpoints < e->config.max_endpoints ? slab_alloc(&e->listener_slab) : NULL;
+    if (!l) {
+        return -ENOBUFS;
+    }
+    l->options = a.options ? options_new(e, a.options) : options_share(e->defaults);
+    if (!l->options) {
+        slab_free(&e->listener_slab, l);
+        return -ENOBUFS;
+    }
+    list_init(&l->rec.all);
+    list_init(&l->accept);
+    list_init(&l->ready);
+    l->backlog = a.backlog;
+    l->v4_only = a.v4_only;
+    l->v6_only = a.v6_only;
+    l->owner = a.owner;
+    l->cookie = a.cookie;
+    l->created = now;
+    rec_enter(e, &l->rec, 0, REC_LISTENER, &a.tuple);
+    struct listener **head = &e->listeners[a.tuple.local_port % LISTENER_BUCKETS];
+    l->port_next = *head;
+    *head = l;
+    state_set(e, &l->rec, TCP_LISTEN, now, TCP_CLOSE_NONE);
+    *id = l->rec.id;
+    return 0;
+}
+
+/* CLOSE of a listener: what was not accepted is reset, half-open ones find no listener any more. */
+void listener_close(struct tcp_engine *e, struct listener *l, ackd_time now)
+{
+    while (!list_empty(&l->accept)) {
+        struct tcb *c = container_of(l->accept.next, struct tcb, accept);
+        reset_tcb(e, c, now, TCP_RST_SENT_LISTENER_CLOSED);
+        tcb_closed(e, c, now, TCP_CLOSE_LISTENER_CLOSED);
+    }
+    struct tcp_closed record = {.id = l->rec.id,
+                                .tuple = l->rec.tuple,
+                                .last_state = TCP_LISTEN,
+                                .reason = TCP_CLOSE_NORMAL,
+                                .created = l->created,
+                                .closed = now,
+                                .owner = l->owner,
+                                .cookie = l->cookie};
+    remember_closed(e, &record);
+    state_set(e, &l->rec, TCP_CLOSED, now, TCP_CLOSE_NORMAL);
+    struct listener **p = &e->listeners[l->rec.tuple.local_port % LISTENER_BUCKETS];
+    while (*p != l) {
+        p = &(*p)->port_next;
+    }
+    *p = l->port_next;
+    list_remove(&l->ready);
+    rec_leave(e, &l->rec);
+    options_drop(e, l->options);
+    slab_free(&e->listener_slab, l);
+}

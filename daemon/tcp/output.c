@@ -1,0 +1,704 @@
+/* Sending. One predicate, output_plan(), looks at a connection and says what to send now, or why
+ * nothing, and until when; the flush carries it out until it says nothing. The same answer arms the
+ * timer, is what `why` shows, and what the limited-by clocks add up.
+ *
+ * In this order: the handshake; duplicate ACKs owed to a peer without SACK; retransmissions,
+ * metered by cwnd; new data, metered by the peer's window, cwnd, Nagle (SHLD-7) and silly window
+ * avoidance (MUST-38); probes; a pure ACK. Data go as large as the device takes: a super-frame is a
+ * whole number of segments, and its tail goes along only when it may go at all. */
+#include "tcp/tcb.h"
+#include "wire/checksum.h"
+
+#include <string.h>
+
+/* ---- what options the next segment carries
+ * ---------------------------------------------------------------- */
+
+static unsigned sack_blocks(const struct tcb *c, struct tcp_sack_block *blocks, unsigned room)
+{
+    unsigned n = 0;
+    if (!c->nego.sack) {
+        return 0;
+    }
+    if (!seq_eq(c->rcv.dsack.start, c->rcv.dsack.end)) {
+        blocks[n++] = c->rcv.dsack;
+    }
+    if (c->rcvq && c->rcvq->ooo_bytes) {
+        n += rcvq_sack_blocks(c->rcvq, blocks + n, room - n);
+    }
+    return n;
+}
+
+/* Octets of options on a data segment; timestamps are counted by send_mss() already. */
+static uint32_t sack_option_len(const struct tcb *c)
+{
+    struct tcp_sack_block blocks[TCP_SACK_BLOCKS_MAX];
+    unsigned n = sack_blocks(c, blocks, c->nego.timestamps ? 3 : 4);
+    return n ? 4 + 8 * n : 0;
+}
+
+static uint32_t segment_mss(const struct tcb *c)
+{
+    uint32_t mss = send_mss(c), sack = sack_option_len(c);
+    return mss > sack + 8 ? mss - sack : mss;
+}
+
+/* The largest payload of one frame: a segment, or as many whole ones as the device takes. Not while
+ * urgent data are pending: segmentation would copy the urgent pointer into each (RFC 6093). */
+static uint32_t frame_payload(const struct tcp_engine *e, const struct tcb *c, uint32_t mss)
+{
+    if (!e->link.tso || c->flags & C_URGENT_SENT) {
+        return mss;
+    }
+    uint32_t room = e->link.max_frame - ip_overhead(&c->t.rec.tuple.local) - TCP_HEADER_MAX;
+    return room > mss ? room / mss * mss : mss;
+}
+
+/* ---- the plan
+ * --------------------------------------------------------------------------------------------- */
+
+static enum tcp_limit cwnd_limit(const struct tcb *c)
+{
+    if (c->flags & C_RTO_RECOVERY) {
+        return TCP_LIMIT_RTO_BACKOFF;
+    }
+    return c->cc.state == RECOVERY_FAST ? TCP_LIMIT_RECOVERY : TCP_LIMIT_CONGESTION_WINDOW;
+}
+
+/* The handshake is ours to send or to wait for. True: the plan is made. */
+static bool plan_handshake(const struct tcb *c, struct plan *p)
+{
+    if (c->t.rec.state != TCP_SYN_SENT && c->t.rec.state != TCP_SYN_RECEIVED) {
+        return false;
+    }
+    p->limit = c->flags & C_NEIGHBOUR_PENDING ? TCP_LIMIT_NEIGHBOUR_PENDING : TCP_LIMIT_HANDSHAKE;
+    struct rtx_run *syn = c->act ? rtxq_first(&c->act->rtxq) : NULL;
+    if (c->act && (seq_eq(c->snd.nxt, c->snd.iss) || (syn && syn->flags & RTX_LOST))) {
+        p->what = PLAN_SYN;
+        p->kind = TCP_KIND_HANDSHAKE;
+        p->run = syn;
+        p->start = c->snd.iss;
+    } else if (c->flags & C_ACK_NOW && c->t.rec.state == TCP_SYN_RECEIVED) {
+        p->what = PLAN_ACK;
+        p->kind = TCP_KIND_ACK;
+    }
+    return true;
+}
+
+/* Room that the peer's window leaves from `from`. */
+static uint32_t window_room(const struct tcb *c, tcp_seq from)
+{
+    tcp_seq edge = seq_add(c->snd.una, c->snd.wnd);
+    return seq_gt(edge, from) ? seq_dist(edge, from) : 0;
+}
+
+static bool plan_retransmit(const struct tcp_engine *e, const struct tcb *c, struct plan *p)
+{
+    struct rtx_run *r = c->act ? rtxq_first_lost(&c->act->rtxq) : NULL;
+    if (!r) {
+        return false;
+    }
+    uint32_t pipe = rtxq_pipe(&c->act->rtxq), room = c->cc.cwnd > pipe ? c->cc.cwnd - pipe : 0;
+    bool now = c->flags & C_RETRANSMIT_NOW;
+    if (room < p->mss && !now) {
+        p->limit = cwnd_limit(c);
+        return false;
+    }
+    uint32_t window = window_room(c, r->start);
+    if (!window && !now && !(r->flags & RTX_FIN && seq_dist(r->end, r->start) == 1)) {
+        p->limit = c->snd.wnd ? TCP_LIMIT_RECEIVE_WINDOW : TCP_LIMIT_ZERO_WINDOW; /* SHLD-16 */
+        return false;
+    }
+    uint32_t most = now ? p->mss : room / p->mss * p->mss, frame = frame_payload(e, c, p->mss);
+    uint32_t length = seq_dist(r->end, r->start);
+    bool fin = r->flags & RTX_FIN;
+    length -= fin;
+    if (window && window < most) {
+        most = window;
+    }
+    most = most > frame ? frame : most;
+    p->fin = fin && length <= most;
+    p->length = length > most ? most : length;
+    p->what = PLAN_RETRANSMIT;
+    p->run = r;
+    p->start = r->start;
+    p->kind = c->flags & C_RTO_RECOVERY ? TCP_KIND_RETRANSMIT_RTO : TCP_KIND_RETRANSMIT_FAST;
+    return true;
+}
+
+/* A segment below full size (RFC 9293 section 3.8.6.2.1 and 3.7.4). `n` octets may go, `unsent`
+ * want to. 0: wait, p->limit says why. */
+static uint32_t small_segment(const struct tcb *c, struct plan *p, uint32_t n, uint32_t unsent,
+                              uint32_t usable, uint32_t cwnd_room, bool fin)
+{
+    bool idle = !tcb_outstanding(c), nagle_ok = idle || c->options->v.nodelay;
+    if (n == unsent) { /* (2) all that is queued */
+        if (nagle_ok || fin) {
+            return n;
+        }
+        p->limit = TCP_LIMIT_NAGLE;
+        return 0;
+    }
+    if (usable > cwnd_room) {
+        p->limit = cwnd_limit(c);
+        return 0;
+    }
+    if (n && n >= c->snd.max_wnd / 2 && nagle_ok) { /* (3) */
+        return n;
+    }
+    if (n && c->flags & C_WINDOW_OVERRIDE) { /* (4) */
+        return n;
+    }
+    p->limit = !c->snd.wnd ? TCP_LIMIT_ZERO_WINDOW
+               : usable    ? TCP_LIMIT_SILLY_WINDOW
+                           : TCP_LIMIT_RECEIVE_WINDOW;
+    return 0;
+}
+
+static bool sends_data(enum tcp_state s)
+{
+    return s == TCP_ESTABLISHED || s == TCP_CLOSE_WAIT || s == TCP_FIN_WAIT_1 || s == TCP_CLOSING ||
+           s == TCP_LAST_ACK;
+}
+
+static bool plan_new_data(const struct tcp_engine *e, const struct tcb *c, struct plan *p)
+{
+    bool fin = c->flags & C_FIN_QUEUED && !(c->flags & C_FIN_SENT);
+    uint32_t unsent = tcb_unsent(c);
+    if (!sends_data(c->t.rec.state) || (!unsent && !fin)) {
+        return false;
+    }
+    p->what = PLAN_DATA;
+    p->start = c->snd.nxt;
+    p->kind = fin && !unsent ? TCP_KIND_FIN : TCP_KIND_DATA;
+    if (!unsent) {
+        p->fin = true;
+        return true;
+    }
+    uint32_t pipe = c->act ? rtxq_pipe(&c->act->rtxq) : 0, cwnd = c->cc.cwnd;
+    if (c->cc.state == RECOVERY_OPEN && !(c->flags & C_RTO_RECOVERY) && c->cc.dup_acks &&
+        c->cc.dup_acks < 3 && !c->nego.sack) {
+        cwnd += c->cc.dup_acks * p->mss; /* limited transmit (RFC 3042) */
+        p->kind = pipe + p->mss > c->cc.cwnd ? TCP_KIND_LIMITED_TRANSMIT : TCP_KIND_DATA;
+    }
+    uint32_t cwnd_room = cwnd > pipe ? cwnd - pipe : 0, usable = window_room(c, c->snd.nxt);
+    uint32_t n = unsent < usable ? unsent : usable;
+    n = n < cwnd_room ? n : cwnd_room;
+    uint32_t frame = frame_payload(e, c, p->mss);
+    if (n >= p->mss) {
+        bool tail_may_go = n == unsent && (fin || c->options->v.nodelay);
+        n = n > frame ? frame : tail_may_go ? n : n / p->mss * p->mss;
+    } else {
+        n = small_segment(c, p, n, unsent, usable, cwnd_room, fin);
+    }
+    if (!n) {
+        p->what = PLAN_NOTHING;
+        return false;
+    }
+    p->length = n;
+    p->fin = fin && n == unsent;
+    return true;
+}
+
+static enum tcp_send_kind ack_kind(const struct tcb *c)
+{
+    if (c->flags & C_CHALLENGE) {
+        return TCP_KIND_CHALLENGE_ACK;
+    }
+    if (c->rcv.dup_acks_due || (c->rcvq && c->rcvq->ooo_bytes)) {
+        return TCP_KIND_DUPLICATE_ACK;
+    }
+    if (c->flags & C_WINDOW_UPDATE) {
+        return TCP_KIND_WINDOW_UPDATE;
+    }
+    return c->flags & C_ACK_DELAYED ? TCP_KIND_DELAYED_ACK : TCP_KIND_ACK;
+}
+
+/* Why nothing goes when nothing stands in the way: there is nothing. */
+static enum tcp_limit nothing_to_send(const struct tcb *c)
+{
+    if (tcb_outstanding(c)) {
+        return c->flags & C_NEIGHBOUR_PENDING ? TCP_LIMIT_NEIGHBOUR_PENDING
+               : c->flags & C_LOCAL_DROP      ? TCP_LIMIT_LOCAL_DROP
+               : c->flags & C_WINDOW_PROBED   ? TCP_LIMIT_ZERO_WINDOW
+               : c->rtt.backoff               ? TCP_LIMIT_RTO_BACKOFF
+                                              : TCP_LIMIT_WAITING_FOR_ACK;
+    }
+    return c->flags & C_FIN_SENT ? TCP_LIMIT_CLOSED : TCP_LIMIT_APPLICATION_IDLE;
+}
+
+void output_plan(const struct tcp_engine *e, const struct tcb *c, ackd_time now, struct plan *p)
+{
+    (void)now;
+    *p = (struct plan){.mss = segment_mss(c), .wake = TIME_NEVER};
+    if (plan_handshake(c, p)) {
+        return;
+    }
+    if (c->rcv.dup_acks_due) {
+        p->what = PLAN_ACK;
+        p->kind = TCP_KIND_DUPLICATE_ACK;
+        return;
+    }
+    if (c->flags & C_PROBE_DUE) {
+        p->what = PLAN_PROBE;
+        p->kind = TCP_KIND_WINDOW_PROBE;
+        return;
+    }
+    if (plan_retransmit(e, c, p)) {
+        return;
+    }
+    bool blocked = p->limit != TCP_LIMIT_NONE; /* retransmissions come first */
+    if (!blocked && plan_new_data(e, c, p)) {
+        return;
+    }
+    if (c->flags & C_KEEPALIVE_DUE) {
+        p->what = PLAN_KEEPALIVE;
+        p->kind = TCP_KIND_KEEPALIVE;
+        return;
+    }
+    if (p->limit == TCP_LIMIT_NONE) {
+        p->limit = nothing_to_send(c);
+    }
+    if (c->flags & C_ACK_NOW) {
+        p->what = PLAN_ACK;
+        p->kind = ack_kind(c);
+    }
+}
+
+/* ---- clocks
+ * -----------------------------------------------------------------------------------------------
+ */
+
+void limit_set(struct tcp_engine *e, struct tcb *c, enum tcp_limit limit, ackd_time now)
+{
+    if (!c->clocks && limit != c->limit && c->act) {
+        c->clocks = slab_alloc(&e->clocks_slab);
+        if (c->clocks) {
+            c->clocks->since = time_is_never(c->established) ? c->created : c->established;
+        }
+    }
+    if (c->clocks && limit != c->limit) {
+        c->clocks->ns[c->limit] += time_diff(now, c->clocks->since);
+        c->clocks->since = now;
+    }
+    c->limit = (uint8_t)limit;
+}
+
+/* ---- building a segment
+ * ----------------------------------------------------------------------------------- */
+
+static void put_checksum(const struct tcp_engine *e, struct tcp_tx *tx)
+{
+    uint32_t length = tx->header_len + tx->payload_len;
+    uint64_t sum = tcp_pseudo_sum(&tx->src, &tx->dst, length);
+    uint16_t value = checksum_fold(sum);
+    if (e->link.checksum_offload) {
+        tx->checksum_partial = true;
+    } else {
+        sum = checksum_add(sum, tx->header, tx->header_len);
+        uint32_t at = 0;
+        for (unsigned i = 0; i < tx->n_ranges; i++) {
+            uint16_t part = checksum_fold(checksum_add(0, tx->range[i].data, tx->range[i].length));
+            sum += at & 1 ? (uint16_t)(part << 8 | part >> 8) : part;
+            at += tx->range[i].length;
+        }
+        value = checksum_finish(sum);
+    }
+    tx->header[16] = (uint8_t)(value >> 8);
+    tx->header[17] = (uint8_t)value;
+}
+
+static void put_header(const struct tcp_engine *e, struct tcp_tx *tx, const struct tcp_tuple *t,
+                       struct tcp_hdr *h, const struct tcp_opts *o)
+{
+    uint8_t options = tcp_opts_build(tx->header + TCP_HEADER_MIN, o);
+    h->sport = t->local_port;
+    h->dport = t->remote_port;
+    h->header_len = (uint8_t)(TCP_HEADER_MIN + options);
+    h->checksum = 0;
+    tcp_hdr_build(tx->header, h);
+    tx->header_len = h->header_len;
+    tx->src = t->local;
+    tx->dst = t->remote;
+    if (!ip_addr_is_v4(&t->local)) {
+        tx->flow_label = (uint32_t)siphash24(&e->flow_key, t, sizeof *t) & 0xfffff;
+    }
+    put_checksum(e, tx);
+}
+
+static void segment_options(struct tcb *c, struct tcp_opts *o, bool syn, ackd_time now)
+{
+    const struct tcp_options *v = &c->options->v;
+    *o = (struct tcp_opts){0};
+    bool answer = syn && c->t.rec.state == TCP_SYN_RECEIVED;
+    bool timestamps = syn && !answer ? v->timestamps : c->nego.timestamps;
+    if (timestamps) {
+        o->has_timestamps = true;
+        o->tsval = timestamp_now(c->ts_offset, now);
+        o->tsecr = c->ts_recent;
+    }
+    if (syn) {
+        o->has_mss = true;
+        o->mss = c->adv_mss;
+        o->sack_permitted = answer ? c->nego.sack : v->sack;
+        o->has_wscale = answer ? c->nego.wscale : v->window_scaling;
+        o->wscale = answer ? c->nego.rcv_wscale : wscale_choose(v->rcv_buffer);
+    } else {
+        o->n_sack = (uint8_t)sack_blocks(c, o->sack, c->nego.timestamps ? 3 : 4);
+    }
+}
+
+/* Urgent mode (section 3.8.5): the pointer is relative to this segment. */
+static void put_urgent(const struct tcb *c, struct tcp_hdr *h)
+{
+    if (!(c->flags & C_URGENT_SENT) || !seq_gt(c->snd.up, h->seq)) {
+        return;
+    }
+    uint32_t pointer = seq_dist(c->snd.up, h->seq);
+    if (c->options->v.urgent_mode == TCP_URGENT_BSD && pointer) {
+        pointer--;
+    }
+    h->flags |= TCP_URG;
+    h->urgent = pointer > 65535 ? 65535 : (uint16_t)pointer;
+}
+
+/* The ACK that every segment but a first SYN carries settles what was owed. */
+static void ack_settled(struct tcp_engine *e, struct tcb *c, const struct plan *p)
+{
+    if (c->flags & C_ACK_DELAYED && p->what == PLAN_ACK) {
+        e->counters.delayed_acks++;
+    }
+    if (p->what == PLAN_ACK) {
+        e->counters.acks_sent++;
+    }
+    c->rcv.ack_sent = c->rcv.nxt;
+    c->t_delack = TIME_NEVER;
+    if (!seq_eq(c->rcv.dsack.start, c->rcv.dsack.end)) {
+        e->counters.dsack_sent++;
+        c->rcv.dsack.end = c->rcv.dsack.start;
+    }
+    if (c->rcv.dup_acks_due && p->what == PLAN_ACK) {
+        c->rcv.dup_acks_due--;
+    }
+    c->flags &= ~(uint32_t)(C_ACK_NOW | C_ACK_DELAYED | C_CHALLENGE | C_WINDOW_UPDATE);
+}
+
+/* Ranges of the send buffer for the payload; the plan shrinks to what fits into the frame's ranges.
+ */
+static void attach_payload(struct tcb *c, struct plan *p, struct tcp_tx *tx)
+{
+    if (!p->length) {
+        return;
+    }
+    uint32_t offset = seq_dist(p->start, tcb_buffer_seq(c));
+    uint32_t got =
+        sndbuf_ranges(&c->act->snd, offset, p->length, tx->range, TCP_TX_RANGES, &tx->n_ranges);
+    if (got < p->length) {
+        uint32_t whole = got > p->mss ? got / p->mss * p->mss : got;
+        got = sndbuf_ranges(&c->act->snd, offset, whole, tx->range, TCP_TX_RANGES, &tx->n_ranges);
+        p->length = got;
+        p->fin = false;
+    }
+    tx->payload_len = p->length;
+    tx->gso_size = p->length > p->mss ? (uint16_t)p->mss : 0;
+}
+
+/* PSH where the data end that the user wrote, or marked (MUST-60, MUST-61). */
+static bool pushes(const struct tcb *c, const struct plan *p)
+{
+    if (!p->length) {
+        return false;
+    }
+    tcp_seq end = seq_add(p->start, p->length), all = seq_add(tcb_buffer_seq(c), tcb_buffered(c));
+    bool mark =
+        c->flags & C_FLUSHING_PUSH && seq_gt(c->snd.push, p->start) && seq_le(c->snd.push, end);
+    return seq_eq(end, all) || mark;
+}
+
+static void build(struct tcp_engine *e, struct tcb *c, ackd_time now, struct plan *p,
+                  struct tcp_tx *tx)
+{
+    bool syn = p->what == PLAN_SYN, acks = c->t.rec.state != TCP_SYN_SENT;
+    memset(tx, 0, offsetof(struct tcp_tx, range));
+    tx->id = c->t.rec.id;
+    tx->ttl = c->options->v.ttl;
+    tx->tos = (uint8_t)(c->options->v.dscp << 2);
+    tx->kind = p->kind;
+    attach_payload(c, p, tx);
+    struct tcp_opts o;
+    segment_options(c, &o, syn, now);
+    struct tcp_hdr h = {.seq = p->start, .window = rcv_window_field(e, c, syn)};
+    if (syn) {
+        h.flags |= TCP_SYN;
+    }
+    if (acks) {
+        h.flags |= TCP_ACK;
+        h.ack = c->rcv.nxt;
+    }
+    if (p->fin) {
+        h.flags |= TCP_FIN;
+    }
+    if (pushes(c, p)) {
+        h.flags |= TCP_PSH;
+    }
+    put_urgent(c, &h);
+    put_header(e, tx, &c->t.rec.tuple, &h, &o);
+    if (acks) {
+        ack_settled(e, c, p);
+    }
+}
+
+/* ---- carrying out the plan
+ * -------------------------------------------------------------------------------- */
+
+static uint32_t wire_segments(const struct tcp_tx *tx)
+{
+    return tx->gso_size ? (tx->payload_len + tx->gso_size - 1) / tx->gso_size : 1;
+}
+
+static void account(struct tcp_engine *e, struct tcb *c, ackd_time now, const struct plan *p,
+                    const struct tcp_tx *tx, bool again)
+{
+    uint32_t segs = wire_segments(tx);
+    e->counters.out_frames++;
+    c->segs_out += segs;
+    c->last_sent = now;
+    if (again) {
+        e->counters.retrans_segs += segs;
+        e->counters.retrans_bytes += tx->payload_len;
+        e->counters.fast_retransmits += p->kind == TCP_KIND_RETRANSMIT_FAST ? segs : 0;
+        c->retransmits += segs;
+        c->retransmitted_bytes += tx->payload_len;
+    } else {
+        e->counters.out_segs += segs;
+        e->counters.out_bytes += tx->payload_len;
+        c->bytes_sent += tx->payload_len;
+    }
+}
+
+static void timer_needed(struct tcb *c, ackd_time now)
+{
+    if (time_is_never(c->t_rtx)) {
+        rto_restart(c, now);
+    }
+}
+
+/* False when the retransmission queue has no memory: then nothing was sent, and a timer tries
+ * again. */
+static bool send_new(struct tcp_engine *e, struct tcb *c, ackd_time now, struct plan *p,
+                     struct tcp_tx *tx)
+{
+    bool first = !tcb_outstanding(c);
+    if (first) {
+        cc_restart_after_idle(c, now);
+    }
+    build(e, c, now, p, tx);
+    uint8_t flags = (uint8_t)((p->what == PLAN_SYN ? RTX_SYN : 0) | (p->fin ? RTX_FIN : 0));
+    tcp_seq end = seq_add(p->start, p->length + p->fin + (p->what == PLAN_SYN));
+    if (!rtxq_sent(&c->act->rtxq, &e->run_slab, p->start, end, (uint16_t)p->mss, flags, now, 0,
+                   now)) {
+        c->t_rtx = time_add(now, 10 * NS_PER_MS);
+        return false;
+    }
+    if (first) {
+        c->act->oldest_unacked = now;
+        c->t_rtx = TIME_NEVER; /* the persist timer's time is over */
+    }
+    c->snd.nxt = end;
+    c->flags &= ~(uint32_t)(C_PROBE_SENT | C_WINDOW_OVERRIDE);
+    if (p->fin) {
+        c->flags |= C_FIN_SENT;
+    }
+    if (p->kind == TCP_KIND_LIMITED_TRANSMIT) {
+        e->counters.limited_transmits++;
+    }
+    timer_needed(c, now);
+    account(e, c, now, p, tx, false);
+    return true;
+}
+
+static bool send_again(struct tcp_engine *e, struct tcb *c, ackd_time now, struct plan *p,
+                       struct tcp_tx *tx)
+{
+    build(e, c, now, p, tx);
+    tcp_seq end = seq_add(p->start, p->length + p->fin + (p->what == PLAN_SYN));
+    if (!rtxq_retransmitted(&c->act->rtxq, &e->run_slab, p->run, p->start, end, (uint16_t)p->mss,
+                            now, 0, now)) {
+        c->t_rtx = time_add(now, 10 * NS_PER_MS);
+        return false;
+    }
+    c->flags &= ~(uint32_t)C_RETRANSMIT_NOW;
+    timer_needed(c, now);
+    account(e, c, now, p, tx, true);
+    return true;
+}
+
+/* One octet beyond the window: new data (sent, but counted only when taken), or the oldest
+ * outstanding one. */
+static bool send_probe(struct tcp_engine *e, struct tcb *c, ackd_time now, struct plan *p,
+                       struct tcp_tx *tx)
+{
+    c->flags &= ~(uint32_t)C_PROBE_DUE;
+    bool again = tcb_outstanding(c);
+    p->start = again ? c->snd.una : c->snd.nxt;
+    uint32_t data = again ? tcb_buffered(c) : tcb_unsent(c);
+    p->length = data ? 1 : 0;
+    p->fin = !data && c->flags & C_FIN_QUEUED;
+    build(e, c, now, p, tx);
+    if (!again && p->length) {
+        c->flags |= C_PROBE_SENT;
+    } else if (!again && p->fin) { /* nothing but a FIN is left: it is its own probe */
+        return send_new(e, c, now, p, tx);
+    }
+    e->counters.zero_window_probes++;
+    e->counters.out_frames++;
+    c->segs_out++;
+    c->last_sent = now;
+    return true;
+}
+
+static bool send_bare(struct tcp_engine *e, struct tcb *c, ackd_time now, struct plan *p,
+                      struct tcp_tx *tx)
+{
+    p->start = c->snd.nxt;
+    if (p->what == PLAN_KEEPALIVE) {
+        p->start = seq_sub(c->snd.nxt, 1); /* MAY-6's garbage octet is left out (SHLD-12) */
+        c->flags &= ~(uint32_t)C_KEEPALIVE_DUE;
+        e->counters.keepalive_probes++;
+    }
+    build(e, c, now, p, tx);
+    e->counters.out_frames++;
+    e->counters.out_segs++;
+    c->segs_out++;
+    c->last_sent = now;
+    return true;
+}
+
+static bool carry_out(struct tcp_engine *e, struct tcb *c, ackd_time now, struct plan *p,
+                      struct tcp_tx *tx)
+{
+    switch (p->what) {
+    case PLAN_SYN:
+        return p->run ? send_again(e, c, now, p, tx) : send_new(e, c, now, p, tx);
+    case PLAN_DATA:
+        return tcb_activity(e, c, now) && send_new(e, c, now, p, tx);
+    case PLAN_RETRANSMIT:
+        return send_again(e, c, now, p, tx);
+    case PLAN_PROBE:
+        return c->act ? send_probe(e, c, now, p, tx) : false;
+    default:
+        return send_bare(e, c, now, p, tx);
+    }
+}
+
+/* Nothing more goes: note why, and make sure that something wakes us. */
+static void settle(struct tcp_engine *e, struct tcb *c, ackd_time now, const struct plan *p)
+{
+    limit_set(e, c, p->limit, now);
+    bool by_cwnd = p->limit == TCP_LIMIT_CONGESTION_WINDOW || p->limit == TCP_LIMIT_RECOVERY ||
+                   p->limit == TCP_LIMIT_RTO_BACKOFF;
+    c->flags = by_cwnd ? c->flags | C_CWND_LIMITED : c->flags & ~(uint32_t)C_CWND_LIMITED;
+    bool by_window = p->limit == TCP_LIMIT_ZERO_WINDOW || p->limit == TCP_LIMIT_RECEIVE_WINDOW ||
+                     p->limit == TCP_LIMIT_SILLY_WINDOW;
+    if (by_window && !tcb_outstanding(c) && time_is_never(c->t_rtx)) {
+        int64_t wait = rto_ns(c) << (c->persist_backoff < 10 ? c->persist_backoff : 10);
+        int64_t most =
+            c->snd.wnd ? NS_PER_S : c->options->v.rto_max_ns; /* MUST-38's override: 0.1 to 1 s */
+        c->t_rtx = time_add(now, wait > most ? most : wait);
+    } else if (!by_window && !tcb_outstanding(c)) {
+        c->persist_backoff = 0;
+    }
+    list_remove(&c->out);
+    tcb_arm(e, c);
+    if (c->t.rec.state == TCP_TIME_WAIT && c->flags & C_RELEASED) {
+        time_wait_compact(e, c, now);
+    }
+}
+
+static bool flush_tcb(struct tcp_engine *e, struct tcb *c, ackd_time now, struct tcp_tx *tx)
+{
+    struct plan p;
+    output_plan(e, c, now, &p);
+    if (p.what == PLAN_NOTHING) {
+        settle(e, c, now, &p);
+        return false;
+    }
+    if (!carry_out(e, c, now, &p, tx)) {
+        list_remove(&c->out);
+        tcb_arm(e, c);
+        return false;
+    }
+    event_segment_out(e, now, tx, &c->t.rec.tuple, c, NULL);
+    list_remove(&c->out); /* the others have their turn first */
+    list_append(&e->output, &c->out);
+    return true;
+}
+
+static void flush_control(struct tcp_engine *e, ackd_time now, struct tcp_tx *tx)
+{
+    struct control_segment *cs = container_of(e->control.next, struct control_segment, link);
+    memset(tx, 0, offsetof(struct tcp_tx, range));
+    tx->id = cs->id;
+    tx->ttl = cs->ttl;
+    tx->tos = cs->tos;
+    tx->kind = cs->kind;
+    struct tcp_hdr h = {.seq = cs->seq, .ack = cs->ack, .flags = cs->flags, .window = cs->window};
+    put_header(e, tx, &cs->tuple, &h, &cs->options);
+    e->counters.out_frames++;
+    e->counters.out_segs++;
+    e->counters.out_rsts += (cs->flags & TCP_RST) != 0;
+    event_segment_out(e, now, tx, &cs->tuple, NULL, cs);
+    list_remove(&cs->link);
+    e->control_count--;
+    slab_free(&e->control_slab, cs);
+}
+
+bool tcp_flush(struct tcp_engine *e, ackd_time now, struct tcp_tx *tx)
+{
+    if (!list_empty(&e->control)) {
+        flush_control(e, now, tx);
+        return true;
+    }
+    bool sent = false;
+    while (!sent && !list_empty(&e->output)) {
+        sent = flush_tcb(e, container_of(e->output.next, struct tcb, out), now, tx);
+    }
+    if (!sent) {
+        door_close(e);
+    }
+    return sent;
+}
+
+/* ---- what could not be sent
+ * ------------------------------------------------------------------------------- */
+
+void tcp_tx_failed(struct tcp_engine *e, ackd_time now, const struct tcp_tx *tx,
+                   enum tcp_tx_failure why, int error)
+{
+    struct tcb *c = tx->id ? tcb_find(e, tx->id) : NULL;
+    e->counters.local_drops += why == TCP_TX_LOCAL_DROP;
+    if (!c || c->t.rec.state == TCP_CLOSED) {
+        return;
+    }
+    switch (why) {
+    case TCP_TX_LOCAL_DROP:
+        if (tcb_outstanding(c)) {
+            c->flags |= C_LOCAL_DROP;
+            c->t_rtx = time_min(c->t_rtx, time_add(now, 10 * NS_PER_MS));
+        }
+        break;
+    case TCP_TX_NEIGHBOUR_PENDING:
+        c->flags |= C_NEIGHBOUR_PENDING;
+        break;
+    case TCP_TX_UNREACHABLE:
+        c->soft_error = (uint16_t)error;
+        if (c->t.rec.state == TCP_SYN_SENT) {
+            tcb_closed(e, c, now, TCP_CLOSE_NEIGHBOUR_UNREACHABLE);
+            door_close(e);
+            return;
+        }
+        ready_tcb(e, c, TCP_READY_SOFT_ERROR);
+        break;
+    }
+    tcb_touch(e, c);
+}

@@ -1,0 +1,41 @@
+/* Readiness: each endpoint that something happened to, once, however often it happened
+ * (edge-triggered). The owner asks; nobody is called. */
+#include "tcp/tcb.h"
+
+void ready_tcb(struct tcp_engine *e, struct tcb *c, unsigned what)
+{
+    if (c->flags & C_RELEASED || !(c->flags & C_ACCEPTED)) {
+        return; /* nobody to tell; tcp_accept() tells what there is */
+    }
+    c->ready_bits |= what;
+    if (list_empty(&c->ready)) {
+        list_append(&e->ready, &c->ready);
+    }
+}
+
+void ready_listener(struct tcp_engine *e, struct listener *l, unsigned what)
+{
+    l->ready_bits |= what;
+    if (list_empty(&l->ready)) {
+        list_append(&e->listener_ready, &l->ready);
+    }
+}
+
+bool tcp_ready_next(struct tcp_engine *e, struct tcp_ready *ready)
+{
+    if (!list_empty(&e->listener_ready)) {
+        struct listener *l = container_of(e->listener_ready.next, struct listener, ready);
+        list_remove(&l->ready);
+        *ready = (struct tcp_ready){l->rec.id, l->owner, l->cookie, l->ready_bits};
+        l->ready_bits = 0;
+        return true;
+    }
+    if (!list_empty(&e->ready)) {
+        struct tcb *c = container_of(e->ready.next, struct tcb, ready);
+        list_remove(&c->ready);
+        *ready = (struct tcp_ready){c->t.rec.id, c->owner, c->cookie, c->ready_bits};
+        c->ready_bits = 0;
+        return true;
+    }
+    return false;
+}

@@ -1,0 +1,139 @@
+/* Fast retransmit and fast recovery: with SACK as RFC 6675 has it, else NewReno (RFC 6582). Both
+ * enter on the third duplicate ACK or when SACK shows a loss, halve the window once for everything
+ * in flight at that moment (up to `recover`), and leave when that is acknowledged. With SACK the
+ * pipe (what is deemed in the network) meters retransmissions and new data against cwnd; NewReno
+ * inflates cwnd by what duplicate ACKs say has left. After a timeout (RFC 5681 section 3.1)
+ * everything outstanding counts as lost and is sent again in slow start. */
+#include "tcp/tcb.h"
+
+#define DUP_THRESH 3
+
+/* The first segment's worth from SND.UNA is lost (NewReno knows no more). */
+static void mark_first_lost(struct tcp_engine *e, struct tcb *c)
+{
+    struct rtxq *q = &c->act->rtxq;
+    struct rtx_run *r = rtxq_first(q);
+    while (r && r->flags & RTX_SACKED) {
+        r = rtxq_next(q, r);
+    }
+    if (!r || r->flags & RTX_LOST) {
+        return;
+    }
+    if (seq_dist(r->end, r->start) > r->mss) {
+        rtxq_split(q, &e->run_slab, r, seq_add(r->start, r->mss));
+    }
+    rtxq_mark_lost(q, r);
+}
+
+static void enter(struct tcp_engine *e, struct tcb *c)
+{
+    uint32_t mss = send_mss(c);
+    e->counters.fast_recoveries++;
+    c->cc.state = RECOVERY_FAST;
+    c->cc.recover = c->snd.nxt;
+    c->cc.recover_valid = true;
+    c->cc.ssthresh = cc_loss_threshold(c);
+    c->cc.cwnd = c->cc.ssthresh + (c->nego.sack ? 0 : DUP_THRESH * mss);
+    c->cc.ca_bytes = 0;
+    if (!c->act->rtxq.lost) {
+        mark_first_lost(e, c);
+    }
+    c->flags |= C_RETRANSMIT_NOW;
+}
+
+static void leave(struct tcb *c)
+{
+    uint32_t mss = send_mss(c), flight = tcb_outstanding(c);
+    c->cc.state = RECOVERY_OPEN;
+    c->cc.dup_acks = 0;
+    c->cc.cwnd = c->cc.ssthresh;
+    if (!c->nego.sack) { /* RFC 6582 section 3.2 step 3, full acknowledgment: no burst */
+        uint32_t quiet = (flight > mss ? flight : mss) + mss;
+        c->cc.cwnd = quiet < c->cc.ssthresh ? quiet : c->cc.ssthresh;
+    }
+}
+
+/* Step 3, partial acknowledgment: the next hole is lost, too. */
+static void partial_ack(struct tcp_engine *e, struct tcb *c, uint32_t acked)
+{
+    uint32_t mss = send_mss(c);
+    if (c->nego.sack) {
+        return;
+    }
+    mark_first_lost(e, c);
+    c->cc.cwnd = c->cc.cwnd > acked + mss ? c->cc.cwnd - acked : mss;
+    if (acked >= mss) {
+        c->cc.cwnd += mss;
+    }
+    c->flags |= C_RETRANSMIT_NOW;
+}
+
+static bool may_enter(const struct tcb *c)
+{
+    if (c->flags & C_RTO_RECOVERY) {
+        return false;
+    }
+    if (c->nego.sack) {
+        return c->act->rtxq.lost || c->cc.dup_acks >= DUP_THRESH;
+    }
+    /* Step 2: not again for the duplicates that the last recovery left behind. */
+    return c->cc.dup_acks >= DUP_THRESH &&
+           (!c->cc.recover_valid || seq_gt(c->snd.una, c->cc.recover));
+}
+
+void recovery_ack(struct tcp_engine *e, struct tcb *c, const struct rtxq_delta *delta,
+                  bool duplicate, ackd_time now)
+{
+    (void)now;
+    bool covered = !c->cc.recover_valid || seq_ge(c->snd.una, c->cc.recover);
+    if (duplicate && c->cc.dup_acks < UINT8_MAX) {
+        c->cc.dup_acks++;
+    }
+    if (c->flags & C_RTO_RECOVERY) {
+        if (covered) {
+            c->flags &= ~(uint32_t)C_RTO_RECOVERY;
+            c->cc.dup_acks = 0;
+        }
+        cc_acked(c, delta->acked);
+    } else if (c->cc.state == RECOVERY_FAST) {
+        if (delta->acked && covered) {
+            leave(c);
+        } else if (delta->acked) {
+            partial_ack(e, c, delta->acked);
+        } else if (duplicate && !c->nego.sack) {
+            c->cc.cwnd +=
+                send_mss(c); /* step 4 of RFC 5681 section 3.2: a segment left the network */
+        }
+    } else {
+        if (delta->acked) {
+            c->cc.dup_acks = 0;
+            cc_acked(c, delta->acked);
+        }
+        if (tcb_outstanding(c) && may_enter(c)) {
+            enter(e, c);
+        }
+    }
+}
+
+void recovery_timeout(struct tcp_engine *e, struct tcb *c)
+{
+    struct rtxq *q = &c->act->rtxq;
+    struct rtx_run *first = rtxq_first(q);
+    if (first &&
+        first->flags & RTX_SACKED) { /* RFC 2018 section 8: the peer dropped what it had SACKed */
+        e->counters.sack_reneges++;
+        rtxq_forget_sacks(q);
+    }
+    if (!(c->flags & C_RTO_RECOVERY)) {
+        c->cc.ssthresh =
+            cc_loss_threshold(c); /* RFC 5681 equation (4), once for all timeouts in a row */
+    }
+    c->cc.cwnd = send_mss(c);
+    c->cc.ca_bytes = 0;
+    c->cc.state = RECOVERY_OPEN;
+    c->cc.dup_acks = 0;
+    c->cc.recover = c->snd.nxt;
+    c->cc.recover_valid = true;
+    c->flags |= C_RTO_RECOVERY | C_RETRANSMIT_NOW;
+    rtxq_mark_all_lost(q);
+}

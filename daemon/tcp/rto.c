@@ -1,0 +1,101 @@
+/* Round-trip time and the retransmission timer (RFC 6298; MUST-18, MUST-19), and the procedure of
+ * R1 and R2 (RFC 9293 section 3.8.3, MUST-20 to MUST-23, SHLD-9 to SHLD-11). The timer runs while
+ * anything is outstanding. When the peer's window is zero, what it retransmits are window probes:
+ * no congestion, and no end of the connection as long as they are answered (SHLD-17, MUST-37). */
+#include "tcp/tcb.h"
+
+#define GRANULARITY_NS NS_PER_MS           /* G: the clock of timestamps */
+#define R1_TIMEOUTS 3                      /* SHLD-10 */
+#define R2_DEFAULT_NS (15 * 60 * NS_PER_S) /* SHLD-11: at least 100 s */
+#define R2_SYN_NS (3 * 60 * NS_PER_S)      /* MUST-23 */
+#define BACKOFF_MAX 16
+
+void rtt_sample(struct tcb *c, int64_t rtt_ns)
+{
+    if (rtt_ns < 0) {
+        return;
+    }
+    if (c->rtt.srtt_ns < 0) { /* (2.2) */
+        c->rtt.srtt_ns = rtt_ns;
+        c->rtt.rttvar_ns = rtt_ns / 2;
+    } else { /* (2.3) */
+        int64_t error = c->rtt.srtt_ns > rtt_ns ? c->rtt.srtt_ns - rtt_ns : rtt_ns - c->rtt.srtt_ns;
+        c->rtt.rttvar_ns += (error - c->rtt.rttvar_ns) / 4;
+        c->rtt.srtt_ns += (rtt_ns - c->rtt.srtt_ns) / 8;
+    }
+    if (c->rtt.min_ns < 0 || rtt_ns < c->rtt.min_ns) {
+        c->rtt.min_ns = rtt_ns;
+    }
+    c->flags &= ~(uint32_t)C_RTO_3S;
+}
+
+int64_t rto_ns(const struct tcb *c)
+{
+    const struct tcp_options *o = &c->options->v;
+    int64_t rto = o->rto_initial_ns;
+    if (c->rtt.srtt_ns >= 0) {
+        int64_t var = 4 * c->rtt.rttvar_ns;
+        rto = c->rtt.srtt_ns + (var > GRANULARITY_NS ? var : GRANULARITY_NS);
+        rto = rto < o->rto_min_ns ? o->rto_min_ns : rto;
+    } else if (c->flags & C_RTO_3S && state_synchronized(c->t.rec.state)) {
+        rto = rto < 3 * NS_PER_S ? 3 * NS_PER_S : rto; /* (5.7) */
+    }
+    for (unsigned i = 0; i < c->rtt.backoff && rto < o->rto_max_ns; i++) {
+        rto *= 2;
+    }
+    return rto > o->rto_max_ns ? o->rto_max_ns : rto;
+}
+
+void rto_restart(struct tcb *c, ackd_time now)
+{
+    c->t_rtx = time_add(now, rto_ns(c));
+}
+
+/* What was not handed to the wire is sent again; the network did nothing. */
+static void after_local_drop(struct tcb *c)
+{
+    c->flags &= ~(uint32_t)C_LOCAL_DROP;
+    c->flags |= C_RETRANSMIT_NOW;
+    rtxq_mark_all_lost(&c->act->rtxq);
+}
+
+static void tell_r1(struct tcp_engine *e, struct tcb *c)
+{
+    if (c->rtt.timeouts >= R1_TIMEOUTS && !(c->flags & C_R1_TOLD)) {
+        c->flags |= C_R1_TOLD;
+        ready_tcb(e, c, TCP_READY_SOFT_ERROR);
+    }
+}
+
+void rto_fired(struct tcp_engine *e, struct tcb *c, ackd_time now)
+{
+    if (c->flags & C_LOCAL_DROP) {
+        after_local_drop(c);
+        rto_restart(c, now);
+        return;
+    }
+    e->counters.rto_timeouts++;
+    if (c->rtt.backoff < BACKOFF_MAX) {
+        c->rtt.backoff++;
+    }
+    if (!c->snd.wnd && state_synchronized(c->t.rec.state)) {
+        c->flags |= C_WINDOW_PROBED | C_PROBE_DUE;
+    } else {
+        c->rtt.timeouts += c->rtt.timeouts < UINT16_MAX;
+        recovery_timeout(e, c);
+        tell_r1(e, c);
+    }
+    rto_restart(c, now);
+}
+
+ackd_time user_timeout_deadline(const struct tcb *c)
+{
+    if (!c->act || (!tcb_outstanding(c) && !c->persist_backoff)) {
+        return TIME_NEVER;
+    }
+    int64_t limit = c->options->v.user_timeout_ns;
+    if (!limit) {
+        limit = state_synchronized(c->t.rec.state) ? R2_DEFAULT_NS : R2_SYN_NS;
+    }
+    return time_add(c->act->oldest_unacked, limit);
+}

@@ -1,0 +1,121 @@
+/* A connection's memory: the core record, the activity block that comes and goes with
+ * unacknowledged data, and the one wheel entry that follows the earliest of its deadlines.
+ * Re-arming is lazy: a deadline that moves later leaves the entry where it is, and the entry finds
+ * nothing due when it fires; only an earlier deadline moves it. An ACK per segment thus costs no
+ * timer work. */
+#include "tcp/isn.h"
+#include "tcp/tcb.h"
+
+#include <string.h>
+
+struct tcb *tcb_new(struct tcp_engine *e, ackd_time now, const struct tcp_tuple *t,
+                    struct shared_options *o, uint32_t mtu)
+{
+    struct tcb *c = slab_alloc(&e->tcb_slab);
+    if (!c) {
+        return NULL;
+    }
+    list_init(&c->out);
+    list_init(&c->ready);
+    list_init(&c->accept);
+    list_init(&c->t.rec.all);
+    wheel_entry_init(&c->t.timer);
+    c->options = options_share(o);
+    c->mtu = mtu;
+    c->adv_mss = mss_advertised(&o->v, &t->local, mtu);
+    c->ts_offset = timestamp_offset(&e->ts_key, t);
+    c->nego.rcv_wscale = wscale_choose(o->v.rcv_buffer);
+    c->nego.peer_mss = ip_addr_is_v4(&t->local) ? 536 : 1220; /* MUST-15 */
+    c->rtt.srtt_ns = c->rtt.rttvar_ns = c->rtt.min_ns = -1;
+    c->cc.ssthresh = UINT32_MAX;
+    c->rcv.quick = 16;
+    c->challenge_tokens = 10;
+    c->limit = TCP_LIMIT_HANDSHAKE;
+    c->t_rtx = c->t_delack = c->t_state = c->t_keepalive = TIME_NEVER;
+    c->created = now;
+    c->established = c->last_received = c->last_sent = c->ts_recent_at = TIME_NEVER;
+    return c;
+}
+
+bool tcb_activity(struct tcp_engine *e, struct tcb *c, ackd_time now)
+{
+    if (c->act) {
+        return true;
+    }
+    struct activity *a = slab_alloc(&e->activity_slab);
+    if (!a) {
+        return false;
+    }
+    rtxq_init(&a->rtxq);
+    sndbuf_init(&a->snd);
+    a->oldest_unacked = now;
+    c->act = a;
+    return true;
+}
+
+static void activity_free(struct tcp_engine *e, struct tcb *c)
+{
+    if (c->act) {
+        rtxq_clear(&c->act->rtxq, &e->run_slab);
+        sndbuf_clear(&c->act->snd, e->arena);
+        slab_free(&e->activity_slab, c->act);
+        c->act = NULL;
+    }
+}
+
+void tcb_fold(struct tcp_engine *e, struct tcb *c)
+{
+    if (c->act && !c->act->snd.length && !c->act->rtxq.runs) {
+        activity_free(e, c);
+    }
+    if (c->rcvq && !c->rcvq->ready && !c->rcvq->ooo_bytes) {
+        rcvq_clear(c->rcvq, &e->piece_slab);
+        slab_free(&e->rcvq_slab, c->rcvq);
+        c->rcvq = NULL;
+    }
+}
+
+void tcb_destroy(struct tcp_engine *e, struct tcb *c)
+{
+    wheel_set(&e->wheel, &c->t.timer, TIME_NEVER);
+    list_remove(&c->out);
+    list_remove(&c->ready);
+    listener_accept_closed(e, c);
+    activity_free(e, c);
+    if (c->rcvq) {
+        rcvq_clear(c->rcvq, &e->piece_slab);
+        slab_free(&e->rcvq_slab, c->rcvq);
+        c->rcvq = NULL;
+    }
+    if (c->clocks) {
+        slab_free(&e->clocks_slab, c->clocks);
+        c->clocks = NULL;
+    }
+    options_drop(e, c->options);
+    c->options = NULL;
+    if (!list_empty(&c->t.rec.all)) { /* not yet replaced by a smaller record */
+        rec_leave(e, &c->t.rec);
+    }
+    list_append(&e->dead, &c->out);
+}
+
+void tcb_touch(struct tcp_engine *e, struct tcb *c)
+{
+    if (list_empty(&c->out)) {
+        list_append(&e->output, &c->out);
+    }
+}
+
+ackd_time tcb_deadline(const struct tcb *c)
+{
+    ackd_time t = time_min(time_min(c->t_rtx, c->t_delack), time_min(c->t_state, c->t_keepalive));
+    return time_min(t, user_timeout_deadline(c));
+}
+
+void tcb_arm(struct tcp_engine *e, struct tcb *c)
+{
+    ackd_time t = tcb_deadline(c);
+    if (time_before(t, c->t.timer.deadline)) {
+        wheel_set(&e->wheel, &c->t.timer, t);
+    }
+}

@@ -1,0 +1,516 @@
+/* The engine's records, for the files of daemon/tcp only.
+ *
+ * Every endpoint is a record with a common head: its id, tuple, state and links. Four kinds: a
+ * listener; a half-open connection (SYN-RECEIVED from LISTEN); a connection (struct tcb, the RFC's
+ * transmission control block); and what remains of one in TIME-WAIT that nobody holds. The small
+ * kinds stay small, because a peer makes them. A tcb has a core that every connection needs, and an
+ * activity block that exists while data are unsent or unacknowledged. */
+#ifndef ACKD_TCP_TCB_H
+#define ACKD_TCP_TCB_H
+
+#include "base/list.h"
+#include "base/rng.h"
+#include "tcp/ports.h"
+#include "tcp/rcvq.h"
+#include "tcp/rtxq.h"
+#include "tcp/sndbuf.h"
+#include "tcp/table.h"
+#include "tcp/tcp.h"
+#include "tcp/wheel.h"
+
+/* Options are shared by all endpoints that have the same. */
+struct shared_options {
+    uint32_t refs;
+    struct tcp_options v;
+};
+
+enum rec_kind { REC_LISTENER, REC_HALF_OPEN, REC_CONNECTION, REC_TIME_WAIT };
+
+struct rec {
+    struct table_node by_tuple, by_id;
+    struct list all; /* every record, in order of ids */
+    uint64_t id;
+    struct tcp_tuple tuple;
+    uint8_t kind, state; /* enum rec_kind, enum tcp_state */
+    bool in_tuple_table;
+};
+
+/* A record with an entry in the wheel. */
+struct timed {
+    struct rec rec;
+    struct wheel_entry timer;
+};
+
+struct listener {
+    struct rec rec;
+    struct listener *port_next; /* listeners of one port bucket */
+    struct list accept;         /* tcb.accept: established, not yet accepted */
+    struct list ready;
+    unsigned ready_bits;
+    uint32_t backlog, queued, half_open;
+    bool v4_only, v6_only;
+    uint32_t owner;
+    uint64_t cookie;
+    ackd_time created;
+    struct shared_options *options;
+};
+
+/* What both sides agreed on (RFC 7323, 2018). */
+struct negotiated {
+    uint16_t peer_mss;
+    uint8_t snd_wscale, rcv_wscale; /* shift of what we receive as windows, of what we send */
+    bool wscale : 1, sack : 1, timestamps : 1;
+};
+
+struct half_open {
+    struct timed t;
+    uint64_t listener;
+    tcp_seq iss, irs;
+    uint32_t ts_recent;
+    uint16_t window; /* of the SYN, unscaled */
+    uint16_t mtu;
+    struct negotiated nego;
+    uint8_t transmissions; /* of our SYN,ACK */
+};
+
+struct time_wait {
+    struct timed t;
+    tcp_seq snd_nxt, rcv_nxt;
+    uint32_t ts_recent, ts_offset;
+    uint16_t window; /* as last advertised, unscaled */
+    bool timestamps, rfc1337;
+    uint8_t ttl, tos;
+    uint32_t lifetime_ms;                /* 2 MSL, to restart it */
+    uint64_t bytes_sent, bytes_received; /* for the history */
+    ackd_time created;
+};
+
+enum {                 /* tcb.flags */
+       C_RELEASED = 1, /* nobody here holds it */
+       C_PASSIVE = 2,
+       C_FIN_QUEUED = 4, /* CLOSE was called: FIN follows the last byte */
+       C_FIN_SENT = 8,
+       C_FIN_RECEIVED = 16,     /* in order */
+       C_ACK_NOW = 32,          /* an ACK is due at the next flush */
+       C_RECEIVE_CLOSED = 64,   /* the user reads no more: data are answered with RST (SHLD-3) */
+       C_ACCEPTED = 128,        /* left the accept queue, or was opened actively */
+       C_URGENT_RECEIVED = 256, /* rcv.up is meaningful */
+       C_URGENT_SENT = 512,     /* snd.up is meaningful */
+       C_WRITE_WANTED = 1024,   /* the user found the send buffer full */
+       C_PROBE_SENT = 2048,     /* the octet at snd.nxt was sent as a zero-window probe */
+       C_RETRANSMIT_NOW =
+           4096, /* the retransmission timer fired: one segment goes whatever cwnd says */
+       C_WINDOW_OVERRIDE = 8192, /* the override timer fired: a small segment may go (MUST-38) */
+       C_CWND_LIMITED = 16384,  /* cwnd stopped us since the last ACK: it may grow (RFC 7661's idea,
+                                   simplest form) */
+       C_FLUSHING_PUSH = 32768, /* snd.push is meaningful */
+       C_R1_TOLD = 65536,       /* SHLD-9 */
+       C_RTO_RECOVERY = 131072, /* recovering from a timeout until una reaches recover */
+       C_WINDOW_PROBED =
+           262144, /* retransmissions are zero-window probes: R2 does not count (SHLD-17) */
+       C_KEEPALIVE_DUE = 524288,
+       C_PROBE_DUE = 1048576,
+       C_WINDOW_UPDATE = 2097152, /* the ACK that is due opens the window */
+       C_ACK_DELAYED = 4194304,   /* the ACK that is due comes from the delay timer */
+       C_NEIGHBOUR_PENDING = 8388608,
+       C_LOCAL_DROP = 16777216, /* the device refused a frame: the next timer sends it again,
+                                   without blaming the network */
+       C_RTO_3S = 33554432,     /* SYN was retransmitted and there is no sample: RTO begins with 3 s
+                                   (RFC 6298 5.7) */
+       C_FIN_AHEAD = 67108864,  /* a FIN lies beyond a hole, at rcv.fin */
+       C_CHALLENGE = 134217728, /* the ACK that is due is a challenge (RFC 5961) */
+};
+
+enum recovery_state { RECOVERY_OPEN, RECOVERY_FAST };
+
+/* While data are unsent or unacknowledged. */
+struct activity {
+    struct rtxq rtxq;
+    struct sndbuf snd;
+    ackd_time oldest_unacked; /* when the oldest outstanding octet was first sent, or last progress
+                                 was made: R1 and R2 count from it */
+};
+
+/* Where the time went; exists once data were carried. */
+struct clocks {
+    int64_t ns[TCP_LIMITS];
+    ackd_time since;
+};
+
+struct tcb {
+    struct timed t;     /* must be first */
+    struct list out;    /* on engine.output while something may have to be sent */
+    struct list ready;  /* on engine.ready */
+    struct list accept; /* in its listener's queue */
+    unsigned ready_bits;
+    uint32_t flags;
+    uint64_t listener;
+    uint32_t owner;
+    uint64_t cookie;
+    struct shared_options *options;
+    struct activity *act; /* NULL while there is nothing to send or to be acknowledged */
+    struct rcvq *rcvq;    /* NULL while there is nothing to read */
+    struct clocks *clocks;
+    uint8_t limit; /* enum tcp_limit now */
+    uint8_t close_reason;
+    uint8_t rst_received; /* enum tcp_rst_received */
+    uint16_t soft_error;
+
+    struct {
+        tcp_seq una, nxt, iss, up, wl1, wl2, push;
+        uint32_t wnd, max_wnd;
+        uint64_t accepted; /* stream octets taken from the user */
+    } snd;
+    struct {
+        tcp_seq nxt, irs, up;
+        tcp_seq adv;      /* right edge advertised: RCV.NXT + RCV.WND */
+        tcp_seq ack_sent; /* Last.ACK.sent (RFC 7323) */
+        uint64_t read;    /* stream octets released by the user */
+        uint16_t mss;     /* the largest segment seen: what "full-sized" means to the delayed ACK */
+        uint8_t quick;    /* segments still to be acknowledged at once */
+        uint16_t dup_acks_due; /* duplicate ACKs owed to a peer without SACK */
+        tcp_seq fin;           /* of a FIN beyond a hole */
+        tcp_seq last_seq; /* the last segment that moved RCV.NXT, and its length: the sum behind our
+                             ACK */
+        uint32_t last_len;
+        struct tcp_sack_block dsack; /* to report with the next ACK; start == end: none */
+    } rcv;
+    struct negotiated nego;
+    uint16_t adv_mss;
+    uint32_t mtu; /* path MTU, bytes of IP packet */
+    uint32_t ts_recent, ts_offset;
+    ackd_time ts_recent_at;
+
+    struct {                                /* RFC 6298 */
+        int64_t srtt_ns, rttvar_ns, min_ns; /* -1: no sample yet */
+        uint8_t backoff;
+        uint16_t timeouts; /* of the segment at una: R1 */
+    } rtt;
+    struct { /* RFC 5681, 6582, 6675 */
+        uint32_t cwnd, ssthresh;
+        uint32_t ca_bytes; /* acknowledged in congestion avoidance, towards the next MSS */
+        tcp_seq recover;
+        uint8_t state; /* enum recovery_state */
+        uint8_t dup_acks;
+        bool recover_valid; /* recover is meaningful */
+        bool rescued; /* the rescue retransmission of this recovery is used up (RFC 6675 NextSeg
+                         rule 4) */
+    } cc;
+
+    ackd_time t_rtx; /* retransmission, or persist when nothing is outstanding */
+    ackd_time t_delack;
+    ackd_time t_state; /* end of TIME-WAIT or FIN-WAIT-2 */
+    ackd_time t_keepalive;
+    uint8_t keepalive_probes;
+    uint8_t persist_backoff;
+    uint8_t challenge_tokens;
+    uint32_t challenge_second; /* the second for which the tokens count */
+    ackd_time created, established, last_received, last_sent;
+    uint64_t retransmitted_bytes, segs_out, segs_in, retransmits, bytes_sent;
+};
+
+/* A segment that belongs to no tcb, waiting for the flush: a reset, or the answer of a half-open or
+ * TIME-WAIT record. */
+struct control_segment {
+    struct list link;
+    uint64_t id;
+    struct tcp_tuple tuple;
+    tcp_seq seq, ack;
+    uint16_t flags, window;
+    uint8_t ttl, tos;
+    struct tcp_opts options;
+    enum tcp_send_kind kind;
+    enum tcp_rst_sent rst_reason;
+    enum tcp_state state;
+    tcp_seq iss, irs;
+};
+
+#define CONTROL_SEGMENTS_MAX 8192u
+#define LISTENER_BUCKETS 4096u
+#define HEADER_CACHE 4096u
+
+struct cached_headers {
+    uint64_t id;
+    struct tcp_last_header received, sent;
+};
+
+struct tcp_cursor {
+    struct tcp_engine *engine;
+    struct list *at;  /* the link after which to go on */
+    uint64_t after;   /* skip ids up to here */
+    struct list link; /* on engine.cursors */
+};
+
+struct tcp_engine {
+    struct tcp_config config;
+    struct arena *arena;
+    struct pkt_pool *pool;
+    struct tcp_link link;
+    struct rng rng;
+    struct hash_key tuple_key, isn_key, ts_key, flow_key;
+    struct ports ports;
+    struct wheel wheel;
+    struct table by_tuple, by_id;
+    struct list all;
+    struct listener **listeners; /* LISTENER_BUCKETS heads by local port */
+    uint64_t last_id;
+    uint32_t endpoints, half_open, time_wait;
+
+    struct slab listener_slab, half_open_slab, tcb_slab, time_wait_slab, activity_slab, rcvq_slab,
+        clocks_slab, run_slab, piece_slab, control_slab, options_slab;
+    struct shared_options *defaults;
+
+    struct list output; /* tcb.out */
+    struct list ready;  /* tcb.ready and listener.ready: see ready.c */
+    struct list listener_ready;
+    struct list control;
+    uint32_t control_count;
+    struct list cursors;
+    struct list dead; /* tcb.out of records that are gone; freed when the door closes */
+
+    bool trace;
+    struct tcp_event *events; /* ring */
+    uint32_t event_head, event_count;
+    uint64_t event_number;
+
+    struct tcp_closed *closed; /* ring */
+    uint64_t closed_count;
+    struct cached_headers *headers;
+    struct tcp_counters counters;
+};
+
+/* A segment on its way through the state machine. */
+struct segment {
+    struct tcp_hdr h;
+    struct tcp_opts o;
+    struct tcp_tuple tuple; /* local is ours */
+    const struct tcp_rx *rx;
+    const uint8_t *bytes; /* of the header */
+    tcp_seq seq;          /* of the first octet not trimmed */
+    uint32_t data;        /* octets of payload not trimmed */
+    uint32_t data_offset; /* of them in rx->pkt->data */
+    bool syn, fin, psh;   /* not trimmed */
+    uint32_t payload;     /* as it came */
+    uint32_t segs;        /* wire segments behind a merged frame */
+    ackd_time now;
+    enum tcp_drop drop;
+    uint64_t id; /* the endpoint it was for, 0 none */
+};
+
+static inline uint32_t segment_len(const struct segment *s)
+{
+    return s->data + s->syn + s->fin;
+}
+
+static inline struct tcb *tcb_of_rec(struct rec *r)
+{
+    return (struct tcb *)(void *)r;
+}
+
+static inline bool state_synchronized(enum tcp_state s)
+{
+    return s >= TCP_ESTABLISHED;
+}
+
+/* Octets from the user that wait in the send buffer, sent or not. */
+static inline uint32_t tcb_buffered(const struct tcb *c)
+{
+    return c->act ? c->act->snd.length : 0;
+}
+
+/* Outstanding sequence numbers. */
+static inline uint32_t tcb_outstanding(const struct tcb *c)
+{
+    return seq_dist(c->snd.nxt, c->snd.una);
+}
+
+/* The sequence number of the first octet of the send buffer. */
+static inline tcp_seq tcb_buffer_seq(const struct tcb *c)
+{
+    return seq_eq(c->snd.una, c->snd.iss) ? seq_add(c->snd.iss, 1) : c->snd.una;
+}
+
+/* Octets of the send buffer that were never sent. */
+static inline uint32_t tcb_unsent(const struct tcb *c)
+{
+    if (c->flags & C_FIN_SENT) {
+        return 0;
+    }
+    tcp_seq first = tcb_buffer_seq(c);
+    uint32_t sent = seq_gt(c->snd.nxt, first) ? seq_dist(c->snd.nxt, first) : 0;
+    return tcb_buffered(c) - sent;
+}
+
+static inline uint64_t tcb_received(const struct tcb *c)
+{
+    return c->rcv.read + (c->rcvq ? c->rcvq->ready : 0);
+}
+
+/* ---- engine.c: records, lookup
+ * ---------------------------------------------------------------------------- */
+/* Frees what died inside this door: the last thing every door does. */
+void door_close(struct tcp_engine *e);
+struct rec *rec_find(struct tcp_engine *e, uint64_t id);
+struct rec *rec_lookup(struct tcp_engine *e, const struct tcp_tuple *t);
+/* The most specific listener for the tuple (U-4), NULL. */
+struct listener *listener_lookup(struct tcp_engine *e, const struct tcp_tuple *t);
+/* A listener exactly on this address and port? */
+bool tuple_is_free(void *engine, const struct tcp_tuple *t);
+/* Enters a new record into the listing; id 0 takes the next. Does not touch the tuple table. */
+void rec_enter(struct tcp_engine *e, struct rec *r, uint64_t id, enum rec_kind kind,
+               const struct tcp_tuple *t);
+void rec_enter_tuple(struct tcp_engine *e, struct rec *r);
+void rec_leave_tuple(struct tcp_engine *e, struct rec *r);
+void rec_leave(struct tcp_engine *e, struct rec *r);
+/* `n` takes the id, the place in the listing and in the tuple table that `old` had. */
+void rec_replace(struct tcp_engine *e, struct rec *old, struct rec *n, enum rec_kind kind);
+struct tcb *tcb_find(struct tcp_engine *e, uint64_t id);
+struct listener *listener_find(struct tcp_engine *e, uint64_t id);
+struct shared_options *options_share(struct shared_options *o);
+struct shared_options *options_new(struct tcp_engine *e, const struct tcp_options *v);
+void options_drop(struct tcp_engine *e, struct shared_options *o);
+
+/* ---- tcb.c: a connection's memory
+ * ------------------------------------------------------------------------- */
+struct tcb *tcb_new(struct tcp_engine *e, ackd_time now, const struct tcp_tuple *t,
+                    struct shared_options *o, uint32_t mtu);
+bool tcb_activity(struct tcp_engine *e, struct tcb *c,
+                  ackd_time now); /* makes the block; false: no memory */
+void tcb_fold(struct tcp_engine *e,
+              struct tcb *c); /* frees the block when it is not needed any more */
+void tcb_destroy(struct tcp_engine *e, struct tcb *c);
+void tcb_touch(struct tcp_engine *e, struct tcb *c); /* look at it at the next flush */
+void tcb_arm(struct tcp_engine *e,
+             struct tcb *c); /* the wheel follows the earliest deadline, lazily */
+ackd_time tcb_deadline(const struct tcb *c);
+
+/* ---- state.c
+ * ---------------------------------------------------------------------------------------------- */
+/* The only writer of a state. */
+void state_set(struct tcp_engine *e, struct rec *r, enum tcp_state to, ackd_time now,
+               enum tcp_close_reason reason);
+bool state_legal(enum tcp_state from, enum tcp_state to);
+/* The connection is over: CLOSED, timers off, remembered; freed when nobody holds it. */
+void tcb_closed(struct tcp_engine *e, struct tcb *c, ackd_time now, enum tcp_close_reason reason);
+void remember_closed(struct tcp_engine *e, const struct tcp_closed *record);
+
+/* ---- ready.c, event.c
+ * ------------------------------------------------------------------------------------- */
+void ready_tcb(struct tcp_engine *e, struct tcb *c, unsigned what);
+void ready_listener(struct tcp_engine *e, struct listener *l, unsigned what);
+void event_state(struct tcp_engine *e, const struct rec *r, enum tcp_state old, ackd_time now,
+                 enum tcp_close_reason reason);
+void event_segment_in(struct tcp_engine *e, const struct segment *s);
+void event_segment_out(struct tcp_engine *e, ackd_time now, const struct tcp_tx *tx,
+                       const struct tcp_tuple *tuple, const struct tcb *c,
+                       const struct control_segment *cs);
+
+/* ---- options.c (negotiation), window.c, timestamps.c
+ * ------------------------------------------------------ */
+uint32_t ip_overhead(const struct ip_addr *a); /* 20 or 40 */
+uint16_t mss_advertised(const struct tcp_options *o, const struct ip_addr *a, uint32_t mtu);
+void negotiate_from_syn(const struct tcp_options *o, const struct segment *s, struct negotiated *n);
+uint8_t wscale_choose(uint32_t rcv_buffer);
+/* Payload of a full segment now: what the options that every segment carries leave (MUST-16). */
+uint32_t send_mss(const struct tcb *c);
+uint32_t timestamp_now(uint32_t offset, ackd_time now);
+/* RFC 7323 section 5: may the segment be an old duplicate? Invalidates TS.Recent after 24 days. */
+bool paws_reject(struct tcp_engine *e, struct tcb *c, const struct segment *s);
+void timestamp_update(struct tcb *c, const struct segment *s);
+
+/* ---- receive window
+ * --------------------------------------------------------------------------------------- */
+uint32_t rcv_window(const struct tcb *c); /* SEG window we owe now: adv - nxt */
+uint32_t rcv_space(const struct tcb *c);  /* free buffer */
+/* The window field for a segment sent now; moves the advertised edge. Never shrinks it (SHLD-14),
+ * nor by silly steps (MUST-39). */
+uint16_t rcv_window_field(struct tcp_engine *e, struct tcb *c, bool syn);
+/* The user read: is a window update worth a segment? */
+bool rcv_window_update_due(const struct tcb *c);
+
+/* ---- input.c and its parts
+ * -------------------------------------------------------------------------------- */
+void closed_input(struct tcp_engine *e, struct segment *s);
+void listen_input(struct tcp_engine *e, struct listener *l, struct segment *s);
+void half_open_input(struct tcp_engine *e, struct half_open *h, struct segment *s);
+void half_open_timeout(struct tcp_engine *e, struct half_open *h, ackd_time now);
+void half_open_drop(struct tcp_engine *e, struct half_open *h, ackd_time now,
+                    enum tcp_close_reason reason);
+void syn_sent_input(struct tcp_engine *e, struct tcb *c, struct segment *s);
+void connection_input(struct tcp_engine *e, struct tcb *c, struct segment *s);
+void time_wait_input(struct tcp_engine *e, struct time_wait *tw, struct segment *s);
+void time_wait_timeout(struct tcp_engine *e, struct time_wait *tw, ackd_time now);
+void time_wait_remove(struct tcp_engine *e, struct time_wait *tw, ackd_time now,
+                      enum tcp_close_reason reason);
+/* The tcb reached TIME-WAIT: starts 2 MSL, and becomes a small record when nobody holds it. Returns
+ * false when c is gone. */
+bool time_wait_enter(struct tcp_engine *e, struct tcb *c, ackd_time now);
+bool time_wait_compact(struct tcp_engine *e, struct tcb *c, ackd_time now);
+/* May a SYN take the place of TIME-WAIT (RFC 6191, MAY-2)? */
+bool time_wait_reusable(const struct segment *s, tcp_seq rcv_nxt, bool timestamps,
+                        uint32_t ts_recent);
+void listener_accept_closed(struct tcp_engine *e, struct tcb *c); /* leaves the accept queue */
+void listener_close(struct tcp_engine *e, struct listener *l, ackd_time now);
+
+/* ack.c: the ACK field of a segment in a synchronized state. False: drop the segment (s->drop says
+ * why). */
+bool ack_input(struct tcp_engine *e, struct tcb *c, struct segment *s);
+void window_from_segment(struct tcp_engine *e, struct tcb *c, const struct segment *s);
+void established_enter(struct tcp_engine *e, struct tcb *c, const struct segment *s);
+
+/* challenge.c, reset.c */
+void challenge_ack(struct tcp_engine *e, struct tcb *c, ackd_time now);
+void reset_for_segment(struct tcp_engine *e, const struct segment *s, enum tcp_rst_sent reason);
+void reset_tcb(struct tcp_engine *e, struct tcb *c, ackd_time now, enum tcp_rst_sent reason);
+struct control_segment *control_new(struct tcp_engine *e, const struct tcp_tuple *t);
+
+/* ---- sending
+ * ---------------------------------------------------------------------------------------------- */
+void rtt_sample(struct tcb *c, int64_t rtt_ns);
+int64_t rto_ns(const struct tcb *c); /* backoff included */
+void rto_restart(struct tcb *c, ackd_time now);
+void rto_fired(struct tcp_engine *e, struct tcb *c, ackd_time now);
+void persist_fired(struct tcp_engine *e, struct tcb *c, ackd_time now);
+void keepalive_fired(struct tcp_engine *e, struct tcb *c, ackd_time now);
+void keepalive_restart(struct tcb *c, ackd_time now);
+/* The instant at which R2 gives the connection up (MUST-20, MUST-21, MUST-23), TIME_NEVER while
+ * nothing is outstanding. */
+ackd_time user_timeout_deadline(const struct tcb *c);
+
+/* recovery/ */
+void recovery_sack(struct tcp_engine *e, struct tcb *c, const struct segment *s,
+                   struct rtxq_delta *delta, bool *new_sack);
+void recovery_ack(struct tcp_engine *e, struct tcb *c, const struct rtxq_delta *delta,
+                  bool duplicate, ackd_time now);
+void recovery_timeout(struct tcp_engine *e, struct tcb *c);
+/* congestion/ */
+void cc_init(struct tcb *c, bool syn_retransmitted);
+void cc_acked(struct tcb *c, uint32_t acked);
+uint32_t cc_loss_threshold(const struct tcb *c);
+void cc_restart_after_idle(struct tcb *c, ackd_time now);
+
+/* output.c */
+enum plan_what {
+    PLAN_NOTHING,
+    PLAN_SYN,
+    PLAN_DATA,
+    PLAN_RETRANSMIT,
+    PLAN_PROBE,
+    PLAN_KEEPALIVE,
+    PLAN_ACK
+};
+struct plan {
+    enum plan_what what;
+    tcp_seq start;
+    uint32_t length; /* octets of data */
+    bool fin;
+    struct rtx_run *run; /* RETRANSMIT */
+    uint32_t mss;
+    enum tcp_send_kind kind;
+    enum tcp_limit limit; /* why nothing (more) goes */
+    ackd_time wake;       /* when that ends by itself: the override or persist timer; TIME_NEVER */
+};
+void output_plan(const struct tcp_engine *e, const struct tcb *c, ackd_time now, struct plan *p);
+void limit_set(struct tcp_engine *e, struct tcb *c, enum tcp_limit limit, ackd_time now);
+
+#endif

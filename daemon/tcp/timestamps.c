@@ -1,0 +1,38 @@
+/* Timestamps and PAWS (RFC 7323): the clock ticks every millisecond, with an offset of its own per
+ * tuple; a segment whose TSval is older than TS.Recent is an old duplicate, unless the connection
+ * was idle for so long that the clock may have wrapped. */
+#include "tcp/tcb.h"
+
+#define PAWS_IDLE_NS (INT64_C(24) * 24 * 3600 * NS_PER_S) /* RFC 7323 section 5.5 */
+
+uint32_t timestamp_now(uint32_t offset, ackd_time now)
+{
+    return (uint32_t)((uint64_t)now.ns / (uint64_t)NS_PER_MS) + offset;
+}
+
+bool paws_reject(struct tcp_engine *e, struct tcb *c, const struct segment *s)
+{
+    if (!s->o.has_timestamps || (int32_t)(s->o.tsval - c->ts_recent) >= 0) {
+        return false;
+    }
+    if (!time_is_never(c->ts_recent_at) && time_diff(s->now, c->ts_recent_at) > PAWS_IDLE_NS) {
+        e->counters.paws_old_timestamp++;
+        return false;
+    }
+    return true;
+}
+
+/* Section 4.3: the TSval of the earliest segment not yet acknowledged is echoed. */
+void timestamp_update(struct tcb *c, const struct segment *s)
+{
+    if (!c->nego.timestamps || !s->o.has_timestamps || seq_gt(s->h.seq, c->rcv.ack_sent)) {
+        return;
+    }
+    bool newer = (int32_t)(s->o.tsval - c->ts_recent) >= 0;
+    bool outdated =
+        !time_is_never(c->ts_recent_at) && time_diff(s->now, c->ts_recent_at) > PAWS_IDLE_NS;
+    if (newer || outdated) {
+        c->ts_recent = s->o.tsval;
+        c->ts_recent_at = s->now;
+    }
+}

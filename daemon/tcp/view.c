@@ -1,0 +1,246 @@
+/* STATUS (RFC 9293 section 3.9.1.6) and more: what can be seen of an endpoint, one function for
+ * `show`, the RPCs and TCP_INFO alike; and the listing, stepped by a cursor that survives whatever
+ * happens to the records between two steps. */
+#include "tcp/tcb.h"
+
+#include <errno.h>
+#include <string.h>
+
+static void view_head(const struct rec *r, struct tcp_info *i)
+{
+    memset(i, 0, sizeof *i);
+    i->id = r->id;
+    i->state = r->state;
+    i->tuple = r->tuple;
+    i->srtt_ns = i->rttvar_ns = i->min_rtt_ns = -1;
+    i->established_ns = i->last_received_ns = i->last_sent_ns = i->rto_deadline_ns =
+        i->persist_deadline_ns = i->delack_deadline_ns = i->keepalive_deadline_ns =
+            i->user_timeout_deadline_ns = i->time_wait_deadline_ns = TIME_NEVER.ns;
+}
+
+static void view_listener(const struct listener *l, struct tcp_info *i)
+{
+    i->owner = l->owner;
+    i->cookie = l->cookie;
+    i->recv_q_bytes = l->queued;
+    i->send_q_bytes = l->backlog;
+    i->rcv_buffer_bytes = l->options->v.rcv_buffer;
+    i->snd_buffer_bytes = l->options->v.snd_buffer;
+    i->created_ns = l->created.ns;
+    i->passive = true;
+}
+
+static void view_half_open(const struct half_open *h, struct tcp_info *i)
+{
+    i->listener = h->listener;
+    i->limit = TCP_LIMIT_HANDSHAKE;
+    i->passive = true;
+    i->iss = i->snd_una = h->iss.v;
+    i->irs = h->irs.v;
+    i->snd_nxt = h->iss.v + 1;
+    i->rcv_nxt = h->irs.v + 1;
+    i->snd_wnd = h->window;
+    i->peer_mss_bytes = h->nego.peer_mss;
+    i->path_mtu_bytes = h->mtu;
+    i->sack_ok = h->nego.sack;
+    i->timestamps_ok = h->nego.timestamps;
+    i->wscale_ok = h->nego.wscale;
+    i->snd_wscale = h->nego.snd_wscale;
+    i->rcv_wscale = h->nego.rcv_wscale;
+    i->ts_recent = h->ts_recent;
+    i->backoff = h->transmissions - 1u;
+    i->rto_deadline_ns = h->t.timer.deadline.ns;
+}
+
+static void view_time_wait(const struct time_wait *tw, struct tcp_info *i)
+{
+    i->limit = TCP_LIMIT_CLOSED;
+    i->snd_una = i->snd_nxt = tw->snd_nxt.v;
+    i->rcv_nxt = tw->rcv_nxt.v;
+    i->ts_recent = tw->ts_recent;
+    i->timestamps_ok = tw->timestamps;
+    i->bytes_sent = i->bytes_acked = tw->bytes_sent;
+    i->bytes_received = i->bytes_read = tw->bytes_received;
+    i->created_ns = tw->created.ns;
+    i->time_wait_deadline_ns = tw->t.timer.deadline.ns;
+    i->released = i->fin_sent = i->fin_received = true;
+}
+
+static void view_queues(const struct tcb *c, struct tcp_info *i)
+{
+    i->owner = c->owner;
+    i->cookie = c->cookie;
+    i->listener = c->listener;
+    i->close_reason = c->close_reason;
+    i->error = c->close_reason ? tcp_close_errno(c->close_reason) : 0;
+    i->limit = c->limit;
+    i->recv_q_bytes = c->rcvq ? c->rcvq->ready : 0;
+    i->send_q_bytes = tcb_buffered(c);
+    i->passive = c->flags & C_PASSIVE;
+    i->released = c->flags & C_RELEASED;
+}
+
+static void view_sequence(const struct tcb *c, struct tcp_info *i)
+{
+    i->iss = c->snd.iss.v;
+    i->irs = c->rcv.irs.v;
+    i->snd_una = c->snd.una.v;
+    i->snd_nxt = c->snd.nxt.v;
+    i->snd_wnd = c->snd.wnd;
+    i->snd_max_wnd = c->snd.max_wnd;
+    i->snd_wl1 = c->snd.wl1.v;
+    i->snd_wl2 = c->snd.wl2.v;
+    i->snd_up = c->snd.up.v;
+    i->rcv_nxt = c->rcv.nxt.v;
+    i->rcv_wnd = rcv_window(c);
+    i->rcv_up = c->rcv.up.v;
+    i->rcv_space_bytes = rcv_space(c);
+    i->rcv_buffer_bytes = c->options->v.rcv_buffer;
+    i->snd_buffer_bytes = c->options->v.snd_buffer;
+    i->ooo_bytes = c->rcvq ? c->rcvq->ooo_bytes : 0;
+    i->snd_wscale = c->nego.snd_wscale;
+    i->rcv_wscale = c->nego.rcv_wscale;
+    i->snd_mss_bytes = send_mss(c);
+    i->peer_mss_bytes = c->nego.peer_mss;
+    i->adv_mss_bytes = c->adv_mss;
+    i->path_mtu_bytes = c->mtu;
+    i->sack_ok = c->nego.sack;
+    i->timestamps_ok = c->nego.timestamps;
+    i->wscale_ok = c->nego.wscale;
+    i->ts_recent = c->ts_recent;
+    i->fin_sent = c->flags & C_FIN_SENT;
+    i->fin_received = c->flags & C_FIN_RECEIVED;
+    i->urgent_pending = c->flags & C_URGENT_RECEIVED;
+}
+
+static void view_sending(const struct tcb *c, struct tcp_info *i)
+{
+    i->cwnd_bytes = c->cc.cwnd;
+    i->ssthresh_bytes = c->cc.ssthresh;
+    i->dup_acks = c->cc.dup_acks;
+    i->in_recovery = c->cc.state == RECOVERY_FAST || c->flags & C_RTO_RECOVERY;
+    if (c->act) {
+        i->bytes_in_flight = rtxq_pipe(&c->act->rtxq);
+        i->sacked_bytes = c->act->rtxq.sacked;
+        i->lost_bytes = c->act->rtxq.lost;
+        i->rtx_runs = c->act->rtxq.runs;
+    }
+    i->srtt_ns = c->rtt.srtt_ns;
+    i->rttvar_ns = c->rtt.rttvar_ns;
+    i->min_rtt_ns = c->rtt.min_ns;
+    i->rto_ns = rto_ns(c);
+    i->backoff = c->rtt.backoff;
+    i->keepalive_probes = c->keepalive_probes;
+    i->soft_error = c->soft_error;
+    i->bytes_sent = c->bytes_sent;
+    i->bytes_acked = c->snd.accepted - tcb_buffered(c);
+    i->bytes_received = tcb_received(c);
+    i->bytes_read = c->rcv.read;
+    i->bytes_retransmitted = c->retransmitted_bytes;
+    i->segs_out = c->segs_out;
+    i->segs_in = c->segs_in;
+    i->retransmits = c->retransmits;
+}
+
+static void view_times(const struct tcb *c, ackd_time now, struct tcp_info *i)
+{
+    i->created_ns = c->created.ns;
+    i->established_ns = c->established.ns;
+    i->last_received_ns = c->last_received.ns;
+    i->last_sent_ns = c->last_sent.ns;
+    *(tcb_outstanding(c) ? &i->rto_deadline_ns : &i->persist_deadline_ns) = c->t_rtx.ns;
+    i->delack_deadline_ns = c->t_delack.ns;
+    i->keepalive_deadline_ns = c->t_keepalive.ns;
+    i->user_timeout_deadline_ns =
+        c->t.rec.state == TCP_CLOSED ? TIME_NEVER.ns : user_timeout_deadline(c).ns;
+    i->time_wait_deadline_ns = c->t_state.ns;
+    ackd_time since = time_is_never(c->established) ? c->created : c->established;
+    if (c->clocks) {
+        memcpy(i->limited_ns, c->clocks->ns, sizeof i->limited_ns);
+        since = c->clocks->since;
+    }
+    if (c->t.rec.state != TCP_CLOSED) {
+        i->limited_ns[c->limit] += time_diff(now, since);
+    }
+}
+
+int tcp_status(struct tcp_engine *e, ackd_time now, uint64_t id, bool full, struct tcp_info *i)
+{
+    struct rec *r = rec_find(e, id);
+    if (!r) {
+        return -EBADF;
+    }
+    view_head(r, i);
+    switch (r->kind) {
+    case REC_LISTENER:
+        view_listener((const struct listener *)(const void *)r, i);
+        break;
+    case REC_HALF_OPEN:
+        view_half_open((const struct half_open *)(const void *)r, i);
+        break;
+    case REC_TIME_WAIT:
+        view_time_wait((const struct time_wait *)(const void *)r, i);
+        break;
+    default: {
+        const struct tcb *c = tcb_of_rec(r);
+        view_queues(c, i);
+        if (full) {
+            view_sequence(c, i);
+            view_sending(c, i);
+            view_times(c, now, i);
+        }
+    }
+    }
+    return 0;
+}
+
+/* ---- the listing
+ * ------------------------------------------------------------------------------------------ */
+
+struct tcp_cursor *tcp_cursor_new(struct tcp_engine *e, uint64_t after)
+{
+    struct tcp_cursor *cursor = arena_alloc(e->arena, sizeof *cursor);
+    if (!cursor) {
+        return NULL;
+    }
+    struct rec *r = after ? rec_find(e, after) : NULL;
+    *cursor = (struct tcp_cursor){.engine = e, .at = r ? &r->all : &e->all, .after = after};
+    list_append(&e->cursors, &cursor->link);
+    return cursor;
+}
+
+uint64_t tcp_cursor_next(struct tcp_cursor *cursor, unsigned budget)
+{
+    while (cursor->at->next != &cursor->engine->all) {
+        cursor->at = cursor->at->next;
+        uint64_t id = container_of(cursor->at, struct rec, all)->id;
+        if (id > cursor->after) {
+            return id;
+        }
+        if (!budget--) {
+            return UINT64_MAX;
+        }
+    }
+    return 0;
+}
+
+void tcp_cursor_free(struct tcp_cursor *cursor)
+{
+    if (cursor) {
+        list_remove(&cursor->link);
+        arena_release(cursor->engine->arena, cursor, sizeof *cursor);
+    }
+}
+
+unsigned tcp_closed_list(struct tcp_engine *e, uint64_t *position, struct tcp_closed *out,
+                         unsigned max)
+{
+    unsigned n = 0;
+    uint64_t oldest =
+        e->closed_count > e->config.closed_history ? e->closed_count - e->config.closed_history : 0;
+    *position = *position < oldest ? oldest : *position;
+    while (n < max && *position < e->closed_count) {
+        out[n++] = e->closed[(*position)++ % e->config.closed_history];
+    }
+    return n;
+}
