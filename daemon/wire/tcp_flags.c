@@ -94,8 +94,11 @@ static bool parse_letters(const char *text, uint16_t *flags)
         }
         f |= bit;
     }
+    if (f == 0) {
+        return false;
+    }
     *flags = f;
-    return f != 0;
+    return true;
 }
 
 bool tcp_flags_parse(const char *text, uint16_t *flags)
