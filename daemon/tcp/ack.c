@@ -71,11 +71,12 @@ void window_from_segment(struct tcp_engine *e, struct tcb *c, const struct segme
     }
 }
 
-/* The RTT of what was newly delivered: from the send time when it was sent once (Karn), else from
- * the echoed timestamp (RFC 7323 section 4). */
+/* The RTT of what was newly delivered: from the send time when all of it was sent once (Karn; what
+ * waited behind a repaired hole says nothing), else from the echoed timestamp (RFC 7323 section 4).
+ */
 static void sample(struct tcb *c, const struct segment *s, const struct rtxq_delta *delta)
 {
-    if (delta->has_rtt) {
+    if (delta->has_rtt && !delta->retrans_acked) {
         rtt_sample(c, time_diff(s->now, delta->rtt_sent));
     } else if (delta->acked && c->nego.timestamps && s->o.tsecr) {
         uint32_t ms = timestamp_now(c->ts_offset, s->now) - s->o.tsecr;

@@ -92,16 +92,7 @@ static bool old_segment(struct tcp_engine *e, struct tcb *c, struct segment *s)
 /* False: the segment ends here. */
 static bool check_sequence(struct tcp_engine *e, struct tcb *c, struct segment *s)
 {
-    uint32_t window = rcv_window(c), before = segment_len(s);
-    bool starts_old = seq_lt(s->seq, c->rcv.nxt);
-    if (starts_old && seq_dist(c->rcv.nxt, s->seq) > before &&
-        !(before == 0 && seq_eq(seq_add(s->seq, 1), c->rcv.nxt))) {
-        s->drop = s->h.flags & TCP_RST ? TCP_DROP_RST_OUT_OF_WINDOW
-                  : before             ? TCP_DROP_OLD_DUPLICATE
-                                       : TCP_DROP_OUT_OF_WINDOW;
-        answer_unacceptable(e, c, s);
-        return false;
-    }
+    uint32_t window = rcv_window(c);
     if (!trim_old(c, s)) {
         return old_segment(e, c, s);
     }
