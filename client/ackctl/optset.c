@@ -1,0 +1,185 @@
+/* One table of options: its names are those of the schema's Options message, with or without the
+ * unit at their end. */
+#include "optset.h"
+
+#include <inttypes.h>
+#include <stddef.h>
+#include <string.h>
+#include <strings.h>
+#include "states.h"
+#include "units.h"
+
+enum kind { SWITCH, NUMBER, SIZE, MS, ICMP_POLICY, URGENT_MODE };
+
+static const struct row {
+    const char *name, *unit, *doc;
+    enum kind kind;
+    size_t value, has;
+    uint64_t max;
+} rows[] = {
+#define ROW(name, unit, kind, max, doc)                                                            \
+    {                                                                                              \
+#name, unit, doc, kind, offsetof(struct ackd_options, name),                               \
+            offsetof(struct ackd_options, has_##name), max                                         \
+    }
+    ROW(rcv_buffer_bytes, "_bytes", SIZE, UINT32_MAX, "size of the receive buffer"),
+    ROW(snd_buffer_bytes, "_bytes", SIZE, UINT32_MAX, "size of the send buffer"),
+    ROW(mss_clamp_bytes, "_bytes", SIZE, 65535, "never advertise or use a larger MSS; 0: no clamp"),
+    ROW(nodelay, "", SWITCH, 1, "no Nagle: small segments go at once"),
+    ROW(sack, "", SWITCH, 1, "offer SACK (on SYN)"),
+    ROW(timestamps, "", SWITCH, 1, "offer timestamps (on SYN)"),
+    ROW(window_scaling, "", SWITCH, 1, "offer window scaling (on SYN)"),
+    ROW(keepalive, "", SWITCH, 1, "probe an idle peer"),
+    ROW(keepalive_idle_ms, "_ms", MS, UINT32_MAX, "idle time before the first probe"),
+    ROW(keepalive_interval_ms, "_ms", MS, UINT32_MAX, "time between probes"),
+    ROW(keepalive_count, "", NUMBER, UINT32_MAX,
+        "probes without an answer that end the connection"),
+    ROW(user_timeout_ms, "_ms", MS, UINT32_MAX,
+        "how long data may stay unacknowledged; 0: RFC 9293's R2"),
+    ROW(rto_initial_ms, "_ms", MS, UINT32_MAX, "first retransmission timeout"),
+    ROW(rto_min_ms, "_ms", MS, UINT32_MAX, "least retransmission timeout"),
+    ROW(rto_max_ms, "_ms", MS, UINT32_MAX, "greatest retransmission timeout"),
+    ROW(delayed_ack_ms, "_ms", MS, 499, "how long an ACK may wait; 0: none does"),
+    ROW(msl_ms, "_ms", MS, UINT32_MAX, "maximum segment lifetime; TIME-WAIT lasts two of it"),
+    ROW(fin_wait_2_ms, "_ms", MS, UINT32_MAX,
+        "how long FIN-WAIT-2 lasts that nobody holds; 0: for ever"),
+    ROW(rfc1337, "", SWITCH, 1, "ignore RST in TIME-WAIT"),
+    ROW(ttl, "", NUMBER, 255, "TTL or hop limit of what is sent"),
+    ROW(dscp, "", NUMBER, 63, "DSCP of what is sent"),
+    {"icmp_policy", "", "what hard ICMP errors do: rfc5927, rfc9293, ignore", ICMP_POLICY,
+     offsetof(struct ackd_options, icmp_policy), 0, 0},
+    {"urgent_mode", "", "what the urgent pointer names: rfc (the octet after), bsd (the last)",
+     URGENT_MODE, offsetof(struct ackd_options, urgent_mode), 0, 0},
+};
+#define ROWS (sizeof rows / sizeof rows[0])
+
+const char *optset_name(size_t index)
+{
+    return index < ROWS ? rows[index].name : NULL;
+}
+
+const char *optset_doc(size_t index)
+{
+    return index < ROWS ? rows[index].doc : NULL;
+}
+
+static const struct row *find(const char *name, size_t length)
+{
+    for (size_t i = 0; i < ROWS; i++) {
+        size_t whole = strlen(rows[i].name), bare = whole - strlen(rows[i].unit);
+        if ((length == whole || length == bare) && strncmp(name, rows[i].name, length) == 0) {
+            return &rows[i];
+        }
+    }
+    return NULL;
+}
+
+static bool parse_switch(const char *text, bool *on)
+{
+    static const char *const yes[] = {"on", "yes", "true", "1"}, *const no[] = {"off", "no",
+                                                                                "false", "0"};
+    for (size_t i = 0; i < 4; i++) {
+        if (strcasecmp(text, yes[i]) == 0 || strcasecmp(text, no[i]) == 0) {
+            *on = strcasecmp(text, yes[i]) == 0;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What `kind` accepts, for the error's sentence. */
+static const char *const accepted[] = {
+    [SWITCH] = "on or off",
+    [NUMBER] = "a number",
+    [SIZE] = "a size such as 65536 or 64k",
+    [MS] = "a duration such as 30s or 200ms",
+    [ICMP_POLICY] = "rfc5927, rfc9293 or ignore",
+    [URGENT_MODE] = "rfc or bsd",
+};
+
+static bool set(const struct row *row, const char *text, struct ackd_options *options)
+{
+    char *base = (char *)options;
+    uint64_t number;
+    int64_t ns;
+    int value;
+    switch (row->kind) {
+    case SWITCH:
+        if (!parse_switch(text, (bool *)(base + row->value))) {
+            return false;
+        }
+        break;
+    case NUMBER:
+    case SIZE:
+        if (!(row->kind == SIZE ? size_parse(text, &number)
+                                : number_parse(text, row->max, &number)) ||
+            number > row->max) {
+            return false;
+        }
+        *(uint32_t *)(base + row->value) = (uint32_t)number;
+        break;
+    case MS:
+        if (!duration_parse(text, &ns) || (uint64_t)(ns / 1000000) > row->max) {
+            return false;
+        }
+        *(int64_t *)(base + row->value) = ns / 1000000;
+        break;
+    case ICMP_POLICY:
+        value = ackd_enum_value(ACKD_ENUM_ICMP_POLICY, text);
+        options->icmp_policy = value > 0 ? (enum ackd_icmp_policy)value : options->icmp_policy;
+        return value > 0;
+    case URGENT_MODE:
+        value = ackd_enum_value(ACKD_ENUM_URGENT_MODE, text);
+        options->urgent_mode = value > 0 ? (enum ackd_urgent_mode)value : options->urgent_mode;
+        return value > 0;
+    }
+    *(bool *)(base + row->has) = true;
+    return true;
+}
+
+int optset_parse(const struct ctl *ctl, const char *assignment, struct ackd_options *options)
+{
+    const char *equals = strchr(assignment, '=');
+    if (!equals) {
+        return ctl_usage(ctl, "'%s' is no NAME=VALUE", assignment);
+    }
+    const struct row *row = find(assignment, (size_t)(equals - assignment));
+    if (!row) {
+        return ctl_usage(ctl, "there is no option '%.*s'", (int)(equals - assignment), assignment);
+    }
+    if (!set(row, equals + 1, options)) {
+        return ctl_usage(ctl, "%s: %s takes %s", assignment, row->name, accepted[row->kind]);
+    }
+    return 0;
+}
+
+void optset_print(FILE *out, const struct ackd_options *options)
+{
+    const char *base = (const char *)options, *text;
+    for (size_t i = 0; i < ROWS; i++) {
+        const struct row *row = &rows[i];
+        if (row->has && !*(const bool *)(base + row->has)) {
+            continue;
+        }
+        switch (row->kind) {
+        case SWITCH:
+            fprintf(out, "%s\t%s\n", row->name, *(const bool *)(base + row->value) ? "on" : "off");
+            break;
+        case NUMBER:
+        case SIZE:
+            fprintf(out, "%s\t%" PRIu32 "\n", row->name, *(const uint32_t *)(base + row->value));
+            break;
+        case MS:
+            fprintf(out, "%s\t%" PRId64 "\n", row->name, *(const int64_t *)(base + row->value));
+            break;
+        case ICMP_POLICY:
+        case URGENT_MODE:
+            text = ackd_enum_name(
+                row->kind == ICMP_POLICY ? ACKD_ENUM_ICMP_POLICY : ACKD_ENUM_URGENT_MODE,
+                row->kind == ICMP_POLICY ? (int)options->icmp_policy : (int)options->urgent_mode);
+            if (text && !strstr(text, "UNSPECIFIED")) {
+                fprintf(out, "%s\t%s\n", row->name, text);
+            }
+        }
+    }
+}
