@@ -1,0 +1,133 @@
+/* One table: the message's oneof, its field, and the engine's field, by kind of value. */
+#include "rpc/options.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define OPTION_FIELDS(NUMBER, FLAG, MS)                                                            \
+    NUMBER(rcv_buffer_known, rcv_buffer_bytes, rcv_buffer, UINT32_MAX)                             \
+    NUMBER(snd_buffer_known, snd_buffer_bytes, snd_buffer, UINT32_MAX)                             \
+    NUMBER(mss_clamp_known, mss_clamp_bytes, mss_clamp, UINT32_MAX)                                \
+    FLAG(nodelay_known, nodelay, nodelay)                                                          \
+    FLAG(sack_known, sack, sack)                                                                   \
+    FLAG(timestamps_known, timestamps, timestamps)                                                 \
+    FLAG(window_scaling_known, window_scaling, window_scaling)                                     \
+    FLAG(keepalive_known, keepalive, keepalive)                                                    \
+    MS(keepalive_idle_known, keepalive_idle_ms, keepalive_idle_ns)                                 \
+    MS(keepalive_interval_known, keepalive_interval_ms, keepalive_interval_ns)                     \
+    NUMBER(keepalive_count_known, keepalive_count, keepalive_count, UINT32_MAX)                    \
+    MS(user_timeout_known, user_timeout_ms, user_timeout_ns)                                       \
+    MS(rto_initial_known, rto_initial_ms, rto_initial_ns)                                          \
+    MS(rto_min_known, rto_min_ms, rto_min_ns)                                                      \
+    MS(rto_max_known, rto_max_ms, rto_max_ns)                                                      \
+    MS(delayed_ack_known, delayed_ack_ms, delayed_ack_ns)                                          \
+    MS(msl_known, msl_ms, msl_ns)                                                                  \
+    MS(fin_wait_2_known, fin_wait_2_ms, fin_wait_2_ns)                                             \
+    FLAG(rfc1337_known, rfc1337, rfc1337)                                                          \
+    NUMBER(ttl_known, ttl, ttl, UINT8_MAX)                                                         \
+    NUMBER(dscp_known, dscp, dscp, 63)
+
+/* The engine's name of a field to the message's. */
+static const char *message_name(const char *engine_name)
+{
+#define NAME(known, field, engine, ...) {#engine, #field},
+#define NAME_PLAIN(known, field, engine) {#engine, #field},
+    static const struct {
+        const char *engine, *message;
+    } names[] = {OPTION_FIELDS(NAME, NAME_PLAIN, NAME_PLAIN)};
+#undef NAME
+#undef NAME_PLAIN
+    for (size_t i = 0; engine_name && i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(names[i].engine, engine_name) == 0) {
+            return names[i].message;
+        }
+    }
+    return engine_name ? engine_name : "options";
+}
+
+/* Values that do not fit the engine's types; the engine checks their sense. */
+static const char *misfit(const Ackd__V1__Options *m)
+{
+#define NUMBER(known, field, engine, max)                                                          \
+    if (m->known##_case && m->field > (max)) {                                                     \
+        return #field;                                                                             \
+    }
+#define FLAG(known, field, engine)
+#define MS(known, field, engine)                                                                   \
+    if (m->known##_case && (m->field < 0 || m->field > INT64_MAX / NS_PER_MS)) {                   \
+        return #field;                                                                             \
+    }
+    OPTION_FIELDS(NUMBER, FLAG, MS)
+#undef NUMBER
+#undef FLAG
+#undef MS
+    if ((unsigned)m->icmp_policy > ACKD__V1__ICMP_POLICY__ICMP_POLICY_IGNORE) {
+        return "icmp_policy";
+    }
+    if ((unsigned)m->urgent_mode > ACKD__V1__URGENT_MODE__URGENT_MODE_BSD) {
+        return "urgent_mode";
+    }
+    return NULL;
+}
+
+int options_apply(const Ackd__V1__Options *m, struct tcp_options *o, const char **field)
+{
+    if (!m) {
+        return 0;
+    }
+    *field = misfit(m);
+    if (*field) {
+        return -EINVAL;
+    }
+    struct tcp_options changed = *o;
+#define NUMBER(known, name, engine, max)                                                           \
+    if (m->known##_case) {                                                                         \
+        changed.engine = (__typeof__(changed.engine))m->name;                                      \
+    }
+#define FLAG(known, name, engine)                                                                  \
+    if (m->known##_case) {                                                                         \
+        changed.engine = m->name;                                                                  \
+    }
+#define MS(known, name, engine)                                                                    \
+    if (m->known##_case) {                                                                         \
+        changed.engine = m->name * NS_PER_MS;                                                      \
+    }
+    OPTION_FIELDS(NUMBER, FLAG, MS)
+#undef NUMBER
+#undef FLAG
+#undef MS
+    if (m->icmp_policy) {
+        changed.icmp_policy = (enum tcp_icmp_policy)(m->icmp_policy - 1);
+    }
+    if (m->urgent_mode) {
+        changed.urgent_mode = (enum tcp_urgent_mode)(m->urgent_mode - 1);
+    }
+    const char *engine_field = NULL;
+    if (tcp_options_check(&changed, &engine_field) < 0) {
+        *field = message_name(engine_field);
+        return -EINVAL;
+    }
+    *o = changed;
+    return 0;
+}
+
+void options_show(const struct tcp_options *o, Ackd__V1__Options *m)
+{
+    /* A oneof of one field: its case is the field's number, which is not its position here. */
+#define SET(known, name, value)                                                                    \
+    m->known##_case =                                                                              \
+        (__typeof__(m->known##_case))protobuf_c_message_descriptor_get_field_by_name(              \
+            &ackd__v1__options__descriptor, #name)                                                 \
+            ->id;                                                                                  \
+    m->name = value;
+#define NUMBER(known, name, engine, max) SET(known, name, o->engine)
+#define FLAG(known, name, engine) SET(known, name, o->engine)
+#define MS(known, name, engine) SET(known, name, o->engine / NS_PER_MS)
+    OPTION_FIELDS(NUMBER, FLAG, MS)
+#undef NUMBER
+#undef FLAG
+#undef MS
+#undef SET
+    m->icmp_policy = (Ackd__V1__IcmpPolicy)(o->icmp_policy + 1);
+    m->urgent_mode = (Ackd__V1__UrgentMode)(o->urgent_mode + 1);
+}

@@ -1,0 +1,83 @@
+/* What the handlers share: the record behind struct rpc, one row's worth of scratch, and the
+ * methods that rpc.c adds to the server. */
+#ifndef ACKD_RPC_STATE_H
+#define ACKD_RPC_STATE_H
+
+#include "base/hash.h"
+#include "base/list.h"
+#include "rpc/authorize.h"
+#include "rpc/errors.h"
+#include "rpc/rpc.h"
+#include "ackd/v1/daemon.pb-c.h"
+#include "ackd/v1/inspect.pb-c.h"
+#include "ackd/v1/lab.pb-c.h"
+#include "ackd/v1/tcp.pb-c.h"
+#include "ackd/v1/types.pb-c.h"
+
+struct endpoint;
+struct session;
+struct view_row;
+
+/* Buckets of the tables by id and by request; chains stay short at the default quotas. */
+enum { ENDPOINT_BUCKETS = 1 << 16, SESSION_BUCKETS = 1 << 10 };
+
+/* Rows packed into one message of a listing: what one turn of the loop does. */
+enum { ROWS_BASIC = 32, ROWS_FULL = 8 };
+
+/* What one uid has now. Exists while any figure is above zero. */
+struct usage {
+    struct list link;
+    uid_t uid;
+    unsigned endpoints, listeners, sessions, watches;
+};
+
+struct rpc {
+    struct rpc_config config;
+    struct grpc_server *server;
+    struct role_table *roles;
+    struct tcp_options default_options;
+    ackd_time started;
+    struct hash_key key; /* of the tables: clients choose request ids */
+
+    struct endpoint **endpoints; /* by id */
+    struct endpoint **requests;  /* by uid and request id */
+    struct list past;            /* released endpoints, oldest first */
+    unsigned n_endpoints, n_past;
+
+    struct session **sessions; /* by id */
+    struct list all_sessions;
+    uint64_t last_session;
+    unsigned n_sessions;
+
+    struct list usages;
+    struct view_row *rows; /* ROWS_BASIC of them, filled and packed within one callback */
+    uint8_t *scratch;      /* SCRATCH bytes: a message's data when they lie in several pieces */
+};
+enum { SCRATCH = 1 << 20 };
+
+struct usage *usage_of(struct rpc *rpc, uid_t uid); /* made when missing; NULL when out of memory */
+void usage_put(struct usage *usage);                /* frees it when all is zero */
+
+static inline ackd_time rpc_now(const struct rpc *rpc)
+{
+    return loop_now(rpc->config.loop);
+}
+static inline void rpc_kick(const struct rpc *rpc)
+{
+    loop_kick(rpc->config.loop);
+}
+
+/* The methods, each defined in the file of its name. */
+extern const struct grpc_method session_method, open_method, listen_method, accept_method,
+    send_method, receive_method, stream_method, close_method, abort_method, set_options_method,
+    status_method;
+extern const struct grpc_method list_method, get_method, watch_method, why_method, counters_method,
+    capture_method, kill_method;
+extern const struct grpc_method get_version_method, get_status_method, set_log_level_method,
+    list_addresses_method, add_address_method, remove_address_method, list_routes_method,
+    add_route_method, remove_route_method, list_neighbours_method, set_neighbour_method,
+    remove_neighbour_method;
+extern const struct grpc_method lab_methods[];
+extern const size_t n_lab_methods;
+
+#endif

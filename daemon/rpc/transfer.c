@@ -1,0 +1,135 @@
+/* Offsets of the byte stream count from 0 in each direction (the first byte after the SYN) and do
+ * not wrap. Upward the engine tells how many bytes it has accepted; downward which byte is the
+ * oldest that it still holds. Everything else follows. */
+#include "rpc/transfer.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Before ESTABLISHED a call waits; there is nothing to answer yet. */
+static bool handshaking(struct endpoint *e)
+{
+    struct tcp_info info;
+    return tcp_status(e->rpc->config.engine, rpc_now(e->rpc), e->id, false, &info) == 0 &&
+           (info.state == TCP_SYN_SENT || info.state == TCP_SYN_RECEIVED);
+}
+
+static int64_t not_now(struct endpoint *e, int64_t error)
+{
+    return error == -ENOTCONN && handshaking(e) ? -EAGAIN : error;
+}
+
+int64_t transfer_up(struct endpoint *e, uint64_t offset, const uint8_t *data, size_t length,
+                    unsigned flags)
+{
+    struct rpc *rpc = e->rpc;
+    struct tcp_engine *engine = rpc->config.engine;
+    int64_t accepted = tcp_send_offset(engine, e->id);
+    if (accepted < 0) {
+        return accepted;
+    }
+    if (offset > (uint64_t)accepted) {
+        return -ERANGE;
+    }
+    uint64_t skip = (uint64_t)accepted - offset;
+    /* Until the buffer takes no more: only a call that found no room is told of room later. */
+    while (skip < length) {
+        int64_t n = tcp_send(engine, rpc_now(rpc), e->id, data + skip, length - skip, flags);
+        if (n < 0) {
+            return not_now(e, n);
+        }
+        rpc_kick(rpc);
+        if (n == 0) {
+            break;
+        }
+        skip += (uint64_t)n;
+    }
+    return (int64_t)(skip < length ? skip : length);
+}
+
+void transfer_fail_gap(struct grpc_call *call, struct endpoint *e, uint64_t offset)
+{
+    int64_t accepted = tcp_send_offset(e->rpc->config.engine, e->id);
+    call_fail(call, ERANGE, "OFFSET_GAP",
+              "offset: %llu leaves a gap: the bytes before %lld are accepted, the next has to be "
+              "that one",
+              (unsigned long long)offset, (long long)accepted);
+}
+
+void transfer_progress(struct endpoint *e, uint64_t *accepted_until, uint64_t *acknowledged_until)
+{
+    struct tcp_engine *engine = e->rpc->config.engine;
+    struct tcp_info info;
+    int64_t accepted = tcp_send_offset(engine, e->id);
+    *accepted_until = accepted > 0 ? (uint64_t)accepted : 0;
+    *acknowledged_until = 0;
+    if (tcp_status(engine, rpc_now(e->rpc), e->id, false, &info) == 0 &&
+        info.send_q_bytes <= *accepted_until) {
+        *acknowledged_until = *accepted_until - info.send_q_bytes;
+    }
+}
+
+/* The ranges as one: in place when there is one only. */
+static void join(struct rpc *rpc, const struct tcp_received *r, size_t max,
+                 struct transfer_down *out)
+{
+    if (r->n_ranges == 1) {
+        out->data = r->range[0].data;
+        out->length = r->range[0].length < max ? r->range[0].length : max;
+        return;
+    }
+    max = max < SCRATCH ? max : SCRATCH;
+    for (unsigned i = 0; i < r->n_ranges && out->length < max; i++) {
+        size_t n = r->range[i].length < max - out->length ? r->range[i].length : max - out->length;
+        memcpy(rpc->scratch + out->length, r->range[i].data, n);
+        out->length += n;
+    }
+    out->data = rpc->scratch;
+}
+
+int transfer_down(struct endpoint *e, uint64_t from, size_t max, struct transfer_down *out)
+{
+    struct rpc *rpc = e->rpc;
+    struct tcp_received r;
+    int error = tcp_peek(rpc->config.engine, e->id, from, max, &r);
+    *out = (struct transfer_down){.offset = from};
+    if (error == -EINVAL) {
+        return -ERANGE;
+    }
+    if (error < 0) {
+        return (int)not_now(e, error);
+    }
+    join(rpc, &r, max, out);
+    out->end_of_stream = r.end_of_stream && from + out->length == r.offset + r.available;
+    out->urgent = r.urgent;
+    out->urgent_mark = r.urgent_mark;
+    return 0;
+}
+
+int transfer_release(struct endpoint *e, uint64_t upto)
+{
+    struct rpc *rpc = e->rpc;
+    int error = tcp_consume(rpc->config.engine, rpc_now(rpc), e->id, upto);
+    if (error == 0) {
+        rpc_kick(rpc);
+    }
+    return error == -EINVAL ? -ERANGE : error;
+}
+
+void transfer_fail_range(struct grpc_call *call, struct endpoint *e, uint64_t from)
+{
+    struct tcp_info info;
+    if (tcp_status(e->rpc->config.engine, rpc_now(e->rpc), e->id, true, &info) < 0) {
+        call_fail(call, EBADF, NULL, "there is no endpoint %llu", (unsigned long long)e->id);
+        return;
+    }
+    unsigned long long oldest = info.bytes_read, newest = info.bytes_received;
+    if (from < oldest) {
+        call_fail(call, ERANGE, "OFFSET_RELEASED",
+                  "offset %llu was released already: the oldest byte kept is %llu",
+                  (unsigned long long)from, oldest);
+    } else {
+        call_fail(call, ERANGE, "OFFSET_GAP", "offset %llu is beyond what was received: %llu bytes",
+                  (unsigned long long)from, newest);
+    }
+}

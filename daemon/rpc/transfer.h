@@ -1,0 +1,36 @@
+/* Bytes between messages and the engine, by stream offsets: what Send, Receive and Stream share. */
+#ifndef ACKD_RPC_TRANSFER_H
+#define ACKD_RPC_TRANSFER_H
+
+#include "rpc/endpoint.h"
+
+/* Hands data that begin at stream offset `offset` to the send buffer. Returns how many bytes of
+ * them are accepted in all (those accepted earlier included; less than `length`: the buffer is full
+ * and WRITE readiness follows), -ERANGE when `offset` is beyond what was accepted, -EAGAIN while
+ * the endpoint is not connected yet, or the engine's error. */
+int64_t transfer_up(struct endpoint *e, uint64_t offset, const uint8_t *data, size_t length,
+                    unsigned flags);
+/* Fails the call after -ERANGE of transfer_up(). */
+void transfer_fail_gap(struct grpc_call *call, struct endpoint *e, uint64_t offset);
+void transfer_progress(struct endpoint *e, uint64_t *accepted_until, uint64_t *acknowledged_until);
+
+/* What is there from stream offset `from`, in one piece: in place, or copied to rpc->scratch. Valid
+ * until the next engine call. */
+struct transfer_down {
+    uint64_t offset; /* of data[0] */
+    const uint8_t *data;
+    size_t length;
+    bool end_of_stream; /* the FIN follows data[length - 1] */
+    bool urgent;
+    uint64_t urgent_mark;
+};
+/* At most `max` bytes. 0; -EAGAIN while the endpoint is not connected yet; -ERANGE when `from` was
+ * released or is beyond what is there; or the error that ended the connection, when everything was
+ * read. */
+int transfer_down(struct endpoint *e, uint64_t from, size_t max, struct transfer_down *out);
+/* Releases everything before `upto`: 0 or -ERANGE. */
+int transfer_release(struct endpoint *e, uint64_t upto);
+/* Fails the call after -ERANGE of the two above. */
+void transfer_fail_range(struct grpc_call *call, struct endpoint *e, uint64_t from);
+
+#endif
