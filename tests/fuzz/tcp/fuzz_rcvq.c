@@ -219,9 +219,9 @@ static void insert(struct model *m, int64_t start, uint32_t length, uint32_t cap
         m->ready++;
     }
     FUZZ_CHECK(r.advanced == m->ready - old_ready);
-    FUZZ_CHECK(r.filled_hole == (r.advanced > 0 && m->ready > end));
+    FUZZ_CHECK(r.filled_hole == (r.advanced > fresh));
     FUZZ_CHECK(r.out_of_order == (fresh > 0 && start > nxt));
-    if (start > nxt) {
+    if (start > nxt && length > 0) {
         note_change(m, seq);
         struct tcp_sack_block first;
         FUZZ_CHECK(rcvq_sack_blocks(&m->q, &first, 1) == 1 && seq_le(first.start, seq) && seq_gt(first.end, seq));
