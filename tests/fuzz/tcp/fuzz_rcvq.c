@@ -1,5 +1,6 @@
-/* The receive queue against an array of bytes: segments of all sizes, in any order, overlapping with other contents, in frames that
- * are kept, shared or let go; a reader of any pace; memory that ends. */
+/* The receive queue against an array of bytes: segments of all sizes, in any order, overlapping
+ * with other contents, in frames that are kept, shared or let go; a reader of any pace; memory that
+ * ends. */
 #include <string.h>
 #include "../fuzz.h"
 #include "../../unit/tcp/memory.h"
@@ -18,9 +19,9 @@ struct model {
     struct pkt_pool *pool;
     uint8_t data[SPACE]; /* of sequence number oldest + i */
     bool there[SPACE];
-    tcp_seq oldest; /* unread */
-    uint32_t ready; /* bytes in order from there */
-    uint32_t top;   /* nothing is there from here on */
+    tcp_seq oldest;          /* unread */
+    uint32_t ready;          /* bytes in order from there */
+    uint32_t top;            /* nothing is there from here on */
     tcp_seq change[CHANGES]; /* sequence numbers of segments beyond a hole, newest first */
     unsigned n_changes;
     struct pkt *held[HELD]; /* frames that somebody else looks at, too */
@@ -33,7 +34,8 @@ static tcp_seq model_nxt(const struct model *m)
     return seq_add(m->oldest, m->ready);
 }
 
-/* ---- what the queue should say ------------------------------------------------------------------------------ */
+/* ---- what the queue should say
+ * ------------------------------------------------------------------------------ */
 
 struct range {
     uint32_t start, end; /* from oldest */
@@ -108,9 +110,11 @@ static void compare_memory(struct model *m)
     }
     pinned += pieces * sizeof(struct rcv_piece);
     FUZZ_CHECK(n < 4096 && pinned == m->q.charge && pieces == m->pieces.in_use);
-    /* A small multiple of the bytes, one compact buffer a range, and what a reader has left of the first frames. */
+    /* A small multiple of the bytes, one compact buffer a range, and what a reader has left of the
+     * first frames. */
     uint64_t bytes = (uint64_t)m->q.ready + m->q.ooo_bytes;
-    FUZZ_CHECK(pinned <= 8 * bytes + m->q.ooo_ranges * (2048 + sizeof(struct rcv_piece)) + 2 * 69632 + 32768);
+    FUZZ_CHECK(pinned <=
+               8 * bytes + m->q.ooo_ranges * (2048 + sizeof(struct rcv_piece)) + 2 * 69632 + 32768);
 }
 
 static void compare(struct model *m)
@@ -131,7 +135,8 @@ static void compare(struct model *m)
     compare_memory(m);
 }
 
-/* ---- what happens to it ------------------------------------------------------------------------------------- */
+/* ---- what happens to it
+ * ------------------------------------------------------------------------------------- */
 
 static struct pkt *frame(struct model *m, uint32_t capacity, uint32_t offset, uint32_t length)
 {
@@ -175,10 +180,12 @@ static struct tcp_sack_block first_duplicate(const struct model *m, int64_t star
     }
     for (to = from; to < end && (to < 0 || m->there[to]); to++) {
     }
-    return (struct tcp_sack_block){seq_add(m->oldest, (uint32_t)from), seq_add(m->oldest, (uint32_t)to)};
+    return (struct tcp_sack_block){seq_add(m->oldest, (uint32_t)from),
+                                   seq_add(m->oldest, (uint32_t)to)};
 }
 
-static void insert(struct model *m, int64_t start, uint32_t length, uint32_t capacity, uint32_t offset, bool hold)
+static void insert(struct model *m, int64_t start, uint32_t length, uint32_t capacity,
+                   uint32_t offset, bool hold)
 {
     struct pkt *pkt = frame(m, capacity, offset, length);
     if (pkt == NULL) {
@@ -196,7 +203,8 @@ static void insert(struct model *m, int64_t start, uint32_t length, uint32_t cap
     struct rcvq_result r;
     rcvq_insert(&m->q, &m->pieces, m->pool, seq, pkt, offset, length, &r);
     if (r.drop == TCP_DROP_NO_MEMORY || r.drop == TCP_DROP_REASSEMBLY_LIMIT) {
-        FUZZ_CHECK(r.drop == TCP_DROP_NO_MEMORY ? m->memory.refuse : pieces_before == RCVQ_MAX_RANGES);
+        FUZZ_CHECK(r.drop == TCP_DROP_NO_MEMORY ? m->memory.refuse
+                                                : pieces_before == RCVQ_MAX_RANGES);
         FUZZ_CHECK(r.kept == 0 && m->q.charge == used && pkt->refs == 1);
         release(m, pkt, false);
         return;
@@ -205,7 +213,8 @@ static void insert(struct model *m, int64_t start, uint32_t length, uint32_t cap
     FUZZ_CHECK((r.drop == TCP_DROP_OLD_DUPLICATE) == (fresh == 0 && length > 0));
     FUZZ_CHECK(seq_eq(r.duplicate.start, r.duplicate.end) == (fresh == length));
     if (fresh < length) {
-        FUZZ_CHECK(seq_eq(r.duplicate.start, duplicate.start) && seq_eq(r.duplicate.end, duplicate.end));
+        FUZZ_CHECK(seq_eq(r.duplicate.start, duplicate.start) &&
+                   seq_eq(r.duplicate.end, duplicate.end));
     }
     m->top = end > m->top ? (uint32_t)end : m->top;
     for (int64_t i = start < 0 ? 0 : start; i < end; i++) {
@@ -224,7 +233,8 @@ static void insert(struct model *m, int64_t start, uint32_t length, uint32_t cap
     if (start > nxt && length > 0) {
         note_change(m, seq);
         struct tcp_sack_block first;
-        FUZZ_CHECK(rcvq_sack_blocks(&m->q, &first, 1) == 1 && seq_le(first.start, seq) && seq_gt(first.end, seq));
+        FUZZ_CHECK(rcvq_sack_blocks(&m->q, &first, 1) == 1 && seq_le(first.start, seq) &&
+                   seq_gt(first.end, seq));
     }
     release(m, pkt, hold);
 }
@@ -250,7 +260,8 @@ static void peek(struct model *m, uint32_t skip, uint32_t max, unsigned max_rang
     FUZZ_CHECK(n <= max_ranges && total <= max && total <= there);
     FUZZ_CHECK(n == max_ranges || total == (max < there ? max : there));
     for (unsigned i = 0; i < n; i++) {
-        FUZZ_CHECK(ranges[i].length > 0 && memcmp(ranges[i].data, m->data + skip + sum, ranges[i].length) == 0);
+        FUZZ_CHECK(ranges[i].length > 0 &&
+                   memcmp(ranges[i].data, m->data + skip + sum, ranges[i].length) == 0);
         sum += ranges[i].length;
     }
     FUZZ_CHECK(sum == total);
@@ -263,13 +274,16 @@ static void step(struct model *m, struct bytes *in)
     bool hold = (op & 0xe0) == 0xe0;
     int64_t at = m->ready;
     switch (op & 15) {
-    case 0: case 1: /* in order, small, as it came from a device */
+    case 0:
+    case 1: /* in order, small, as it came from a device */
         insert(m, at, a % 1461, PKT_FRAME_CAPACITY, 54, hold);
         break;
-    case 2: case 3: /* near the next byte, overlapping */
+    case 2:
+    case 3: /* near the next byte, overlapping */
         insert(m, at - 40 + b, 1 + a % 100, PKT_FRAME_CAPACITY, 66, hold);
         break;
-    case 4: case 5: /* single bytes and pairs beyond holes */
+    case 4:
+    case 5: /* single bytes and pairs beyond holes */
         insert(m, at + a % 2048, 1 + b % 2, PKT_FRAME_CAPACITY, 54, hold);
         break;
     case 6: /* super-frames */
@@ -284,10 +298,12 @@ static void step(struct model *m, struct bytes *in)
     case 9: /* a stretch of holes, from one side or the other */
         for (uint32_t i = 0; i < b; i++) {
             uint32_t k = op & 16 ? b - i : i;
-            insert(m, at + 1 + a % 4096 + (int64_t)k * (1 + (a & 1)), 1, PKT_FRAME_CAPACITY, 54, false);
+            insert(m, at + 1 + a % 4096 + (int64_t)k * (1 + (a & 1)), 1, PKT_FRAME_CAPACITY, 54,
+                   false);
         }
         break;
-    case 10: case 11:
+    case 10:
+    case 11:
         consume(m, op & 16 ? a : a % 64);
         break;
     case 12:

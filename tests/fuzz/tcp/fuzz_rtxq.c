@@ -1,4 +1,5 @@
-/* The retransmission queue against a naive scoreboard that keeps the whole history of every single sequence number. */
+/* The retransmission queue against a naive scoreboard that keeps the whole history of every single
+ * sequence number. */
 #include <string.h>
 #include "../fuzz.h"
 #include "../../unit/tcp/memory.h"
@@ -34,9 +35,10 @@ static tcp_seq seq_at(const struct model *m, uint32_t i)
 
 static bool cell_matches(const struct cell *c, const struct rtx_run *r)
 {
-    return time_equal(c->sent, r->sent) && time_equal(c->first_sent, r->first_sent) && c->delivered == r->delivered &&
-           time_equal(c->delivered_at, r->delivered_at) && c->mss == r->mss &&
-           c->flags == (r->flags & ~(RTX_SYN | RTX_FIN)) && c->transmissions == r->transmissions;
+    return time_equal(c->sent, r->sent) && time_equal(c->first_sent, r->first_sent) &&
+           c->delivered == r->delivered && time_equal(c->delivered_at, r->delivered_at) &&
+           c->mss == r->mss && c->flags == (r->flags & ~(RTX_SYN | RTX_FIN)) &&
+           c->transmissions == r->transmissions;
 }
 
 static void compare(const struct model *m)
@@ -57,8 +59,8 @@ static void compare(const struct model *m)
         FUZZ_CHECK(((r->flags & RTX_FIN) != 0) == (m->fin_sent && i == m->length));
         runs++;
     }
-    FUZZ_CHECK(i == m->length && sacked == m->q.sacked && lost == m->q.lost && retrans == m->q.retrans &&
-               runs == m->q.runs && m->runs.in_use == runs);
+    FUZZ_CHECK(i == m->length && sacked == m->q.sacked && lost == m->q.lost &&
+               retrans == m->q.retrans && runs == m->q.runs && m->runs.in_use == runs);
     FUZZ_CHECK(rtxq_pipe(&m->q) == m->length - sacked - lost);
     const struct rtx_run *lowest = rtxq_first_lost(&m->q);
     FUZZ_CHECK((lowest == NULL) == (lost == 0));
@@ -74,8 +76,13 @@ static void send(struct model *m, struct bytes *in)
     if (m->fin_sent || m->length + length > SPACE) {
         return;
     }
-    struct cell c = {.sent = m->now, .first_sent = m->now, .delivered_at = m->now, .delivered = m->delivered,
-                     .mss = how & 4 ? 1460 : 536, .flags = how & 8 ? RTX_APP_LIMITED : 0, .transmissions = 1};
+    struct cell c = {.sent = m->now,
+                     .first_sent = m->now,
+                     .delivered_at = m->now,
+                     .delivered = m->delivered,
+                     .mss = how & 4 ? 1460 : 536,
+                     .flags = how & 8 ? RTX_APP_LIMITED : 0,
+                     .transmissions = 1};
     uint8_t flags = c.flags;
     if (!m->syn_sent) {
         flags |= RTX_SYN;
@@ -84,7 +91,8 @@ static void send(struct model *m, struct bytes *in)
         flags |= RTX_FIN;
     }
     tcp_seq start = seq_at(m, m->length);
-    if (!rtxq_sent(&m->q, &m->runs, start, seq_add(start, length), c.mss, flags, m->now, c.delivered, c.delivered_at)) {
+    if (!rtxq_sent(&m->q, &m->runs, start, seq_add(start, length), c.mss, flags, m->now,
+                   c.delivered, c.delivered_at)) {
         FUZZ_CHECK(m->memory.refuse || m->q.runs >= RTXQ_SHARED_RUNS);
         return;
     }
@@ -125,15 +133,19 @@ static void teach(const struct model *m, struct rtxq_delta *d, uint32_t i)
 
 static void same_delta(const struct rtxq_delta *a, const struct rtxq_delta *b)
 {
-    FUZZ_CHECK(a->acked == b->acked && a->newly_sacked == b->newly_sacked && a->delivered == b->delivered);
+    FUZZ_CHECK(a->acked == b->acked && a->newly_sacked == b->newly_sacked &&
+               a->delivered == b->delivered);
     FUZZ_CHECK(a->any == b->any && a->has_rtt == b->has_rtt);
-    FUZZ_CHECK(a->retrans_acked == b->retrans_acked && a->never_retrans_acked == b->never_retrans_acked);
+    FUZZ_CHECK(a->retrans_acked == b->retrans_acked &&
+               a->never_retrans_acked == b->never_retrans_acked);
     FUZZ_CHECK(!a->has_rtt || time_equal(a->rtt_sent, b->rtt_sent));
     FUZZ_CHECK(a->newly_sacked == 0 || seq_eq(a->lowest_newly_sacked, b->lowest_newly_sacked));
     if (a->any) {
-        FUZZ_CHECK(time_equal(a->newest_sent, b->newest_sent) && seq_eq(a->newest_end, b->newest_end));
+        FUZZ_CHECK(time_equal(a->newest_sent, b->newest_sent) &&
+                   seq_eq(a->newest_end, b->newest_end));
         FUZZ_CHECK((a->newest_flags & ~(RTX_SYN | RTX_FIN)) == b->newest_flags);
-        FUZZ_CHECK(a->newest_transmissions == b->newest_transmissions && a->newest_delivered == b->newest_delivered);
+        FUZZ_CHECK(a->newest_transmissions == b->newest_transmissions &&
+                   a->newest_delivered == b->newest_delivered);
         FUZZ_CHECK(time_equal(a->newest_delivered_at, b->newest_delivered_at));
     }
 }
@@ -175,7 +187,8 @@ static void sack(struct model *m, struct bytes *in, struct rtxq_delta *got, stru
     FUZZ_CHECK(whole || m->memory.refuse || m->q.runs + 1 >= RTXQ_SHARED_RUNS);
     bool stopped = false;
     for (uint32_t i = 0; i < m->length; i++) {
-        if (seq_lt(seq_at(m, i), from) || seq_ge(seq_at(m, i), to) || (m->cell[i].flags & RTX_SACKED)) {
+        if (seq_lt(seq_at(m, i), from) || seq_ge(seq_at(m, i), to) ||
+            (m->cell[i].flags & RTX_SACKED)) {
             continue;
         }
         const struct rtx_run *r = rtxq_at(&m->q, seq_at(m, i));
@@ -217,9 +230,10 @@ static void retransmit(struct model *m, struct bytes *in)
         FUZZ_CHECK(m->memory.refuse);
         return;
     }
-    FUZZ_CHECK(m->q.runs >= RTXQ_MAX_RUNS || (seq_eq(part->start, start) && seq_eq(part->end, end)));
-    FUZZ_CHECK(seq_le(whole_start, part->start) && seq_le(part->end, whole_end) && seq_le(part->start, start) &&
-               seq_ge(part->end, end));
+    FUZZ_CHECK(m->q.runs >= RTXQ_MAX_RUNS ||
+               (seq_eq(part->start, start) && seq_eq(part->end, end)));
+    FUZZ_CHECK(seq_le(whole_start, part->start) && seq_le(part->end, whole_end) &&
+               seq_le(part->start, start) && seq_ge(part->end, end));
     FUZZ_CHECK(m->q.by_time.prev == &part->by_time);
     FUZZ_CHECK(after == NULL || seq_eq(after->start, whole_end));
     for (uint32_t i = seq_dist(part->start, m->una); i < seq_dist(part->end, m->una); i++) {
@@ -290,10 +304,14 @@ static void step(struct model *m, struct bytes *in)
         m->delivered += op & 1;
     }
     switch (op & 15) {
-    case 0: case 1: case 2:
+    case 0:
+    case 1:
+    case 2:
         send(m, in);
         break;
-    case 3: case 4: case 5:
+    case 3:
+    case 4:
+    case 5:
         sack(m, in, &got, &want);
         sack(m, in, &got, &want);
         break;
@@ -304,10 +322,13 @@ static void step(struct model *m, struct bytes *in)
     case 7:
         ack(m, in, &got, &want);
         break;
-    case 8: case 9: case 10:
+    case 8:
+    case 9:
+    case 10:
         retransmit(m, in);
         break;
-    case 11: case 12:
+    case 11:
+    case 12:
         lose(m, in);
         break;
     case 13:

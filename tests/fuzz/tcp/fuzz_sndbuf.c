@@ -1,4 +1,5 @@
-/* The send buffer against an array: appends, acknowledgments, truncations and ranges in any order, memory that ends. */
+/* The send buffer against an array: appends, acknowledgments, truncations and ranges in any order,
+ * memory that ends. */
 #include <string.h>
 #include "../fuzz.h"
 #include "../../unit/tcp/memory.h"

@@ -1,4 +1,5 @@
-/* Runs a fuzz target's body on seeded random inputs: the oracle tests of a build without libFuzzer. */
+/* Runs a fuzz target's body on seeded random inputs: the oracle tests of a build without libFuzzer.
+ */
 #ifndef TEST_TCP_RANDOM_INPUTS_H
 #define TEST_TCP_RANDOM_INPUTS_H
 

@@ -1,4 +1,5 @@
-/* Initial sequence numbers: they grow with the clock for one tuple, and tell nothing across tuples or keys. */
+/* Initial sequence numbers: they grow with the clock for one tuple, and tell nothing across tuples
+ * or keys. */
 #include "cmocka_all.h"
 #include "tcp/isn.h"
 
@@ -6,7 +7,8 @@ static const struct hash_key key = {0x0123456789abcdef, 0xfedcba9876543210};
 
 static struct tcp_tuple tuple(uint16_t remote_port)
 {
-    return (struct tcp_tuple){ip_addr_v4(192, 0, 2, 1), ip_addr_v4(198, 51, 100, 7), 49152, remote_port};
+    return (struct tcp_tuple){ip_addr_v4(192, 0, 2, 1), ip_addr_v4(198, 51, 100, 7), 49152,
+                              remote_port};
 }
 
 static void grows_by_one_in_4_us(void **state)
@@ -18,7 +20,8 @@ static void grows_by_one_in_4_us(void **state)
         tcp_seq s = isn_choose(&key, &t, time_from_ns(us * 1000));
         assert_int_equal(seq_dist(s, first), (uint32_t)(us / 4));
     }
-    /* The 32-bit clock comes round in 4.77 hours (RFC 9293 section 3.4.1: 4.55 with decimal kilobytes). */
+    /* The 32-bit clock comes round in 4.77 hours (RFC 9293 section 3.4.1: 4.55 with decimal
+     * kilobytes). */
     tcp_seq round = isn_choose(&key, &t, time_from_ns((INT64_C(1) << 32) * 4000));
     assert_true(seq_eq(round, first));
 }

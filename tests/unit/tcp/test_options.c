@@ -1,4 +1,5 @@
-/* Options: the defaults hold and are those that tcp.h names; each bound is refused one step outside, by its field's name. */
+/* Options: the defaults hold and are those that tcp.h names; each bound is refused one step
+ * outside, by its field's name. */
 #include "cmocka_all.h"
 #include <errno.h>
 #include "tcp/tcp.h"
@@ -16,8 +17,10 @@ static void defaults(void **state)
     assert_true(o.sack && o.timestamps && o.window_scaling && o.rfc1337);
     assert_false(o.nodelay || o.keepalive);
     assert_true(o.keepalive_idle_ns == 7200 * NS_PER_S);
-    assert_true(o.rto_initial_ns == NS_PER_S && o.rto_min_ns == 200 * NS_PER_MS && o.rto_max_ns == 120 * NS_PER_S);
-    assert_true(o.delayed_ack_ns == 40 * NS_PER_MS && o.msl_ns == 30 * NS_PER_S && o.fin_wait_2_ns == 60 * NS_PER_S);
+    assert_true(o.rto_initial_ns == NS_PER_S && o.rto_min_ns == 200 * NS_PER_MS &&
+                o.rto_max_ns == 120 * NS_PER_S);
+    assert_true(o.delayed_ack_ns == 40 * NS_PER_MS && o.msl_ns == 30 * NS_PER_S &&
+                o.fin_wait_2_ns == 60 * NS_PER_S);
     assert_int_equal(o.ttl, 64);
 
     struct tcp_config c;
@@ -30,16 +33,16 @@ static void defaults(void **state)
 }
 
 /* Sets one field to a value that must be accepted and one that must not. */
-#define BOUND(name, good, bad)                                                                                         \
-    do {                                                                                                               \
-        struct tcp_options o;                                                                                          \
-        const char *field = NULL;                                                                                      \
-        tcp_options_default(&o);                                                                                       \
-        o.name = (good);                                                                                               \
-        assert_int_equal(tcp_options_check(&o, &field), 0);                                                            \
-        o.name = (bad);                                                                                                \
-        assert_int_equal(tcp_options_check(&o, &field), -EINVAL);                                                      \
-        assert_string_equal(field, #name);                                                                             \
+#define BOUND(name, good, bad)                                                                     \
+    do {                                                                                           \
+        struct tcp_options o;                                                                      \
+        const char *field = NULL;                                                                  \
+        tcp_options_default(&o);                                                                   \
+        o.name = (good);                                                                           \
+        assert_int_equal(tcp_options_check(&o, &field), 0);                                        \
+        o.name = (bad);                                                                            \
+        assert_int_equal(tcp_options_check(&o, &field), -EINVAL);                                  \
+        assert_string_equal(field, #name);                                                         \
     } while (0)
 
 static void bounds(void **state)

@@ -29,7 +29,8 @@ static void init(struct ports *p, uint64_t seed, uint16_t first, uint16_t last)
 static void all_are_reached_and_then_none(void **state)
 {
     (void)state;
-    static const uint16_t range[][2] = {{49152, 65535}, {1024, 65535}, {50000, 50999}, {65535, 65535}, {1, 65535}};
+    static const uint16_t range[][2] = {
+        {49152, 65535}, {1024, 65535}, {50000, 50999}, {65535, 65535}, {1, 65535}};
     for (unsigned i = 0; i < 5; i++) {
         struct ports p;
         init(&p, i, range[i][0], range[i][1]);
@@ -90,7 +91,8 @@ static void first_ports_of_peers_are_spread(void **state)
     for (unsigned i = 0; i < 16; i++) {
         assert_in_range(bucket[i], 850, 1150);
     }
-    assert_in_range(near, 0, 60); /* 16000 * 17/16384 = 17 by chance: a port tells nothing of the next */
+    assert_in_range(near, 0,
+                    60); /* 16000 * 17/16384 = 17 by chance: a port tells nothing of the next */
     free(taken);
 }
 

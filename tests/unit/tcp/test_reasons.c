@@ -51,8 +51,9 @@ static void errnos(void **state)
 static void states(void **state)
 {
     (void)state;
-    static const char *const names[] = {"CLOSED",     "LISTEN",     "SYN-SENT",   "SYN-RECEIVED", "ESTABLISHED", "FIN-WAIT-1",
-                                        "FIN-WAIT-2", "CLOSE-WAIT", "CLOSING",    "LAST-ACK",     "TIME-WAIT"};
+    static const char *const names[] = {"CLOSED",      "LISTEN",     "SYN-SENT",   "SYN-RECEIVED",
+                                        "ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSE-WAIT",
+                                        "CLOSING",     "LAST-ACK",   "TIME-WAIT"};
     for (unsigned i = 0; i < TCP_STATES; i++) {
         assert_string_equal(tcp_state_name((enum tcp_state)i), names[i]);
     }

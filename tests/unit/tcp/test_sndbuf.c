@@ -1,4 +1,5 @@
-/* The send buffer: the oracle of the fuzz target on random inputs, what it costs, and what memory that ends does. */
+/* The send buffer: the oracle of the fuzz target on random inputs, what it costs, and what memory
+ * that ends does. */
 #include "cmocka_all.h"
 #include "memory.h"
 #include "random_inputs.h"

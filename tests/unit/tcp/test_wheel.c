@@ -1,4 +1,5 @@
-/* The timing wheel: against a list that is searched from end to end, and the promises of wheel_next(). */
+/* The timing wheel: against a list that is searched from end to end, and the promises of
+ * wheel_next(). */
 #include "cmocka_all.h"
 #include "base/rng.h"
 #include "tcp/wheel.h"
@@ -60,7 +61,8 @@ static void set_some(struct model *m)
     }
 }
 
-/* Pops all that is due: each at or after its deadline, none forgotten, those of one tick in the order they were set. */
+/* Pops all that is due: each at or after its deadline, none forgotten, those of one tick in the
+ * order they were set. */
 static void pop_due(struct model *m)
 {
     struct wheel_entry *e;
@@ -78,7 +80,8 @@ static void pop_due(struct model *m)
         t->deadline = TIME_NEVER;
     }
     for (unsigned i = 0; i < ENTRIES; i++) {
-        assert_true(time_is_never(m->timer[i].deadline) || round_up(m->timer[i].deadline.ns) > m->now);
+        assert_true(time_is_never(m->timer[i].deadline) ||
+                    round_up(m->timer[i].deadline.ns) > m->now);
     }
 }
 
@@ -121,7 +124,9 @@ static void run(uint64_t seed, unsigned steps)
         check_next(m);
         int64_t jump = random_span(&m->rng) >> rng_below(&m->rng, 20);
         int64_t next = wheel_next(&m->wheel).ns;
-        m->now = rng_below(&m->rng, 2) && next < INT64_MAX / 2 ? next : m->now + jump % (INT64_MAX / 2 - m->now);
+        m->now = rng_below(&m->rng, 2) && next < INT64_MAX / 2
+                     ? next
+                     : m->now + jump % (INT64_MAX / 2 - m->now);
     }
     free(m);
 }
@@ -137,7 +142,8 @@ static void against_a_list(void **state)
 static void follows_next_to_every_deadline(void **state)
 {
     (void)state;
-    /* Sleeping exactly until wheel_next() wakes at most once a level before the deadline, and at it. */
+    /* Sleeping exactly until wheel_next() wakes at most once a level before the deadline, and at
+     * it. */
     for (int64_t d = 1; d < INT64_MAX / 16; d = d * 7 + 1) {
         struct wheel w;
         struct wheel_entry e;
@@ -166,7 +172,8 @@ static void jumps_far(void **state)
     wheel_entry_init(&e[1]);
     wheel_set(&w, &e[0], time_from_ns(3 * NS_PER_S));
     wheel_set(&w, &e[1], time_from_ns(NS_PER_S));
-    ackd_time later = time_from_ns(INT64_MAX / 2); /* 146 years of ticks, in as many steps as there are entries and levels */
+    ackd_time later = time_from_ns(
+        INT64_MAX / 2); /* 146 years of ticks, in as many steps as there are entries and levels */
     assert_ptr_equal(wheel_pop(&w, later), &e[1]);
     assert_ptr_equal(wheel_pop(&w, later), &e[0]);
     assert_null(wheel_pop(&w, later));
