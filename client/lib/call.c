@@ -133,6 +133,17 @@ void call_closed(struct call *c, uint32_t h2_error)
     status_final(c, h2_error);
 }
 
+void call_answered(struct call *c)
+{
+    if (c->closed)
+        return;
+    call_closed(c, NGHTTP2_NO_ERROR);
+    if (!nghttp2_session_get_stream_local_close(c->a->h2, c->stream_id)) {
+        nghttp2_session_set_stream_user_data(c->a->h2, c->stream_id, NULL);
+        nghttp2_submit_rst_stream(c->a->h2, NGHTTP2_FLAG_NONE, c->stream_id, NGHTTP2_NO_ERROR);
+    }
+}
+
 void call_fail(struct call *c, int code, const char *reason, const char *sentence)
 {
     if (c->closed)

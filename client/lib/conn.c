@@ -242,10 +242,13 @@ static int on_close(nghttp2_session *h2, int32_t stream_id, uint32_t error_code,
 
 static int on_frame(nghttp2_session *h2, const nghttp2_frame *frame, void *user)
 {
-    (void)h2;
     struct ackd *a = user;
     if (frame->hd.type == NGHTTP2_GOAWAY)
         a->going_away = true;
+    bool bytes = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
+    struct call *c = bytes ? nghttp2_session_get_stream_user_data(h2, frame->hd.stream_id) : NULL;
+    if (c && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
+        call_answered(c);
     return 0;
 }
 

@@ -147,6 +147,8 @@ ssize_t call_on_read(nghttp2_session *h2, int32_t stream_id, uint8_t *buffer, si
                      uint32_t *flags, nghttp2_data_source *source, void *user);
 /* Takes `length` bytes of output, at most two pieces. */
 void call_gather(struct call *c, size_t length, struct iovec pieces[2]);
+/* The daemon's side is complete, status and all; what we still had to say has no reader. */
+void call_answered(struct call *c);
 void call_closed(struct call *c, uint32_t h2_error);
 
 /* ---- status.c

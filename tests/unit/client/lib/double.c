@@ -328,6 +328,7 @@ struct double_server *double_start(const struct double_script *script, int *clie
     nghttp2_option_del(option);
     nghttp2_settings_entry window = {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, script->initial_window};
     nghttp2_submit_settings(d->h2, 0, &window, script->initial_window ? 1 : 0);
+    nghttp2_session_set_local_window_size(d->h2, 0, 0, 4 << 20);
     r = pthread_create(&d->thread, NULL, run, d);
     assert(r == 0);
     return d;
