@@ -1,0 +1,311 @@
+/* What the files of the transport know of each other.
+ *
+ *     listen.c      listening sockets: accept, limits, who is there
+ *     connection.c  one socket: reads into the session, writes what the session has
+ *     http2.c       the nghttp2 session of a connection and its callbacks
+ *     flood.c       what a client may cost us: rates of frames that carry nothing
+ *     request.c     the headers of a request, checked
+ *     call.c        one call: messages in both directions, flow control, its end
+ *     status.c      a call's status as headers
+ *     unpack.c      messages out of untrusted bytes
+ *     describe.c    the index of the descriptor set; reflection.c and health.c are services on top
+ * of grpc.h server.c      what they share: methods, limits, the list of connections with something
+ * to write
+ *
+ * Who calls whom: the loop calls connection.c (descriptors) and server.c (timers). A handler is
+ * called from there only: while the session takes in bytes, after a flush, or when a stream or a
+ * connection ends. grpc_call_*() only notes what is to be sent and puts the connection on the
+ * server's list of dirty ones; hence no callback runs inside of it. */
+#ifndef ACKD_RPC_TRANSPORT_INTERNAL_H
+#define ACKD_RPC_TRANSPORT_INTERNAL_H
+
+#include <nghttp2/nghttp2.h>
+#include "base/list.h"
+#include "proto/framing.h"
+#include "rpc/grpc.h"
+
+enum {
+    READ_SIZE = 32 * 1024,   /* bytes of one read: one callback takes in no more */
+    WRITE_SIZE = 128 * 1024, /* bytes gathered for one write, with room for one more frame */
+    WRITE_BATCH =
+        64 * 1024, /* bytes after which gathering stops; what the socket refuses of them is kept */
+    HEADER_LIST_MAX =
+        16 * 1024, /* bytes of a request's headers, as SETTINGS_MAX_HEADER_LIST_SIZE counts them */
+    PATH_MAX_LENGTH = 256, /* bytes of a method's path that an error repeats */
+    SENTENCE_MAX = 1024,   /* bytes of grpc-message; clients refuse headers above 8 KiB */
+};
+
+struct connection;
+struct health;
+struct reflection;
+
+/* ---- status.c ---- */
+
+/* The end of a call as it goes into the headers. Zeroed: OK. */
+struct status {
+    enum grpc_code code;
+    char *message; /* percent-encoded, or NULL */
+    char *details; /* base64 of google.rpc.Status, or NULL */
+    size_t message_length, details_length;
+};
+
+void status_set(struct status *status, const struct grpc_error *error);
+void status_free(struct status *status);
+/* The status as headers; `number` (3 bytes) and `status` must live until they are submitted.
+ * Returns how many (at most 3). */
+enum { STATUS_HEADERS = 3 };
+size_t status_headers(const struct status *status, char number[3], nghttp2_nv *out);
+
+/* ---- unpack.c ---- */
+
+struct unpack_chunk;
+/* Memory of one message at a time; the first chunk stays for the next. */
+struct unpacker {
+    size_t limit; /* bytes one message may allocate */
+    size_t used;  /* bytes handed out for the present one */
+    bool exhausted;
+    struct unpack_chunk *chunks; /* newest first; the oldest is kept */
+    size_t at;                   /* bytes used of the newest */
+};
+
+enum unpacked { UNPACKED_OK, UNPACKED_MALFORMED, UNPACKED_NOT_UTF8, UNPACKED_TOO_LARGE };
+
+void unpacker_init(struct unpacker *u, size_t limit);
+void unpacker_free(struct unpacker *u);
+/* The message is valid until the next call. */
+enum unpacked unpack(struct unpacker *u, const ProtobufCMessageDescriptor *type,
+                     const uint8_t *data, size_t length, const ProtobufCMessage **message);
+
+/* ---- describe.c ---- */
+
+struct described;
+/* Indexes a serialized FileDescriptorSet, which must outlive it. NULL when it is none or memory
+ * lacks. */
+struct described *described_new(const uint8_t *set, size_t length);
+void described_free(struct described *d);
+/* The index of a file, or -1. */
+int described_file(const struct described *d, const char *name);
+/* The file that defines a symbol ("ackd.v1.Tcp", "ackd.v1.Tcp.Send", "ackd.v1.Role"), or -1. */
+int described_symbol(const struct described *d, const char *symbol);
+/* The file that extends `type` by field `number`, or -1. */
+int described_extension(const struct described *d, const char *type, int32_t number);
+/* The numbers of the extensions of a type; how many there are is returned, at most `capacity` are
+ * written. -1: no such type. */
+int described_extensions(const struct described *d, const char *type, int32_t *numbers,
+                         size_t capacity);
+/* The role option of "/package.Service/Method", 0 when it has none, -1 when there is no such
+ * method. */
+int described_role(const struct described *d, const char *path);
+/* Adds a file and what it imports, each once, imports first, to out[]; returns how many. There are
+ * described_files() at most. */
+size_t described_files(const struct described *d);
+size_t described_closure(const struct described *d, int file, ProtobufCBinaryData *out);
+
+/* ---- flood.c ---- */
+
+/* A bucket of tokens: an event takes one, time brings them back. */
+struct bucket {
+    uint32_t tokens;
+    ackd_time refilled;
+};
+struct flood {
+    struct bucket idle;   /* frames that carry nothing: PING, SETTINGS, empty DATA, WINDOW_UPDATE,
+                             PRIORITY, unknown ones */
+    struct bucket resets; /* calls that the client ends by RST_STREAM, and streams that we refuse */
+    unsigned continuations; /* of the present header block */
+};
+void flood_init(struct flood *f, ackd_time now);
+/* A frame's header came in. False: this client is an offender. */
+bool flood_frame(struct flood *f, ackd_time now, const nghttp2_frame_hd *hd);
+/* A frame with data went out or came in: who works may also talk. */
+void flood_useful(struct flood *f);
+/* A stream that we refuse. */
+bool flood_refused(struct flood *f, ackd_time now);
+
+/* ---- request.c ---- */
+
+enum request_fault { REQUEST_OK, REQUEST_MALFORMED, REQUEST_TOO_LARGE };
+/* The headers of the request that is coming in; one at a time on a connection. */
+struct request {
+    unsigned seen; /* bits of enum in request.c */
+    enum request_fault fault;
+    bool regular; /* a header that is no pseudo-header has come */
+    bool bad_method, bad_type, bad_encoding, bad_timeout;
+    int64_t timeout_ns;
+    size_t list_size;
+    size_t path_length; /* of `path`, which is cut and ends with NUL */
+    char path[PATH_MAX_LENGTH + 1];
+};
+void request_init(struct request *r);
+void request_header(struct request *r, const uint8_t *name, size_t name_length,
+                    const uint8_t *value, size_t value_length);
+/* After the last header: whether the pseudo-headers are complete. */
+void request_end(struct request *r);
+
+/* ---- call.c ---- */
+
+struct method {
+    const struct grpc_method *method;
+    void *arg;
+    bool open_to_all; /* authorize() is not asked */
+};
+
+struct message {
+    struct message *next;
+    size_t length; /* with its prefix */
+    uint8_t bytes[];
+};
+
+struct grpc_call {
+    struct list link;    /* of the connection's calls */
+    struct list waiting; /* of the connection's calls that wait for room */
+    struct connection *connection;
+    const struct grpc_method *method;
+    void *arg, *data;
+    ackd_time deadline;
+    struct loop_timer *timer; /* NULL without a deadline */
+    int32_t stream_id;
+    bool half_closed; /* the client has finished sending */
+    bool begun;       /* the response's headers are submitted */
+    bool over;        /* the status is decided: the handler hears nothing more but on_end */
+    bool finished;    /* the status is submitted */
+    bool status_sent;
+
+    /* From the client. */
+    struct grpc_deframer deframer;
+    uint8_t *held; /* the one message of a unary request, until the client has half-closed */
+    size_t held_length;
+    bool have_held;
+    size_t charged;       /* bytes of the buffers above, as counted in connection and server */
+    size_t unconsumed;    /* wire bytes delivered that the handler has not given back */
+    size_t ahead;         /* wire bytes delivered whose window was given back before */
+    size_t message_ahead; /* the same, of the message that is coming in */
+
+    /* To the client. */
+    struct message *head, *tail;
+    size_t head_sent; /* bytes of the first message that are gone */
+    size_t queued;    /* bytes of the messages that are not */
+    size_t asked;     /* what grpc_call_room() last said, while waiting */
+    struct status status;
+};
+
+/* A request is complete but for its messages: answers it at once (unknown, not permitted, ...) or
+ * makes a call. */
+void call_begin(struct connection *c, int32_t stream_id, const struct request *r);
+/* Bytes of DATA frames. */
+void call_data(struct grpc_call *call, const uint8_t *data, size_t length);
+/* END_STREAM from the client. */
+void call_half_close(struct grpc_call *call);
+/* The stream, or the connection, is gone: on_end, and the call is freed. */
+void call_end(struct grpc_call *call);
+/* Tells the handlers of calls that wait for room, when there is more than there was. */
+void call_notify(struct connection *c);
+/* The trailers, or the only headers, have been handed to the socket. */
+void call_status_sent(struct grpc_call *call);
+/* Answers a request that never becomes a call: trailers only. */
+void call_refuse(struct connection *c, int32_t stream_id, const struct grpc_error *error);
+
+/* ---- connection.c, http2.c ---- */
+
+struct connection {
+    struct list link;  /* of the server's connections */
+    struct list dirty; /* of the server's connections with something to send */
+    struct list
+        greeting; /* of the server's connections that have not said anything yet, oldest first */
+    struct grpc_server *server;
+    struct loop_fd *watch;
+    struct uid_count *owner;
+    struct list calls, waiting;
+    nghttp2_session *session; /* NULL until the client has said something */
+    struct request *request;  /* while its headers come in */
+    uint8_t *tail;            /* what the socket did not take */
+    size_t tail_length, tail_sent;
+    size_t queued;  /* bytes of messages in the calls' queues */
+    size_t charged; /* bytes of incomplete and held requests */
+    ackd_time greeting_deadline;
+    int fd;
+    unsigned watching;
+    bool dying;    /* calls are being ended: nothing may be submitted */
+    bool offender; /* GOAWAY, then close */
+    struct flood flood;
+    struct grpc_peer peer;
+};
+
+/* Takes the descriptor over and makes a connection, or returns -errno. */
+int connection_new(struct grpc_server *server, int fd, bool read_only);
+/* Ends its calls and closes. */
+void connection_close(struct connection *c);
+/* Sends what there is. The connection may be gone afterwards. */
+void connection_flush(struct connection *c);
+/* Something was submitted: flush soon. */
+void connection_dirty(struct connection *c);
+
+int http2_setup(struct grpc_server *server);
+int http2_new(struct connection *c);
+/* ENHANCE_YOUR_CALM to a client that floods us. */
+void http2_offender(struct connection *c, const char *what);
+
+/* ---- listen.c ---- */
+
+/* Connections of one uid. */
+struct uid_count {
+    struct list link;
+    uid_t uid;
+    unsigned connections;
+};
+struct listener {
+    struct list link;
+    struct grpc_server *server;
+    struct loop_fd *watch;
+    int fd;
+    bool read_only;
+};
+/* Counts a connection of this uid; NULL at its limit or without memory. */
+struct uid_count *owner_take(struct grpc_server *server, uid_t uid);
+void owner_release(struct uid_count *owner);
+void listen_pause(struct grpc_server *server);
+/* Accepts again, when there is room and nothing else speaks against it. */
+void listen_resume(struct grpc_server *server);
+void listen_close_all(struct grpc_server *server);
+
+/* ---- server.c ---- */
+
+struct grpc_server {
+    struct loop *loop;
+    struct log *log;
+    struct grpc_limits limits;
+    enum grpc_code (*authorize)(void *arg, const struct grpc_peer *peer,
+                                const struct grpc_method *method, const char **why);
+    void *authorize_arg;
+    nghttp2_session_callbacks *callbacks;
+    nghttp2_option *options;
+    struct list listeners, connections, dirty, greetings, owners;
+    struct loop_timer *flush_timer;    /* now, while `dirty` is not empty */
+    struct loop_timer *greeting_timer; /* when the oldest of `greetings` has had its time */
+    struct loop_timer *accept_timer;   /* while accept pauses */
+    struct method *methods;            /* sorted by path */
+    size_t methods_count, methods_capacity;
+    struct described *described; /* NULL without a descriptor set */
+    struct reflection *reflection;
+    struct health *health;
+    struct unpacker unpacker;
+    size_t charged; /* bytes of incomplete and held requests of all connections */
+    bool draining, accept_paused;
+    struct grpc_stats stats;
+    uint8_t *read_buffer, *write_buffer; /* one callback at a time needs them */
+};
+
+const struct method *server_method(const struct grpc_server *server, const char *path);
+/* False without memory. */
+bool server_add(struct grpc_server *server, const struct grpc_method *method, void *arg,
+                bool open_to_all);
+
+/* ---- health.c, reflection.c ---- */
+
+struct health *health_new(struct grpc_server *server);
+void health_free(struct health *health);
+void health_set(struct health *health, const char *service, bool serving);
+struct reflection *reflection_new(struct grpc_server *server);
+void reflection_free(struct reflection *reflection);
+
+#endif
