@@ -105,20 +105,28 @@ static enum input drain(struct service *s, ackd_time now, uint64_t id)
 
 enum { PRINTING = 95, COLUMNS = 72, LINE = COLUMNS + 2 };
 
+/* Two rounds of the printing characters: each line is 72 of them in a row from somewhere in the
+ * first round. */
+#define ROUND                                                                                      \
+    " !\"#$%&'()*+,-./"                                                                            \
+    "0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~"
+static const char ring[] = ROUND ROUND;
+
 void service_pattern(uint64_t offset, uint8_t *out, size_t length)
 {
-    unsigned column = (unsigned)(offset % LINE);
-    unsigned line = (unsigned)(offset / LINE % PRINTING);
-    for (size_t i = 0; i < length; i++) {
-        if (column < COLUMNS) {
-            out[i] = (uint8_t)(' ' + (line + column) % PRINTING);
-        } else {
-            out[i] = column == COLUMNS ? '\r' : '\n';
-        }
-        if (++column == LINE) {
-            column = 0;
-            line = (line + 1) % PRINTING;
-        }
+    size_t column = offset % LINE;
+    size_t line = offset / LINE % PRINTING;
+    while (length > 0) {
+        uint8_t text[LINE];
+        memcpy(text, ring + line, COLUMNS);
+        text[COLUMNS] = '\r';
+        text[COLUMNS + 1] = '\n';
+        size_t n = LINE - column < length ? LINE - column : length;
+        memcpy(out, text + column, n);
+        out += n;
+        length -= n;
+        column = 0;
+        line = (line + 1) % PRINTING;
     }
 }
 
