@@ -18,11 +18,13 @@
 #include "host/signals.h"
 #include "host/tap.h"
 #include "net/net.h"
+#include "observe/observe.h"
+#include "rpc/rpc.h"
 #include "sockets/service.h"
 #include "tcp/tcp.h"
 
 /* Who is told of an endpoint's readiness. */
-enum { OWNER_RPC = 1, OWNER_SERVICE = 2 };
+enum { OWNER_SERVICE = RPC_OWNER + 1 };
 
 enum { EXIT_OK = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2 };
 
@@ -41,75 +43,18 @@ struct daemon {
     struct tap tap;
     struct net *net;
     struct service service;
+    char service_text[CONFIG_LIST][16]; /* "echo@7" */
+    const char *services[CONFIG_LIST];
+    struct rpc_grant grant[CONFIG_LIST];
+    struct observe *observe;
+    struct rpc *rpc;
+    char instance[33]; /* random, of this life of the daemon, in hexadecimal */
+    int listen_fd[2];  /* control and monitor socket; -1: not ours */
     struct cycle *cycle;
     struct signals *signals;
     struct notify *notify;
     bool stopping;
 };
-
-/* ---- before anything is touched ---------------------------------------------------------------
- */
-
-static bool find_sockets(struct daemon *d)
-{
-    const struct config *c = &d->config;
-    int r = 0;
-    if (c->socket[0] != '\0') {
-        memcpy(d->socket, c->socket, sizeof d->socket);
-    } else {
-        r = control_socket_default(c->link == CONFIG_LINK_TAP ? c->tap : "none", d->socket);
-    }
-    if (r == 0 && strcmp(c->monitor_socket, "auto") == 0) {
-        r = control_socket_beside(d->socket, d->monitor_socket);
-    } else {
-        memcpy(d->monitor_socket, c->monitor_socket, sizeof d->monitor_socket);
-    }
-    if (r == -ENOENT) {
-        log_error(d->log, "no place for the control socket: XDG_RUNTIME_DIR is not set; "
-                          "give --socket PATH");
-    } else if (r < 0) {
-        log_error(d->log, "the control socket's path is longer than %zu bytes",
-                  CONTROL_SOCKET_PATH - 1);
-    }
-    return r == 0;
-}
-
-static bool socket_is_free(struct daemon *d, const char *path)
-{
-    pid_t pid;
-    if (path[0] == '\0') {
-        return true;
-    }
-    int r = control_socket_probe(path, &pid);
-    if (r == -EADDRINUSE) {
-        log_error(d->log, "%s is served by process %ld; stop it, or give --socket another path",
-                  path, (long)pid);
-    } else if (r == -EEXIST) {
-        log_error(d->log, "%s exists and is no socket; remove it, or give --socket another path",
-                  path);
-    } else if (r < 0) {
-        log_error(d->log, "%s: %s", path, strerror(-r));
-    }
-    return r == 0;
-}
-
-static bool addresses_are_free(struct daemon *d)
-{
-    struct ip_addr conflict;
-    char interface[16], text[IP_ADDR_TEXT];
-    if (d->config.link != CONFIG_LINK_TAP) {
-        return true;
-    }
-    int r = check_addresses(d->config.address, d->config.n_addresses, &conflict, interface);
-    if (r == -EADDRINUSE) {
-        log_error(d->log,
-                  "address %s belongs to the host already (interface %s); give ackd one of its own",
-                  ip_addr_format(&conflict, text), interface);
-    } else if (r < 0) {
-        log_error(d->log, "cannot read the host's addresses: %s", strerror(-r));
-    }
-    return r == 0;
-}
 
 /* ---- making the rooms -------------------------------------------------------------------------
  */
@@ -240,8 +185,159 @@ static bool make_services(struct daemon *d)
             log_error(d->log, "cannot serve %s on port %u: %s", s->name, s->port, strerror(-r));
             return false;
         }
+        snprintf(d->service_text[i], sizeof d->service_text[i], "%s@%u", s->name, s->port);
+        d->services[i] = d->service_text[i];
     }
     return true;
+}
+
+/* ---- the control socket -----------------------------------------------------------------------
+ */
+
+static void tell_loop_stats(void *arg, struct rpc_loop_stats *out)
+{
+    struct daemon *d = arg;
+    struct loop_stats stats;
+    loop_stats(d->loop, &stats);
+    *out = (struct rpc_loop_stats){
+        .longest_ns = stats.longest_ns,
+        .longest_name = stats.longest_name,
+        .n_buckets = LOOP_BUCKETS,
+        .wakeups = stats.wakeups,
+    };
+    for (unsigned i = 0; i < LOOP_BUCKETS; i++) {
+        out->below_ns[i] = stats.bucket[i].below_ns;
+        out->count[i] = stats.bucket[i].count;
+    }
+}
+
+static const char *service_of(void *arg, uint32_t owner, uint64_t cookie)
+{
+    (void)arg;
+    return owner == OWNER_SERVICE ? service_name(cookie) : NULL;
+}
+
+static void rpc_ready(void *arg, const struct tcp_ready *ready)
+{
+    struct daemon *d = arg;
+    rpc_on_ready(d->rpc, ready);
+}
+
+static bool name_instance(struct daemon *d)
+{
+    uint8_t bytes[16];
+    if (getrandom(bytes, sizeof bytes, 0) != sizeof bytes) {
+        log_error(d->log, "no randomness: %s", strerror(errno));
+        return false;
+    }
+    for (unsigned i = 0; i < sizeof bytes; i++) {
+        snprintf(d->instance + (size_t)2 * i, 3, "%02x", bytes[i]);
+    }
+    return true;
+}
+
+static enum rpc_role role_of(enum config_role role)
+{
+    static const enum rpc_role roles[] = {
+        [CONFIG_ROLE_MONITOR] = RPC_ROLE_MONITOR,
+        [CONFIG_ROLE_USER] = RPC_ROLE_USER,
+        [CONFIG_ROLE_LAB] = RPC_ROLE_LAB,
+        [CONFIG_ROLE_ADMIN] = RPC_ROLE_ADMIN,
+    };
+    return roles[role];
+}
+
+static struct rpc_policy make_policy(struct daemon *d)
+{
+    const struct config *c = &d->config;
+    for (unsigned i = 0; i < c->n_grants; i++) {
+        d->grant[i] = (struct rpc_grant){
+            .group = c->grant[i].group,
+            .number = c->grant[i].number,
+            .role = role_of(c->grant[i].role),
+            .privileged_ports = c->grant[i].privileged_ports,
+        };
+    }
+    return (struct rpc_policy){
+        .own_uid = geteuid(),
+        .grants = d->grant,
+        .n_grants = c->n_grants,
+        .privileged_below = 1024,
+        .destinations = c->n_destinations != 0 ? c->destination : NULL,
+        .n_destinations = c->n_destinations,
+    };
+}
+
+static bool listen_on(struct daemon *d, const char *path, bool read_only)
+{
+    const char *what;
+    if (path[0] == '\0') {
+        return true;
+    }
+    int fd = control_socket_listen(path, d->config.socket_group, &what);
+    if (fd < 0) {
+        log_error(d->log, "control socket %s: cannot %s: %s", path, what, strerror(-fd));
+        return false;
+    }
+    d->listen_fd[read_only] = fd;
+    int r = rpc_listen(d->rpc, fd, read_only);
+    if (r < 0) {
+        log_error(d->log, "control socket %s: %s", path, strerror(-r));
+    }
+    return r == 0;
+}
+
+static bool make_control(struct daemon *d)
+{
+    const struct observe_config observe = {.engine = d->engine, .net = d->net};
+    d->observe = observe_new(&observe);
+    if (d->observe == NULL || !name_instance(d)) {
+        return d->observe != NULL || no_memory(d);
+    }
+    struct rpc_config config = {
+        .loop = d->loop,
+        .log = d->log,
+        .engine = d->engine,
+        .net = d->net,
+        .observe = d->observe,
+        .arena = d->arena,
+        .policy = make_policy(d),
+        .host = {.arg = d, .loop_stats = tell_loop_stats, .service_of = service_of},
+        .instance_id = d->instance,
+        .version = ACKD_VERSION,
+        .link = d->link,
+        .mtu = d->config.mtu,
+        .services = d->services,
+        .n_services = d->config.n_services,
+    };
+    memcpy(config.mac, d->tap.mac, sizeof config.mac);
+    d->rpc = rpc_new(&config);
+    return d->rpc == NULL ? no_memory(d)
+                          : listen_on(d, d->socket, false) && listen_on(d, d->monitor_socket, true);
+}
+
+/* ---- the cycle --------------------------------------------------------------------------------
+ */
+
+static bool wants_frames(void *arg)
+{
+    struct daemon *d = arg;
+    return observe_wants_frames(d->observe);
+}
+
+static void tell_frame(void *arg, enum tcp_direction direction, ackd_time now,
+                       const struct iovec *iov, unsigned n, uint32_t length,
+                       const struct net_offload *offload, uint64_t id)
+{
+    struct daemon *d = arg;
+    observe_frame(d->observe, direction, now, loop_wall_ns(d->loop, now), iov, n, length, offload,
+                  id);
+}
+
+static void drain_events(void *arg)
+{
+    struct daemon *d = arg;
+    observe_drain(d->observe);
 }
 
 static bool make_cycle(struct daemon *d)
@@ -252,7 +348,11 @@ static bool make_cycle(struct daemon *d)
         .engine = d->engine,
         .net = d->net,
         .tap = d->config.link == CONFIG_LINK_TAP ? &d->tap : NULL,
-        .owner = {[OWNER_SERVICE] = {service_ready, d}},
+        .observer = {.arg = d,
+                     .wants_frames = wants_frames,
+                     .frame = tell_frame,
+                     .drain = drain_events},
+        .owner = {[RPC_OWNER] = {rpc_ready, d}, [OWNER_SERVICE] = {service_ready, d}},
     };
     d->cycle = cycle_new(&config);
     return d->cycle != NULL || no_memory(d);
@@ -288,6 +388,7 @@ static void stop(struct daemon *d)
 {
     enum { LAST_FRAMES = 65536 };
     notify_stopping();
+    rpc_drain(d->rpc);
     log_notice(d->log, "stopping: %u endpoints end", tcp_endpoints(d->engine));
     struct tcp_cursor *cursor = tcp_cursor_new(d->engine, 0);
     while (cursor != NULL) {
@@ -322,12 +423,12 @@ static void on_signal(void *arg, int signal)
 
 static bool start(struct daemon *d)
 {
-    if (!find_sockets(d) || !socket_is_free(d, d->socket) ||
-        !socket_is_free(d, d->monitor_socket) || !addresses_are_free(d)) {
+    if (!check_sockets(&d->config, d->log, d->socket, d->monitor_socket) ||
+        !check_addresses(&d->config, d->log)) {
         return false;
     }
     if (!make_seed(d) || !make_engine(d) || !make_link(d) || !make_net(d) || !make_services(d) ||
-        !make_cycle(d)) {
+        !make_control(d) || !make_cycle(d)) {
         return false;
     }
     d->signals = signals_new(d->loop, on_signal, d);
@@ -342,11 +443,28 @@ static bool start(struct daemon *d)
     return d->notify != NULL || no_memory(d);
 }
 
+/* The socket's file goes with its listener. */
+static void close_socket(int fd, const char *path)
+{
+    if (fd >= 0) {
+        unlink(path);
+        close(fd);
+    }
+}
+
 static void finish(struct daemon *d)
 {
     notify_free(d->notify);
     signals_free(d->signals);
+    if (d->rpc != NULL) {
+        rpc_free(d->rpc);
+    }
+    close_socket(d->listen_fd[0], d->socket);
+    close_socket(d->listen_fd[1], d->monitor_socket);
     cycle_free(d->cycle);
+    if (d->observe != NULL) {
+        observe_free(d->observe);
+    }
     if (d->net != NULL) {
         net_free(d->net);
     }
@@ -374,7 +492,7 @@ static int run(struct daemon *d)
 
 int main(int argc, char **argv)
 {
-    static struct daemon d = {.tap = {.fd = -1}};
+    static struct daemon d = {.tap = {.fd = -1}, .listen_fd = {-1, -1}};
     d.argc = argc;
     d.argv = argv;
     if (config_parse(&d.config, argc, argv, stderr) < 0) {

@@ -19,6 +19,16 @@ struct config_service {
     uint16_t port;
 };
 
+/* The roles of roles.proto. */
+enum config_role { CONFIG_ROLE_MONITOR, CONFIG_ROLE_USER, CONFIG_ROLE_LAB, CONFIG_ROLE_ADMIN };
+
+struct config_grant {
+    bool group; /* `number` is a gid, else a uid */
+    uint32_t number;
+    enum config_role role;
+    bool privileged_ports; /* may use local ports below 1024 */
+};
+
 struct config {
     enum config_link link;
     char tap[16]; /* the interface's name */
@@ -34,6 +44,10 @@ struct config {
     char socket_group[64];            /* "" = leave it */
     struct config_service service[CONFIG_LIST];
     unsigned n_services;
+    struct config_grant grant[CONFIG_LIST];
+    unsigned n_grants;
+    struct ip_prefix destination[CONFIG_LIST]; /* where users may open to; none = everywhere */
+    unsigned n_destinations;
     bool seeded;
     uint64_t seed;
     size_t memory; /* bytes */

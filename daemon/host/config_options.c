@@ -3,6 +3,8 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <grp.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -138,6 +140,67 @@ static bool set_socket_group(struct config *c, const char *word, char *right, si
 {
     return text(c->socket_group, sizeof c->socket_group, word) ||
            wrong(right, room, "the name or number of a group");
+}
+
+/* ---- rights -----------------------------------------------------------------------------------
+ */
+
+static bool number_of(const char *name, bool group, uint32_t *out)
+{
+    uint64_t n;
+    if (number(name, 0, UINT32_MAX - 1, &n)) {
+        *out = (uint32_t)n;
+        return true;
+    }
+    const struct passwd *p = group ? NULL : getpwnam(name);
+    const struct group *g = group ? getgrnam(name) : NULL;
+    *out = p != NULL ? p->pw_uid : g != NULL ? g->gr_gid : 0;
+    return p != NULL || g != NULL;
+}
+
+/* "user:NAME=ROLE" or "group:NAME=ROLE", with "+ports" behind it. */
+static bool set_grant(struct config *c, const char *word, char *right, size_t room)
+{
+    static const char *const roles[] = {"monitor", "user", "lab", "admin"};
+    char who[64], name[64], role[16];
+    int used = 0;
+    if (sscanf(word, "%63[a-z]:%63[^=]=%15[a-z]%n", who, name, role, &used) != 3) {
+        used = 0;
+    }
+    bool group = used != 0 && strcmp(who, "group") == 0;
+    unsigned n = 0;
+    while (n < 4 && (used == 0 || strcmp(role, roles[n]) != 0)) {
+        n++;
+    }
+    bool ports = used != 0 && strcmp(word + used, "+ports") == 0;
+    if (n == 4 || (!group && strcmp(who, "user") != 0) || (!ports && word[used] != '\0')) {
+        return wrong(right, room,
+                     "user:NAME=ROLE or group:NAME=ROLE, roles monitor, user, lab, "
+                     "admin; +ports behind it for ports below 1024");
+    }
+    struct config_grant grant = {
+        .group = group, .role = (enum config_role)n, .privileged_ports = ports};
+    if (!number_of(name, group, &grant.number)) {
+        return wrong(right, room, group ? "there is no such group" : "there is no such user");
+    }
+    if (c->n_grants == CONFIG_LIST) {
+        return wrong(right, room, "too many: 64 at most");
+    }
+    c->grant[c->n_grants++] = grant;
+    return true;
+}
+
+static bool set_destination(struct config *c, const char *word, char *right, size_t room)
+{
+    struct ip_prefix p;
+    if (!ip_prefix_parse(word, &p)) {
+        return wrong(right, room, "ADDR/LEN, such as 10.0.0.0/8; 0.0.0.0/0 for all of IPv4");
+    }
+    if (c->n_destinations == CONFIG_LIST) {
+        return wrong(right, room, "too many: 64 at most");
+    }
+    c->destination[c->n_destinations++] = p;
+    return true;
 }
 
 /* ---- services ---------------------------------------------------------------------------------
@@ -281,6 +344,10 @@ const struct config_option config_options[] = {
      set_monitor_socket, .is_list = false},
     {"socket-group", "GROUP", "the group that may use the sockets (mode 0660)", set_socket_group,
      .is_list = false},
+    {"grant", "user|group:NAME=ROLE[+ports]", "rights beyond a user's: monitor, lab, admin (list)",
+     set_grant, LIST(n_grants)},
+    {"destination", "ADDR/LEN", "where users may open to; default everywhere (list)",
+     set_destination, LIST(n_destinations)},
     {"memory", "SIZE", "limit of the engine's memory; default 1G", set_memory, .is_list = false},
     {"seed", "N", "randomness from this number: for tests, never in the open", set_seed,
      .is_list = false},

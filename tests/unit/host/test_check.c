@@ -16,7 +16,7 @@ static void finds_an_address_of_the_host(void **state)
                                      {ip_addr_v4(127, 0, 0, 1), 8}};
     struct ip_addr conflict;
     char interface[16];
-    int r = check_addresses(ours, 2, &conflict, interface);
+    int r = check_conflict(ours, 2, &conflict, interface);
     if (r == 0) {
         skip(); /* a namespace whose loopback is down has no addresses at all */
     }
@@ -31,8 +31,8 @@ static void lets_a_foreign_address_pass(void **state)
     const struct ip_prefix ours[] = {{ip_addr_v4(192, 0, 2, 77), 24}};
     struct ip_addr conflict;
     char interface[16];
-    assert_int_equal(check_addresses(ours, 1, &conflict, interface), 0);
-    assert_int_equal(check_addresses(NULL, 0, &conflict, interface), 0);
+    assert_int_equal(check_conflict(ours, 1, &conflict, interface), 0);
+    assert_int_equal(check_conflict(NULL, 0, &conflict, interface), 0);
 }
 
 int main(void)

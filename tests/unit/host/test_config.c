@@ -123,6 +123,13 @@ static void says_what_would_be_right(void **state)
         {"--log-level", "loud", "error, warning"},
         {"--socket", "", "a path"},
         {"--service", "", "NAME[@PORT]"},
+        {"--grant", "user:0=root", "roles monitor, user"},
+        {"--grant", "nobody:0=lab", "user:NAME=ROLE"},
+        {"--grant", "user:0=lab+port", "+ports behind it"},
+        {"--grant", "user", "user:NAME=ROLE"},
+        {"--grant", "user:no-such-user-here=lab", "no such user"},
+        {"--grant", "group:no-such-group-here=lab", "no such group"},
+        {"--destination", "10.0.0.0/33", "ADDR/LEN"},
     };
     for (unsigned i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {
         const struct mistake *m = &mistakes[i];
@@ -246,6 +253,25 @@ static void refuses_other_sections_and_long_lines(void **state)
     assert_non_null(strstr(said, "/nonexistent/ackd.conf: No such file"));
 }
 
+static void grants_rights(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("--link", "none", "--grant", "user:root=lab,group:7=admin+ports",
+                           "--destination", "10.0.0.0/8", NULL),
+                     0);
+    assert_int_equal(config.n_grants, 2);
+    assert_false(config.grant[0].group);
+    assert_int_equal(config.grant[0].number, 0);
+    assert_int_equal(config.grant[0].role, CONFIG_ROLE_LAB);
+    assert_false(config.grant[0].privileged_ports);
+    assert_true(config.grant[1].group);
+    assert_int_equal(config.grant[1].number, 7);
+    assert_int_equal(config.grant[1].role, CONFIG_ROLE_ADMIN);
+    assert_true(config.grant[1].privileged_ports);
+    assert_int_equal(config.n_destinations, 1);
+    assert_int_equal(config.destination[0].length, 8);
+}
+
 static void help_and_version_need_nothing_else(void **state)
 {
     (void)state;
@@ -285,6 +311,7 @@ int main(void)
         cmocka_unit_test(reads_a_file),
         cmocka_unit_test(names_the_line_of_a_mistake),
         cmocka_unit_test(refuses_other_sections_and_long_lines),
+        cmocka_unit_test(grants_rights),
         cmocka_unit_test(help_and_version_need_nothing_else),
         cmocka_unit_test(help_lists_every_option),
     };
