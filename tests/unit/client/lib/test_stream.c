@@ -130,6 +130,14 @@ static void sync_up(struct fixture *f)
     assert_int_equal(ackd_daemon_version(f->a, &v, NULL), 0);
 }
 
+/* Until the double has so many bytes: nghttp2 sends a new call's headers before another's data. */
+static void sync_bytes(struct fixture *f, size_t length)
+{
+    for (int i = 0; i < 1000 && f->side.length < length; i++)
+        sync_up(f);
+    assert_int_equal(f->side.length, length);
+}
+
 /* Bytes that differ at every offset for long. */
 static uint8_t byte_at(uint64_t offset)
 {
@@ -192,8 +200,7 @@ static void test_large_write(void **state)
     uint8_t *data = pattern(SIZE);
     assert_int_equal(
         ackd_stream_write(f->s, data, SIZE, ACKD_PUSH | ACKD_URGENT, ACKD_FOREVER, NULL), SIZE);
-    sync_up(f);
-    assert_int_equal(f->side.length, SIZE);
+    sync_bytes(f, SIZE);
     assert_memory_equal(f->side.bytes, data, SIZE);
     assert_int_equal(f->side.pushes, 1); /* on the last byte only */
     assert_true(f->side.urgents > 1);    /* on every part */
@@ -296,13 +303,12 @@ static void test_full_window(void **state)
     struct ackd_stream_info info;
     ackd_stream_get_info(f->s, &info);
     assert_true(info.writable_bytes < 10000);
-    sync_up(f);
-    size_t window = f->side.length;
-    assert_int_equal(window, sent);
+    sync_bytes(f, sent);
+    size_t window = sent;
     double_run(f->d, give_window, &window);
     ssize_t n = ackd_stream_write(f->s, data + sent, 300000 - sent, 0, 1000, NULL);
     assert_true(n > 50000 && n <= 100000);
-    sync_up(f);
+    sync_bytes(f, sent + (size_t)n);
     assert_memory_equal(f->side.bytes, data, sent + (size_t)n);
     free(data);
     stop(f);
@@ -329,8 +335,7 @@ static void test_full_socket(void **state)
     assert_true(ackd_poll_events(f->a) & POLLOUT);
     memset(data, 0, SIZE);
     double_run(f->d, set_deaf, NULL);
-    sync_up(f);
-    assert_int_equal(f->side.length, n);
+    sync_bytes(f, (size_t)n);
     assert_memory_equal(f->side.bytes, copy, (size_t)n);
     free(data);
     free(copy);
@@ -564,8 +569,7 @@ static void test_cancel(void **state)
     assert_int_equal(ackd_stream_read(f->s, data, 1, ACKD_FOREVER, &err), -1);
     assert_int_equal(err.grpc_code, ACKD_CANCELLED);
     ackd_set_cancel_fd(f->a, -1);
-    sync_up(f);
-    assert_int_equal(f->side.length, n);
+    sync_bytes(f, (size_t)n);
     free(data);
     close(p[0]);
     close(p[1]);
