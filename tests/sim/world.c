@@ -1,0 +1,364 @@
+/* The virtual world of a simulation. Nothing here waits: time is a number that goes to the next instant of interest. */
+#include "world.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+#include "trace.h"
+
+#define PRIMED_FRAMES 256u /* more than an engine keeps idle */
+#define FRAME_OFFSET 66u /* where a device puts the TCP header */
+
+void world_fail(struct world *w, const char *format, ...)
+{
+    if (w->failure[0] != 0) {
+        return;
+    }
+    va_list args;
+    va_start(args, format);
+    vsnprintf(w->failure, sizeof(w->failure), format, args);
+    va_end(args);
+}
+
+void pattern_fill(uint8_t *to, uint64_t salt, uint64_t offset, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        uint64_t x = (offset + i + salt) * UINT64_C(0x9e3779b97f4a7c15);
+        to[i] = (uint8_t)(x >> 56);
+    }
+}
+
+/* ---- life --------------------------------------------------------------------------------------------------- */
+
+void world_config_default(struct world_config *config, uint64_t seed)
+{
+    memset(config, 0, sizeof(*config));
+    config->seed = seed;
+    config->memory_limit = 512u << 20;
+    for (unsigned i = 0; i < 2; i++) {
+        config->profile[i] = (struct link_profile){.mtu = 1500, .delay_ns = 10 * NS_PER_MS};
+        config->device[i] = (struct tcp_link){.max_frame = 65535};
+        tcp_config_default(&config->engine[i]);
+        config->engine[i].max_endpoints = 1024;
+        config->engine[i].event_ring = 4096;
+        config->engine[i].closed_history = 64;
+        config->addr[i] = ip_addr_v4(192, 0, 2, (uint8_t)(1 + i));
+    }
+}
+
+static void trace(void *ctx, const struct link *link, ackd_time now, enum link_fate fate, const struct wire_segment *s)
+{
+    struct world *w = ctx;
+    unsigned from = (unsigned)(link - w->link);
+    if (fate == LINK_ARRIVED || fate == LINK_FILTERED) {
+        if (!w->verbose) {
+            return;
+        }
+    } else {
+        const struct hash_key key = {w->digest, s->length};
+        w->digest = siphash24(&key, s->bytes, s->length) ^ (uint64_t)now.ns;
+    }
+    struct tcp_hdr h;
+    if (fate != LINK_ARRIVED && !s->damaged && tcp_hdr_parse(s->bytes, s->length, &h) && h.flags & TCP_SYN) {
+        w->host[from].iss = h.seq.v;
+    }
+    if (w->verbose) {
+        char line[TRACE_LINE];
+        puts(trace_segment(line, now, w->host[from].name, w->host[1 - from].name, s, fate, w->host[from].iss,
+                           w->host[1 - from].iss));
+    }
+}
+
+/* The pool keeps some idle frames: it shall have them from the beginning, so that what is in use at the end can be compared. */
+static void fill_idle(struct host *h)
+{
+    struct pkt *frame[PRIMED_FRAMES];
+    for (unsigned i = 0; i < PRIMED_FRAMES; i++) {
+        frame[i] = pkt_get(tcp_pool(h->engine), PKT_FRAME_CAPACITY);
+    }
+    for (unsigned i = 0; i < PRIMED_FRAMES; i++) {
+        pkt_unref(frame[i]);
+    }
+}
+
+static void host_init(struct world *w, unsigned i, const struct world_config *config)
+{
+    struct host *h = &w->host[i];
+    h->name = i == 0 ? "a" : "b";
+    h->world = w;
+    h->addr = config->addr[i];
+    h->out = &w->link[i];
+    h->mtu = config->profile[i].mtu;
+    h->next_event = 1;
+    memory_init(&h->memory, config->memory_limit);
+    struct tcp_config c = config->engine[i];
+    c.arena = h->memory.arena;
+    c.seed0 = config->seed;
+    c.seed1 = i;
+    h->engine = tcp_engine_new(&c, w->now);
+    if (h->engine == NULL) {
+        abort();
+    }
+    tcp_set_link(h->engine, &config->device[i]);
+    fill_idle(h);
+    h->baseline = memory_used(&h->memory);
+}
+
+void world_init(struct world *w, const struct world_config *config)
+{
+    memset(w, 0, sizeof(*w));
+    rng_init(&w->rng, config->seed, UINT64_C(0x776f726c64));
+    w->now = time_from_ns(NS_PER_S);
+    w->check_every = 1;
+    for (unsigned i = 0; i < 2; i++) {
+        link_init(&w->link[i], &config->profile[i], config->seed * 2 + i);
+        w->link[i].trace = trace;
+        w->link[i].ctx = w;
+        host_init(w, i, config);
+    }
+}
+
+void world_free(struct world *w)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        link_free(&w->link[i]);
+        tcp_engine_free(w->host[i].engine);
+        arena_free(w->host[i].memory.arena);
+    }
+}
+
+size_t host_used(const struct host *h)
+{
+    return memory_used(&h->memory);
+}
+
+struct tcp_info host_info(struct host *h, uint64_t id)
+{
+    struct tcp_info info;
+    memset(&info, 0, sizeof(info));
+    if (tcp_status(h->engine, h->world->now, id, true, &info) < 0) {
+        info.state = TCP_CLOSED;
+    }
+    return info;
+}
+
+/* ---- a step -------------------------------------------------------------------------------------------------- */
+
+void host_input(struct host *h, const struct wire_segment *s)
+{
+    struct pkt *pkt = pkt_get(tcp_pool(h->engine), PKT_FRAME_CAPACITY);
+    if (pkt == NULL) {
+        return; /* as a device without buffers */
+    }
+    memcpy(pkt->data + FRAME_OFFSET, s->bytes, s->length);
+    const struct tcp_rx rx = {.src = s->src, .dst = s->dst, .pkt = pkt, .offset = FRAME_OFFSET, .length = s->length,
+                              .gso_size = s->gso_size, .ttl = s->ttl, .tos = s->tos, .checksum_ok = s->checksum_ok,
+                              .mtu = h->mtu};
+    tcp_input(h->engine, h->world->now, &rx);
+    memset(pkt->data, 0xee, FRAME_OFFSET + (pkt->refs == 1 ? s->length : 0)); /* nobody may look at it any more */
+    pkt_unref(pkt);
+}
+
+/* Whose address it has: a segment may be for the sender itself. */
+static struct host *host_of(struct world *w, const struct ip_addr *addr, struct host *otherwise)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        if (ip_addr_equal(&w->host[i].addr, addr)) {
+            return &w->host[i];
+        }
+    }
+    return otherwise;
+}
+
+static bool deliver(struct world *w)
+{
+    bool any = false;
+    for (unsigned i = 0; i < 2; i++) {
+        struct wire_segment *s;
+        while ((s = link_receive(&w->link[i], w->now)) != NULL) {
+            host_input(host_of(w, &s->dst, &w->host[1 - i]), s);
+            free(s);
+            any = true;
+        }
+    }
+    return any;
+}
+
+static bool flush(struct world *w, struct host *h)
+{
+    struct tcp_tx tx;
+    unsigned n = 0;
+    while (tcp_flush(h->engine, w->now, &tx)) {
+        if (h->refuse_ppm > 0 && rng_below(&w->rng, 1000000) < h->refuse_ppm) {
+            tcp_tx_failed(h->engine, w->now, &tx, TCP_TX_LOCAL_DROP, 0);
+            if (w->verbose) {
+                printf("+%" PRId64 ".%06" PRId64 " %s device refuses %u bytes\n", w->now.ns / NS_PER_S,
+                       w->now.ns % NS_PER_S / 1000, h->name, tx.payload_len);
+            }
+        } else {
+            link_send(h->out, w->now, &tx);
+        }
+        if (++n > 100000) {
+            world_fail(w, "%s: tcp_flush() never ends", h->name);
+            break;
+        }
+    }
+    return n > 0;
+}
+
+static void drain_events(struct world *w, struct host *h)
+{
+    struct tcp_event e;
+    while (tcp_event_next(h->engine, &e)) {
+        if (e.number != h->next_event && tcp_counters(h->engine)->events_lost == 0) {
+            world_fail(w, "%s: event %" PRIu64 " where %" PRIu64 " was due", h->name, e.number, h->next_event);
+        }
+        h->next_event = e.number + 1;
+        if (e.type != TCP_EVENT_STATE) {
+            continue;
+        }
+        h->state_seen[e.state] = true;
+        if (e.state == TCP_CLOSED) {
+            h->closes[e.close_reason]++;
+        }
+        if (w->verbose) {
+            printf("+%" PRId64 ".%06" PRId64 " %s #%" PRIu64 " %s => %s %s\n", e.at.ns / NS_PER_S,
+                   e.at.ns % NS_PER_S / 1000, h->name, e.id, tcp_state_name(e.old_state), tcp_state_name(e.state),
+                   e.state == TCP_CLOSED ? tcp_close_text[e.close_reason].name : "");
+        }
+    }
+}
+
+static bool serve(struct world *w)
+{
+    bool any = false;
+    for (unsigned i = 0; i < 2; i++) {
+        struct tcp_ready ready;
+        while (tcp_ready_next(w->host[i].engine, &ready)) {
+            any = true;
+            if (w->ready != NULL) {
+                w->ready(w, &w->host[i], &ready);
+            }
+        }
+    }
+    return (w->act != NULL && w->act(w)) || any;
+}
+
+static void check(struct world *w)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        struct host *h = &w->host[i];
+        const char *what = "";
+        int line = tcp_check(h->engine, w->now, &what);
+        if (line != 0) {
+            world_fail(w, "%s: invariant at line %d does not hold: %s", h->name, line, what);
+        }
+        if (time_reached(tcp_next_deadline(h->engine), w->now)) {
+            world_fail(w, "%s: after the timers and the flush the next deadline is not later than now", h->name);
+        }
+        if (w->link[i].stats.oversize > 0) {
+            world_fail(w, "%s: sent a segment that does not fit into %u bytes", h->name, w->link[i].profile.mtu);
+        }
+    }
+}
+
+static ackd_time next_instant(const struct world *w)
+{
+    ackd_time next = w->wake != NULL ? w->wake(w) : TIME_NEVER;
+    for (unsigned i = 0; i < 2; i++) {
+        next = time_min(next, time_min(link_next(&w->link[i]), tcp_next_deadline(w->host[i].engine)));
+    }
+    return next;
+}
+
+void world_settle(struct world *w)
+{
+    deliver(w);
+    for (unsigned i = 0; i < 2; i++) {
+        tcp_timeout(w->host[i].engine, w->now);
+    }
+    bool more = true;
+    for (unsigned rounds = 0; more; rounds++) {
+        more = serve(w);
+        for (unsigned i = 0; i < 2; i++) {
+            more = flush(w, &w->host[i]) || more;
+            drain_events(w, &w->host[i]);
+        }
+        if (rounds > 100000) {
+            world_fail(w, "a step never ends");
+            break;
+        }
+    }
+    if (w->steps++ % w->check_every == 0) {
+        check(w);
+    }
+}
+
+bool world_step(struct world *w, ackd_time limit)
+{
+    ackd_time next = next_instant(w);
+    if (w->failure[0] != 0 || time_is_never(next) || time_before(limit, next)) {
+        w->now = time_is_never(limit) ? w->now : time_max(w->now, limit);
+        return false;
+    }
+    w->now = time_max(w->now, next);
+    world_settle(w);
+    return w->failure[0] == 0;
+}
+
+bool world_until(struct world *w, bool (*done)(struct world *w), ackd_time limit)
+{
+    world_settle(w);
+    while (!done(w)) {
+        if (!world_step(w, limit)) {
+            return w->failure[0] == 0 && done(w);
+        }
+    }
+    return w->failure[0] == 0;
+}
+
+void world_pass(struct world *w, int64_t ns)
+{
+    ackd_time limit = time_add(w->now, ns);
+    world_settle(w);
+    while (world_step(w, limit)) {
+    }
+}
+
+/* ---- diagnosis ----------------------------------------------------------------------------------------------- */
+
+static void diagnose_connection(struct host *h, uint64_t id, FILE *out)
+{
+    struct tcp_info info = host_info(h, id);
+    fprintf(out, "    #%" PRIu64 " %s, not sending because %s\n     ", id, tcp_state_name(info.state),
+            tcp_limit_text[info.limit].name);
+#define X(type, name, unit, doc) fprintf(out, " %s=%lld", #name, (long long)info.name);
+    TCP_INFO_FIELDS(X)
+#undef X
+    fputc('\n', out);
+}
+
+void world_diagnose(struct world *w, FILE *out)
+{
+    fprintf(out, "  at +%" PRId64 ".%06" PRId64 " s, step %" PRIu64 "\n", w->now.ns / NS_PER_S, w->now.ns % NS_PER_S / 1000,
+            w->steps);
+    for (unsigned i = 0; i < 2; i++) {
+        struct host *h = &w->host[i];
+        const struct link_stats *l = &w->link[i].stats;
+        fprintf(out, "  %s: next deadline %" PRId64 " ns; on its wire %u segments, next at %" PRId64 " ns; sent %" PRIu64
+                     " lost %" PRIu64 " queue full %" PRIu64 " duplicated %" PRIu64 " corrupted %" PRIu64 " late %" PRIu64
+                     "\n",
+                h->name, tcp_next_deadline(h->engine).ns, w->link[i].n, link_next(&w->link[i]).ns, l->segments, l->lost,
+                l->queue_full, l->duplicated, l->corrupted, l->late);
+        struct tcp_cursor *cursor = tcp_cursor_new(h->engine, 0);
+        uint64_t id;
+        while (cursor != NULL && (id = tcp_cursor_next(cursor, 1000)) != 0) {
+            if (id != UINT64_MAX) {
+                diagnose_connection(h, id, out);
+            }
+        }
+        if (cursor != NULL) {
+            tcp_cursor_free(cursor);
+        }
+    }
+}
