@@ -65,6 +65,13 @@ static enum tcp_limit cwnd_limit(const struct tcb *c)
     return c->cc.state == RECOVERY_FAST ? TCP_LIMIT_RECOVERY : TCP_LIMIT_CONGESTION_WINDOW;
 }
 
+/* At least one segment of the present size, or a window set for a smaller one would wait for ever.
+ */
+static uint32_t usable_cwnd(const struct tcb *c, uint32_t mss)
+{
+    return c->cc.cwnd > mss ? c->cc.cwnd : mss;
+}
+
 /* The handshake is ours to send or to wait for. True: the plan is made. */
 static bool plan_handshake(const struct tcb *c, struct plan *p)
 {
@@ -98,7 +105,8 @@ static bool plan_retransmit(const struct tcp_engine *e, const struct tcb *c, str
     if (!r) {
         return false;
     }
-    uint32_t pipe = rtxq_pipe(&c->act->rtxq), room = c->cc.cwnd > pipe ? c->cc.cwnd - pipe : 0;
+    uint32_t pipe = rtxq_pipe(&c->act->rtxq), cwnd = usable_cwnd(c, p->mss);
+    uint32_t room = cwnd > pipe ? cwnd - pipe : 0;
     bool now = c->flags & C_RETRANSMIT_NOW;
     if (room < p->mss && !now) {
         p->limit = cwnd_limit(c);
@@ -175,7 +183,7 @@ static bool plan_new_data(const struct tcp_engine *e, const struct tcb *c, struc
         p->fin = true;
         return true;
     }
-    uint32_t pipe = c->act ? rtxq_pipe(&c->act->rtxq) : 0, cwnd = c->cc.cwnd;
+    uint32_t pipe = c->act ? rtxq_pipe(&c->act->rtxq) : 0, cwnd = usable_cwnd(c, p->mss);
     if (c->cc.state == RECOVERY_OPEN && !(c->flags & C_RTO_RECOVERY) && c->cc.dup_acks &&
         c->cc.dup_acks < 3 && !c->nego.sack) {
         cwnd += c->cc.dup_acks * p->mss; /* limited transmit (RFC 3042) */

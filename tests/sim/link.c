@@ -1,8 +1,9 @@
-/* The wire. A segment's fate is decided when it is sent: faults first, then the queue, then the time of its arrival; a heap
- * by that time is all that is in flight.
+/* The wire. A segment's fate is decided when it is sent: faults first, then the queue, then the
+ * time of its arrival; a heap by that time is all that is in flight.
  *
- * Corruption is a burst of up to 15 bits. The Internet checksum finds every such burst, so a segment that arrives damaged must be
- * dropped by the engine, and a byte that arrives wrong at the user is a bug. */
+ * Corruption is a burst of up to 15 bits. The Internet checksum finds every such burst, so a
+ * segment that arrives damaged must be dropped by the engine, and a byte that arrives wrong at the
+ * user is a bug. */
 #include "link.h"
 
 #include <stdlib.h>
@@ -28,7 +29,9 @@ void link_free(struct link *link)
     free(link->heap);
 }
 
-/* ---- the heap ----------------------------------------------------------------------------------------------- */
+/* ---- the heap
+ * -----------------------------------------------------------------------------------------------
+ */
 
 static bool earlier(const struct wire_segment *a, const struct wire_segment *b)
 {
@@ -69,7 +72,9 @@ static struct wire_segment *pop(struct link *link)
     return first;
 }
 
-/* ---- segments ----------------------------------------------------------------------------------------------- */
+/* ---- segments
+ * -----------------------------------------------------------------------------------------------
+ */
 
 static struct wire_segment *segment_new(uint32_t room)
 {
@@ -93,7 +98,8 @@ static struct wire_segment *segment_copy(const struct wire_segment *s)
 static void put_checksum(struct wire_segment *s)
 {
     s->bytes[16] = s->bytes[17] = 0;
-    uint16_t sum = checksum_finish(checksum_add(tcp_pseudo_sum(&s->src, &s->dst, s->length), s->bytes, s->length));
+    uint16_t sum = checksum_finish(
+        checksum_add(tcp_pseudo_sum(&s->src, &s->dst, s->length), s->bytes, s->length));
     s->bytes[16] = (uint8_t)(sum >> 8);
     s->bytes[17] = (uint8_t)sum;
 }
@@ -122,7 +128,8 @@ static uint32_t ip_length(const struct wire_segment *s)
     return s->length + (ip_addr_is_v4(&s->src) ? 20 : 40);
 }
 
-/* ---- the way in --------------------------------------------------------------------------------------------- */
+/* ---- the way in
+ * --------------------------------------------------------------------------------------------- */
 
 static bool chance(struct link *link, uint32_t ppm)
 {
@@ -134,7 +141,8 @@ static int64_t up_to(struct link *link, int64_t ns)
     return ns <= 0 ? 0 : (int64_t)(rng_u64(&link->rng) % (uint64_t)ns);
 }
 
-static void tell(const struct link *link, ackd_time now, enum link_fate fate, const struct wire_segment *s)
+static void tell(const struct link *link, ackd_time now, enum link_fate fate,
+                 const struct wire_segment *s)
 {
     if (link->trace != NULL) {
         link->trace(link->ctx, link, now, fate, s);
@@ -158,18 +166,21 @@ static void corrupt(struct link *link, struct wire_segment *s)
 }
 
 /* The instant at which the last bit has left, false when the queue is full. */
-static bool leave_queue(struct link *link, ackd_time now, const struct wire_segment *s, ackd_time *left)
+static bool leave_queue(struct link *link, ackd_time now, const struct wire_segment *s,
+                        ackd_time *left)
 {
     *left = now;
     if (link->profile.rate_bps == 0) {
         return true;
     }
     ackd_time start = time_max(now, link->busy_until);
-    uint64_t waiting_bits = (uint64_t)time_diff(start, now) / 1000 * link->profile.rate_bps / 1000000;
+    uint64_t waiting_bits =
+        (uint64_t)time_diff(start, now) / 1000 * link->profile.rate_bps / 1000000;
     if (waiting_bits / 8 + ip_length(s) > link->profile.queue_bytes) {
         return false;
     }
-    *left = time_add(start, (int64_t)((uint64_t)ip_length(s) * 8 * 1000000000 / link->profile.rate_bps));
+    *left = time_add(start,
+                     (int64_t)((uint64_t)ip_length(s) * 8 * 1000000000 / link->profile.rate_bps));
     link->busy_until = *left;
     return true;
 }
@@ -250,7 +261,8 @@ static void read_payload(struct reader *r, uint8_t *to, uint32_t n)
     }
 }
 
-/* What segmentation offload makes of the header: FIN and PSH belong to the last segment, CWR to the first. */
+/* What segmentation offload makes of the header: FIN and PSH belong to the last segment, CWR to the
+ * first. */
 static void patch_header(uint8_t *header, uint32_t offset, bool first, bool last)
 {
     put32(header + 4, get32(header + 4) + offset);
@@ -297,34 +309,40 @@ void link_inject(struct link *link, ackd_time now, const struct wire_segment *s)
     launch(link, copy, now, false);
 }
 
-/* ---- the way out -------------------------------------------------------------------------------------------- */
+/* ---- the way out
+ * -------------------------------------------------------------------------------------------- */
 
 ackd_time link_next(const struct link *link)
 {
     return link->n == 0 ? TIME_NEVER : link->heap[0]->due;
 }
 
-/* May `b` be put behind `a` as GRO does it: same connection, header and options, contiguous, no segment of another size but the last? */
+/* May `b` be put behind `a` as GRO does it: same connection, header and options, contiguous, no
+ * segment of another size but the last? */
 static bool mergeable(const struct wire_segment *a, const struct wire_segment *b)
 {
     uint32_t ha = (a->bytes[12] >> 4) * 4u, hb = (b->bytes[12] >> 4) * 4u;
     uint32_t size = a->gso_size > 0 ? a->gso_size : a->length - ha;
-    if (b->damaged || ha != hb || b->length <= hb || size == 0 || (a->length - ha) % size != 0 || b->length - hb > size ||
-        a->length + b->length > FRAME_MAX || (a->bytes[13] & (TCP_FIN | TCP_PSH)) != 0) {
+    if (b->damaged || ha != hb || b->length <= hb || size == 0 || (a->length - ha) % size != 0 ||
+        b->length - hb > size || a->length + b->length > FRAME_MAX ||
+        (a->bytes[13] & (TCP_FIN | TCP_PSH)) != 0) {
         return false;
     }
     const uint8_t plain = TCP_ACK;
-    return (a->bytes[13] == plain) && (b->bytes[13] & ~(TCP_PSH | TCP_FIN)) == plain && a->tos == b->tos &&
-           ip_addr_equal(&a->src, &b->src) && ip_addr_equal(&a->dst, &b->dst) && memcmp(a->bytes, b->bytes, 4) == 0 &&
-           get32(a->bytes + 4) + (a->length - ha) == get32(b->bytes + 4) && memcmp(a->bytes + 8, b->bytes + 8, 5) == 0 &&
-           memcmp(a->bytes + 14, b->bytes + 14, 2) == 0 && memcmp(a->bytes + 20, b->bytes + 20, ha - 20) == 0;
+    return (a->bytes[13] == plain) && (b->bytes[13] & ~(TCP_PSH | TCP_FIN)) == plain &&
+           a->tos == b->tos && ip_addr_equal(&a->src, &b->src) && ip_addr_equal(&a->dst, &b->dst) &&
+           memcmp(a->bytes, b->bytes, 4) == 0 &&
+           get32(a->bytes + 4) + (a->length - ha) == get32(b->bytes + 4) &&
+           memcmp(a->bytes + 8, b->bytes + 8, 5) == 0 &&
+           memcmp(a->bytes + 14, b->bytes + 14, 2) == 0 &&
+           memcmp(a->bytes + 20, b->bytes + 20, ha - 20) == 0;
 }
 
 static struct wire_segment *merge(struct link *link, ackd_time now, struct wire_segment *a)
 {
     uint32_t header = (a->bytes[12] >> 4) * 4u;
-    while (!a->damaged && a->length > header && link->n > 0 && time_reached(link->heap[0]->due, now) &&
-           mergeable(a, link->heap[0])) {
+    while (!a->damaged && a->length > header && link->n > 0 &&
+           time_reached(link->heap[0]->due, now) && mergeable(a, link->heap[0])) {
         struct wire_segment *b = pop(link);
         if (a->gso_size == 0) {
             struct wire_segment *wide = segment_new(FRAME_MAX);

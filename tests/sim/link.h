@@ -1,5 +1,6 @@
-/* One direction of a wire in virtual time: delay, jitter, loss, reordering, duplication, corruption, a rate with a queue in front of it, and an
- * adapter at each end that splits super-frames and, if wanted, merges neighbours again. Everything random comes from its seed. */
+/* One direction of a wire in virtual time: delay, jitter, loss, reordering, duplication,
+ * corruption, a rate with a queue in front of it, and an adapter at each end that splits
+ * super-frames and, if wanted, merges neighbours again. Everything random comes from its seed. */
 #ifndef SIM_LINK_H
 #define SIM_LINK_H
 
@@ -10,16 +11,17 @@
 #include "tcp/tcp.h"
 
 struct link_profile {
-    uint32_t mtu;                /* bytes of IP packet that fit; a longer one is an error of the sender */
+    uint32_t mtu; /* bytes of IP packet that fit; a longer one is an error of the sender */
     int64_t delay_ns, jitter_ns; /* delay, and up to jitter more */
     bool keeps_order;            /* jitter lets nothing overtake */
-    int64_t poll_ns;             /* the receiver looks at multiples of this: what came in between is a batch; 0: at once */
+    int64_t poll_ns; /* the receiver looks at multiples of this: what came in between is a batch; 0:
+                        at once */
     uint32_t loss_ppm, duplicate_ppm, corrupt_ppm, reorder_ppm; /* of a million segments */
-    int64_t reorder_ns;          /* a reordered segment, or a duplicate, is late by up to this */
-    uint64_t rate_bps;           /* 0: unlimited */
-    uint32_t queue_bytes;        /* that may wait for the rate */
-    bool merge;                  /* GRO: in-order neighbours of a batch come as one frame with gso_size */
-    bool vouch;                  /* the receiving device checks checksums, and drops what is wrong */
+    int64_t reorder_ns;   /* a reordered segment, or a duplicate, is late by up to this */
+    uint64_t rate_bps;    /* 0: unlimited */
+    uint32_t queue_bytes; /* that may wait for the rate */
+    bool merge;           /* GRO: in-order neighbours of a batch come as one frame with gso_size */
+    bool vouch;           /* the receiving device checks checksums, and drops what is wrong */
 };
 
 /* A TCP segment on the wire. */
@@ -36,10 +38,20 @@ struct wire_segment {
     uint8_t bytes[];
 };
 
-enum link_fate { LINK_SENT, LINK_LOST, LINK_FILTERED, LINK_QUEUE_FULL, LINK_DUPLICATED, LINK_CORRUPTED, LINK_LATE, LINK_ARRIVED };
+enum link_fate {
+    LINK_SENT,
+    LINK_LOST,
+    LINK_FILTERED,
+    LINK_QUEUE_FULL,
+    LINK_DUPLICATED,
+    LINK_CORRUPTED,
+    LINK_LATE,
+    LINK_ARRIVED
+};
 
 struct link_stats {
-    uint64_t segments, frames, lost, filtered, queue_full, duplicated, corrupted, late, merged, oversize, overtaken;
+    uint64_t segments, frames, lost, filtered, queue_full, duplicated, corrupted, late, merged,
+        oversize, overtaken;
 };
 
 struct link {
@@ -51,7 +63,8 @@ struct link {
     uint64_t order;
     ackd_time busy_until, last_due;
     /* Hooks, NULL when not wanted: what became of a segment, and whether it may pass at all. */
-    void (*trace)(void *ctx, const struct link *link, ackd_time now, enum link_fate fate, const struct wire_segment *s);
+    void (*trace)(void *ctx, const struct link *link, ackd_time now, enum link_fate fate,
+                  const struct wire_segment *s);
     bool (*filter)(void *ctx, const struct link *link, ackd_time now, const struct wire_segment *s);
     void *ctx;
 };
@@ -62,7 +75,8 @@ void link_free(struct link *link);
 /* Takes what tcp_flush() yielded: one frame, as the device would. */
 void link_send(struct link *link, ackd_time now, const struct tcp_tx *tx);
 
-/* Puts a copy of a segment on its way, with a fresh checksum unless `damaged`: for tests that forge one. */
+/* Puts a copy of a segment on its way, with a fresh checksum unless `damaged`: for tests that forge
+ * one. */
 void link_inject(struct link *link, ackd_time now, const struct wire_segment *s);
 
 /* When the next segment arrives; TIME_NEVER when the wire is empty. */

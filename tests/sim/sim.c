@@ -1,10 +1,12 @@
-/* The simulation: for each seed two engines, a random link, random options and random users, at least 1 MB of data, every byte checked, every
- * invariant checked at every step, an orderly end, and no memory left behind.
+/* The simulation: for each seed two engines, a random link, random options and random users, at
+ * least 1 MB of data, every byte checked, every invariant checked at every step, an orderly end,
+ * and no memory left behind.
  *
- *     sim --seeds 1-1000 [--floors]   one line for each failing seed, the mechanisms that fired, "N passed, N failed"
- *     sim --seed N [--verbose]        one seed; every segment with --verbose
+ *     sim --seeds 1-1000 [--floors]   one line for each failing seed, the mechanisms that fired, "N
+ * passed, N failed" sim --seed N [--verbose]        one seed; every segment with --verbose
  *
- * With --floors the run fails, too, when a mechanism fired less often than it must: a simulation that provokes nothing proves nothing. */
+ * With --floors the run fails, too, when a mechanism fired less often than it must: a simulation
+ * that provokes nothing proves nothing. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,11 +55,12 @@ static void check_end(struct world *w, const struct users *u)
         const struct user *me = &u->user[i];
         struct host *h = &w->host[i];
         if (me->received != me->to_receive || me->sent != me->to_send) {
-            world_fail(w, "%s: sent %" PRIu64 " of %" PRIu64 ", received %" PRIu64 " of %" PRIu64, h->name, me->sent,
-                       me->to_send, me->received, me->to_receive);
+            world_fail(w, "%s: sent %" PRIu64 " of %" PRIu64 ", received %" PRIu64 " of %" PRIu64,
+                       h->name, me->sent, me->to_send, me->received, me->to_receive);
         }
         if (host_used(h) != h->baseline) {
-            world_fail(w, "%s: %zu bytes in use at the end, %zu at the beginning", h->name, host_used(h), h->baseline);
+            world_fail(w, "%s: %zu bytes in use at the end, %zu at the beginning", h->name,
+                       host_used(h), h->baseline);
         }
         uint64_t orderly = h->closes[TCP_CLOSE_NORMAL] + h->closes[TCP_CLOSE_TIME_WAIT_EXPIRED];
         if (orderly == 0) {
@@ -92,16 +95,18 @@ static bool run_seed(uint64_t seed, bool verbose, struct totals *totals, uint64_
     while (!users_done(w) && step_and_check(w)) {
     }
     if (!users_done(w)) {
-        world_fail(w, "not done: a sent %" PRIu64 "/%" PRIu64 " received %" PRIu64 "/%" PRIu64 ", b sent %" PRIu64
-                      "/%" PRIu64 " received %" PRIu64 "/%" PRIu64,
-                   u->user[0].sent, u->user[0].to_send, u->user[0].received, u->user[0].to_receive, u->user[1].sent,
-                   u->user[1].to_send, u->user[1].received, u->user[1].to_receive);
+        world_fail(w,
+                   "not done: a sent %" PRIu64 "/%" PRIu64 " received %" PRIu64 "/%" PRIu64
+                   ", b sent %" PRIu64 "/%" PRIu64 " received %" PRIu64 "/%" PRIu64,
+                   u->user[0].sent, u->user[0].to_send, u->user[0].received, u->user[0].to_receive,
+                   u->user[1].sent, u->user[1].to_send, u->user[1].received, u->user[1].to_receive);
     } else {
         check_end(w, u);
     }
     bool good = w->failure[0] == 0;
     if (!good) {
-        printf("FAIL seed %" PRIu64 ": %s; again: sim --seed %" PRIu64 " --verbose\n", seed, w->failure, seed);
+        printf("FAIL seed %" PRIu64 ": %s; again: sim --seed %" PRIu64 " --verbose\n", seed,
+               w->failure, seed);
         if (verbose) {
             world_diagnose(w, stdout);
         }
@@ -115,7 +120,8 @@ static bool run_seed(uint64_t seed, bool verbose, struct totals *totals, uint64_
     return good;
 }
 
-/* ---- what must have happened ------------------------------------------------------------------------------------- */
+/* ---- what must have happened
+ * ------------------------------------------------------------------------------------- */
 
 struct floor {
     const char *name;
@@ -125,8 +131,14 @@ struct floor {
 static unsigned check_floors(const struct totals *t, uint64_t seeds, bool enforce)
 {
     const struct tcp_counters *c = &t->counters;
-#define COUNTER(name, least) {#name, c->name, least}
-#define DROP(name, least) {"drop " #name, c->drops[TCP_DROP_##name], least}
+#define COUNTER(name, least)                                                                       \
+    {                                                                                              \
+#name, c->name, least                                                                      \
+    }
+#define DROP(name, least)                                                                          \
+    {                                                                                              \
+        "drop " #name, c->drops[TCP_DROP_##name], least                                            \
+    }
     const struct floor floors[] = {
         COUNTER(rto_timeouts, 500),
         COUNTER(fast_recoveries, 1000),
@@ -162,8 +174,8 @@ static unsigned check_floors(const struct totals *t, uint64_t seeds, bool enforc
     for (size_t i = 0; i < sizeof(floors) / sizeof(floors[0]); i++) {
         uint64_t least = floors[i].least * seeds / FLOOR_SEEDS;
         bool good = !enforce || floors[i].value >= least;
-        printf("%s %-22s %12" PRIu64 " (at least %" PRIu64 ")\n", good ? "  " : "LOW", floors[i].name, floors[i].value,
-               least);
+        printf("%s %-22s %12" PRIu64 " (at least %" PRIu64 ")\n", good ? "  " : "LOW",
+               floors[i].name, floors[i].value, least);
         low += !good;
     }
     return low;
@@ -185,9 +197,11 @@ int main(int argc, char **argv)
         } else if (strcmp(argv[i], "--floors") == 0) {
             floors = true;
         } else if (strcmp(argv[i], "--seeds") == 0 && i + 1 < argc &&
-                   sscanf(argv[i + 1], "%" SCNu64 "-%" SCNu64, &first, &last) == 2 && first <= last) {
+                   sscanf(argv[i + 1], "%" SCNu64 "-%" SCNu64, &first, &last) == 2 &&
+                   first <= last) {
             i++;
-        } else if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc && sscanf(argv[i + 1], "%" SCNu64, &first) == 1) {
+        } else if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc &&
+                   sscanf(argv[i + 1], "%" SCNu64, &first) == 1) {
             last = first;
             i++;
         } else {
@@ -209,8 +223,9 @@ int main(int argc, char **argv)
         good ? passed++ : failed++;
     }
     unsigned low = check_floors(totals, last - first + 1, floors);
-    printf("%" PRIu64 " steps, %" PRIu64 " bytes delivered, digest of the last seed %016" PRIx64 "\n", totals->steps,
-           totals->bytes, digest);
+    printf("%" PRIu64 " steps, %" PRIu64 " bytes delivered, digest of the last seed %016" PRIx64
+           "\n",
+           totals->steps, totals->bytes, digest);
     free(totals);
     if (low > 0) {
         printf("%u mechanisms below their floor\n", low);

@@ -20,11 +20,11 @@ static void put_options(char *line, size_t room, const struct tcp_opts *o, uint3
 {
     size_t n = strlen(line);
     const char *sep = " <";
-#define PUT(...)                                                                                                       \
-    do {                                                                                                               \
-        n += (size_t)snprintf(line + n, n < room ? room - n : 0, "%s", sep);                                           \
-        n += (size_t)snprintf(line + n, n < room ? room - n : 0, __VA_ARGS__);                                         \
-        sep = ",";                                                                                                     \
+#define PUT(...)                                                                                   \
+    do {                                                                                           \
+        n += (size_t)snprintf(line + n, n < room ? room - n : 0, "%s", sep);                       \
+        n += (size_t)snprintf(line + n, n < room ? room - n : 0, __VA_ARGS__);                     \
+        sep = ",";                                                                                 \
     } while (0)
     if (o->has_mss) {
         PUT("mss %u", o->mss);
@@ -47,20 +47,21 @@ static void put_options(char *line, size_t room, const struct tcp_opts *o, uint3
     }
 }
 
-char *trace_segment(char line[TRACE_LINE], ackd_time now, const char *from, const char *to, const struct wire_segment *s,
-                    enum link_fate fate, uint32_t iss, uint32_t irs)
+char *trace_segment(char line[TRACE_LINE], ackd_time now, const char *from, const char *to,
+                    const struct wire_segment *s, enum link_fate fate, uint32_t iss, uint32_t irs)
 {
     struct tcp_hdr h;
     char flags[10];
     int n = snprintf(line, TRACE_LINE, "+%" PRId64 ".%06" PRId64 " %s %s %s ", now.ns / NS_PER_S,
                      now.ns % NS_PER_S / 1000, from, fate == LINK_ARRIVED ? ">>" : "->", to);
     if (!tcp_hdr_parse(s->bytes, s->length, &h)) {
-        snprintf(line + n, TRACE_LINE - (size_t)n, "broken header, %u bytes%s", s->length, fates[fate]);
+        snprintf(line + n, TRACE_LINE - (size_t)n, "broken header, %u bytes%s", s->length,
+                 fates[fate]);
         return line;
     }
     uint32_t payload = s->length - h.header_len, seq = h.seq.v - iss;
-    n += snprintf(line + n, TRACE_LINE - (size_t)n, "%s %u:%u(%u)", tcp_flags_format(h.flags, flags), seq, seq + payload,
-                  payload);
+    n += snprintf(line + n, TRACE_LINE - (size_t)n, "%s %u:%u(%u)",
+                  tcp_flags_format(h.flags, flags), seq, seq + payload, payload);
     if (h.flags & TCP_ACK) {
         n += snprintf(line + n, TRACE_LINE - (size_t)n, " ack %u", h.ack.v - irs);
     }

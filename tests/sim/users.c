@@ -1,4 +1,5 @@
-/* Users of a simulated connection. What they do next depends on nothing but their own seed and what the engine tells them. */
+/* Users of a simulated connection. What they do next depends on nothing but their own seed and what
+ * the engine tells them. */
 #include "users.h"
 
 #include <errno.h>
@@ -13,21 +14,24 @@ static struct users *users_of(const struct world *w)
     return w->users;
 }
 
-/* ---- their manners ------------------------------------------------------------------------------------------- */
+/* ---- their manners
+ * ------------------------------------------------------------------------------------------- */
 
 static uint32_t pick(struct rng *rng, const uint32_t *values, unsigned n)
 {
     return values[rng_below(rng, n)];
 }
-#define PICK(rng, ...)                                                                                                 \
-    pick(rng, (const uint32_t[]){__VA_ARGS__}, sizeof((const uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t))
+#define PICK(rng, ...)                                                                             \
+    pick(rng, (const uint32_t[]){__VA_ARGS__},                                                     \
+         sizeof((const uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t))
 
 static bool one_in(struct rng *rng, uint32_t n)
 {
     return rng_below(rng, n) == 0;
 }
 
-static void random_link(struct rng *rng, struct link_profile *p, struct tcp_link *device, uint32_t mtu)
+static void random_link(struct rng *rng, struct link_profile *p, struct tcp_link *device,
+                        uint32_t mtu)
 {
     *p = (struct link_profile){
         .mtu = mtu,
@@ -46,7 +50,8 @@ static void random_link(struct rng *rng, struct link_profile *p, struct tcp_link
     p->jitter_ns = one_in(rng, 2) ? 0 : p->delay_ns / PICK(rng, 1, 4, 20);
     p->reorder_ns = p->delay_ns / 2 * PICK(rng, 1, 2, 6) + NS_PER_US;
     p->queue_bytes = p->queue_bytes < 4 * mtu ? 4 * mtu : p->queue_bytes;
-    *device = (struct tcp_link){.checksum_offload = one_in(rng, 2), .tso = one_in(rng, 2),
+    *device = (struct tcp_link){.checksum_offload = one_in(rng, 2),
+                                .tso = one_in(rng, 2),
                                 .max_frame = PICK(rng, 65535, 65535, 16000)};
 }
 
@@ -115,7 +120,8 @@ void users_random(struct users *u, struct world_config *config, uint64_t seed)
     u->open_at = time_from_ns(NS_PER_S + (int64_t)rng_below(rng, 1000) * NS_PER_MS);
 }
 
-/* ---- writing and reading --------------------------------------------------------------------------------------- */
+/* ---- writing and reading
+ * --------------------------------------------------------------------------------------- */
 
 static void wait_up_to(struct users *u, ackd_time now, ackd_time *at, int64_t most_ns)
 {
@@ -124,7 +130,8 @@ static void wait_up_to(struct users *u, ackd_time now, ackd_time *at, int64_t mo
 
 static bool user_write(struct world *w, struct users *u, struct user *me)
 {
-    if (!me->connected || me->closed || me->blocked || me->sent == me->to_send || !time_reached(me->write_at, w->now)) {
+    if (!me->connected || me->closed || me->blocked || me->sent == me->to_send ||
+        !time_reached(me->write_at, w->now)) {
         return false;
     }
     static uint8_t data[CHUNK_MAX];
@@ -135,7 +142,8 @@ static bool user_write(struct world *w, struct users *u, struct user *me)
     flags |= rng_below(&u->rng, 1000000) < me->urgent_ppm ? TCP_SEND_URGENT : 0;
     int64_t taken = tcp_send(me->host->engine, w->now, me->id, data, n, flags);
     if (taken < 0 || taken > n) {
-        world_fail(w, "%s: tcp_send: %" PRId64 " after %" PRIu64 " bytes", me->host->name, taken, me->sent);
+        world_fail(w, "%s: tcp_send: %" PRId64 " after %" PRIu64 " bytes", me->host->name, taken,
+                   me->sent);
         return false;
     }
     me->sent += (uint64_t)taken;
@@ -155,10 +163,12 @@ static bool verify(struct world *w, struct user *me, const struct tcp_received *
     uint64_t at = got->offset;
     for (unsigned i = 0; i < got->n_ranges; i++) {
         for (uint32_t done = 0; done < got->range[i].length;) {
-            uint32_t n = got->range[i].length - done < CHUNK_MAX ? got->range[i].length - done : CHUNK_MAX;
+            uint32_t n =
+                got->range[i].length - done < CHUNK_MAX ? got->range[i].length - done : CHUNK_MAX;
             pattern_fill(want, me->salt_in, at, n);
             if (memcmp(want, got->range[i].data + done, n) != 0) {
-                world_fail(w, "%s: wrong bytes at or after stream offset %" PRIu64, me->host->name, at);
+                world_fail(w, "%s: wrong bytes at or after stream offset %" PRIu64, me->host->name,
+                           at);
                 return false;
             }
             done += n;
@@ -186,7 +196,8 @@ static bool user_read(struct world *w, struct users *u, struct user *me)
     struct tcp_received got;
     int error = tcp_peek(me->host->engine, me->id, me->received, SIZE_MAX, &got);
     if (error != 0) {
-        world_fail(w, "%s: tcp_peek: %d after %" PRIu64 " bytes", me->host->name, error, me->received);
+        world_fail(w, "%s: tcp_peek: %d after %" PRIu64 " bytes", me->host->name, error,
+                   me->received);
         return false;
     }
     if (got.available == 0) {
@@ -198,22 +209,23 @@ static bool user_read(struct world *w, struct users *u, struct user *me)
         seen += got.range[i].length;
     }
     if (!verify(w, me, &got) || seen == 0 || seen > got.available || got.offset != me->received) {
-        world_fail(w, "%s: tcp_peek shows %" PRIu64 " of %" PRIu64 " bytes at %" PRIu64, me->host->name, seen,
-                   got.available, got.offset);
+        world_fail(w, "%s: tcp_peek shows %" PRIu64 " of %" PRIu64 " bytes at %" PRIu64,
+                   me->host->name, seen, got.available, got.offset);
         return false;
     }
     uint64_t n = me->bite > 0 && me->bite < seen ? me->bite : seen;
     me->received += n;
     error = tcp_consume(me->host->engine, w->now, me->id, me->received);
     if (error != 0 || me->received > me->to_receive) {
-        world_fail(w, "%s: tcp_consume: %d at %" PRIu64 " of %" PRIu64, me->host->name, error, me->received,
-                   me->to_receive);
+        world_fail(w, "%s: tcp_consume: %d at %" PRIu64 " of %" PRIu64, me->host->name, error,
+                   me->received, me->to_receive);
     }
     after_read(w, u, me);
     return true;
 }
 
-/* ---- beginning and end ------------------------------------------------------------------------------------------ */
+/* ---- beginning and end
+ * ------------------------------------------------------------------------------------------ */
 
 static bool user_open(struct world *w, struct users *u)
 {
@@ -221,8 +233,11 @@ static bool user_open(struct world *w, struct users *u)
     if (me->id != 0 || !time_reached(u->open_at, w->now)) {
         return false;
     }
-    struct tcp_open_args args = {.tuple = {.local = w->host[0].addr, .remote = w->host[1].addr, .remote_port = PORT},
-                                 .mtu = w->host[0].mtu, .options = &u->options[0], .owner = 1};
+    struct tcp_open_args args = {
+        .tuple = {.local = w->host[0].addr, .remote = w->host[1].addr, .remote_port = PORT},
+        .mtu = w->host[0].mtu,
+        .options = &u->options[0],
+        .owner = 1};
     int error = tcp_open(me->host->engine, w->now, &args, &me->id);
     if (error != 0) {
         world_fail(w, "tcp_open: %d", error);
@@ -292,7 +307,8 @@ static void ready(struct world *w, struct host *h, const struct tcp_ready *r)
         if (!me->closed || !me->end_seen) {
             /* CLOSED with data still to be read is fine: they are read first. */
             if (info.error != 0) {
-                world_fail(w, "%s: the connection ended: %s", h->name, tcp_close_text[info.close_reason].name);
+                world_fail(w, "%s: the connection ended: %s", h->name,
+                           tcp_close_text[info.close_reason].name);
             }
         }
     }
@@ -330,8 +346,10 @@ void users_start(struct users *u, struct world *w)
     for (unsigned i = 0; i < 2; i++) {
         u->user[i].host = &w->host[i];
     }
-    struct tcp_listen_args args = {.tuple = {.local = w->host[1].addr, .local_port = PORT}, .backlog = 4,
-                                   .options = &u->options[1], .owner = 1};
+    struct tcp_listen_args args = {.tuple = {.local = w->host[1].addr, .local_port = PORT},
+                                   .backlog = 4,
+                                   .options = &u->options[1],
+                                   .owner = 1};
     int error = tcp_listen(w->host[1].engine, w->now, &args, &u->user[1].listener);
     if (error != 0) {
         world_fail(w, "tcp_listen: %d", error);
@@ -359,14 +377,15 @@ void users_check(struct world *w)
     for (unsigned i = 0; i < 2; i++) {
         const struct user *me = &u->user[i];
         struct tcp_info info;
-        if (me->id == 0 || tcp_status(me->host->engine, w->now, me->id, true, &info) < 0 || info.state == TCP_CLOSED) {
+        if (me->id == 0 || tcp_status(me->host->engine, w->now, me->id, true, &info) < 0 ||
+            info.state == TCP_CLOSED) {
             continue;
         }
         bool waits = info.send_q_bytes > 0 || info.snd_una != info.snd_nxt;
         bool timer = info.rto_deadline_ns != INT64_MAX || info.persist_deadline_ns != INT64_MAX;
         if (waits && !timer) {
-            world_fail(w, "%s: %u bytes to be sent or acknowledged and no timer: %s", me->host->name, info.send_q_bytes,
-                       tcp_limit_text[info.limit].name);
+            world_fail(w, "%s: %u bytes to be sent or acknowledged and no timer: %s",
+                       me->host->name, info.send_q_bytes, tcp_limit_text[info.limit].name);
         }
     }
 }

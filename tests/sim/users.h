@@ -1,4 +1,5 @@
-/* The two users of a simulated connection: they write, read at their own pace, check every byte, and close in either order. */
+/* The two users of a simulated connection: they write, read at their own pace, check every byte,
+ * and close in either order. */
 #ifndef SIM_USERS_H
 #define SIM_USERS_H
 
@@ -13,15 +14,15 @@ struct user {
     bool connected, blocked, end_seen, closed, released, gone;
 
     /* Manners. */
-    uint32_t chunk;          /* bytes of a write at most */
-    int64_t think_ns;        /* between writes at most; 0: as fast as it goes */
-    uint32_t bite;           /* bytes of a read at most; 0: all */
-    int64_t read_every_ns;   /* 0: as it comes */
-    uint64_t pause_at;       /* having received this much it stops reading ... */
-    int64_t pause_ns;        /* ... for so long */
+    uint32_t chunk;        /* bytes of a write at most */
+    int64_t think_ns;      /* between writes at most; 0: as fast as it goes */
+    uint32_t bite;         /* bytes of a read at most; 0: all */
+    int64_t read_every_ns; /* 0: as it comes */
+    uint64_t pause_at;     /* having received this much it stops reading ... */
+    int64_t pause_ns;      /* ... for so long */
     uint32_t push_ppm, urgent_ppm;
-    bool close_after_end;    /* waits for the peer's end before its own */
-    bool release_late;       /* lets go only when the connection is over */
+    bool close_after_end; /* waits for the peer's end before its own */
+    bool release_late;    /* lets go only when the connection is over */
     ackd_time write_at, read_at;
 };
 

@@ -1,4 +1,5 @@
-/* The virtual world of a simulation. Nothing here waits: time is a number that goes to the next instant of interest. */
+/* The virtual world of a simulation. Nothing here waits: time is a number that goes to the next
+ * instant of interest. */
 #include "world.h"
 
 #include <inttypes.h>
@@ -7,7 +8,7 @@
 #include "trace.h"
 
 #define PRIMED_FRAMES 256u /* more than an engine keeps idle */
-#define FRAME_OFFSET 66u /* where a device puts the TCP header */
+#define FRAME_OFFSET 36u   /* where a device puts the TCP header behind IPv4 */
 
 void world_fail(struct world *w, const char *format, ...)
 {
@@ -28,7 +29,9 @@ void pattern_fill(uint8_t *to, uint64_t salt, uint64_t offset, size_t length)
     }
 }
 
-/* ---- life --------------------------------------------------------------------------------------------------- */
+/* ---- life
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 void world_config_default(struct world_config *config, uint64_t seed)
 {
@@ -46,7 +49,8 @@ void world_config_default(struct world_config *config, uint64_t seed)
     }
 }
 
-static void trace(void *ctx, const struct link *link, ackd_time now, enum link_fate fate, const struct wire_segment *s)
+static void trace(void *ctx, const struct link *link, ackd_time now, enum link_fate fate,
+                  const struct wire_segment *s)
 {
     struct world *w = ctx;
     unsigned from = (unsigned)(link - w->link);
@@ -59,17 +63,19 @@ static void trace(void *ctx, const struct link *link, ackd_time now, enum link_f
         w->digest = siphash24(&key, s->bytes, s->length) ^ (uint64_t)now.ns;
     }
     struct tcp_hdr h;
-    if (fate != LINK_ARRIVED && !s->damaged && tcp_hdr_parse(s->bytes, s->length, &h) && h.flags & TCP_SYN) {
+    if (fate != LINK_ARRIVED && !s->damaged && tcp_hdr_parse(s->bytes, s->length, &h) &&
+        h.flags & TCP_SYN) {
         w->host[from].iss = h.seq.v;
     }
     if (w->verbose) {
         char line[TRACE_LINE];
-        puts(trace_segment(line, now, w->host[from].name, w->host[1 - from].name, s, fate, w->host[from].iss,
-                           w->host[1 - from].iss));
+        puts(trace_segment(line, now, w->host[from].name, w->host[1 - from].name, s, fate,
+                           w->host[from].iss, w->host[1 - from].iss));
     }
 }
 
-/* The pool keeps some idle frames: it shall have them from the beginning, so that what is in use at the end can be compared. */
+/* The pool keeps some idle frames: it shall have them from the beginning, so that what is in use at
+ * the end can be compared. */
 static void fill_idle(struct host *h)
 {
     struct pkt *frame[PRIMED_FRAMES];
@@ -142,7 +148,9 @@ struct tcp_info host_info(struct host *h, uint64_t id)
     return info;
 }
 
-/* ---- a step -------------------------------------------------------------------------------------------------- */
+/* ---- a step
+ * --------------------------------------------------------------------------------------------------
+ */
 
 void host_input(struct host *h, const struct wire_segment *s)
 {
@@ -150,12 +158,24 @@ void host_input(struct host *h, const struct wire_segment *s)
     if (pkt == NULL) {
         return; /* as a device without buffers */
     }
-    memcpy(pkt->data + FRAME_OFFSET, s->bytes, s->length);
-    const struct tcp_rx rx = {.src = s->src, .dst = s->dst, .pkt = pkt, .offset = FRAME_OFFSET, .length = s->length,
-                              .gso_size = s->gso_size, .ttl = s->ttl, .tos = s->tos, .checksum_ok = s->checksum_ok,
+    uint32_t offset = ip_addr_is_v4(&s->src) ? FRAME_OFFSET : FRAME_OFFSET + 20;
+    if (offset + s->length > pkt->capacity) {
+        abort();
+    }
+    memcpy(pkt->data + offset, s->bytes, s->length);
+    const struct tcp_rx rx = {.src = s->src,
+                              .dst = s->dst,
+                              .pkt = pkt,
+                              .offset = offset,
+                              .length = s->length,
+                              .gso_size = s->gso_size,
+                              .ttl = s->ttl,
+                              .tos = s->tos,
+                              .checksum_ok = s->checksum_ok,
                               .mtu = h->mtu};
     tcp_input(h->engine, h->world->now, &rx);
-    memset(pkt->data, 0xee, FRAME_OFFSET + (pkt->refs == 1 ? s->length : 0)); /* nobody may look at it any more */
+    memset(pkt->data, 0xee,
+           offset + (pkt->refs == 1 ? s->length : 0)); /* nobody may look at it any more */
     pkt_unref(pkt);
 }
 
@@ -192,8 +212,8 @@ static bool flush(struct world *w, struct host *h)
         if (h->refuse_ppm > 0 && rng_below(&w->rng, 1000000) < h->refuse_ppm) {
             tcp_tx_failed(h->engine, w->now, &tx, TCP_TX_LOCAL_DROP, 0);
             if (w->verbose) {
-                printf("+%" PRId64 ".%06" PRId64 " %s device refuses %u bytes\n", w->now.ns / NS_PER_S,
-                       w->now.ns % NS_PER_S / 1000, h->name, tx.payload_len);
+                printf("+%" PRId64 ".%06" PRId64 " %s device refuses %u bytes\n",
+                       w->now.ns / NS_PER_S, w->now.ns % NS_PER_S / 1000, h->name, tx.payload_len);
             }
         } else {
             link_send(h->out, w->now, &tx);
@@ -211,7 +231,8 @@ static void drain_events(struct world *w, struct host *h)
     struct tcp_event e;
     while (tcp_event_next(h->engine, &e)) {
         if (e.number != h->next_event && tcp_counters(h->engine)->events_lost == 0) {
-            world_fail(w, "%s: event %" PRIu64 " where %" PRIu64 " was due", h->name, e.number, h->next_event);
+            world_fail(w, "%s: event %" PRIu64 " where %" PRIu64 " was due", h->name, e.number,
+                       h->next_event);
         }
         h->next_event = e.number + 1;
         if (e.type != TCP_EVENT_STATE) {
@@ -223,7 +244,8 @@ static void drain_events(struct world *w, struct host *h)
         }
         if (w->verbose) {
             printf("+%" PRId64 ".%06" PRId64 " %s #%" PRIu64 " %s => %s %s\n", e.at.ns / NS_PER_S,
-                   e.at.ns % NS_PER_S / 1000, h->name, e.id, tcp_state_name(e.old_state), tcp_state_name(e.state),
+                   e.at.ns % NS_PER_S / 1000, h->name, e.id, tcp_state_name(e.old_state),
+                   tcp_state_name(e.state),
                    e.state == TCP_CLOSED ? tcp_close_text[e.close_reason].name : "");
         }
     }
@@ -254,10 +276,13 @@ static void check(struct world *w)
             world_fail(w, "%s: invariant at line %d does not hold: %s", h->name, line, what);
         }
         if (time_reached(tcp_next_deadline(h->engine), w->now)) {
-            world_fail(w, "%s: after the timers and the flush the next deadline is not later than now", h->name);
+            world_fail(w,
+                       "%s: after the timers and the flush the next deadline is not later than now",
+                       h->name);
         }
         if (w->link[i].stats.oversize > 0) {
-            world_fail(w, "%s: sent a segment that does not fit into %u bytes", h->name, w->link[i].profile.mtu);
+            world_fail(w, "%s: sent a segment that does not fit into %u bytes", h->name,
+                       w->link[i].profile.mtu);
         }
     }
 }
@@ -266,7 +291,8 @@ static ackd_time next_instant(const struct world *w)
 {
     ackd_time next = w->wake != NULL ? w->wake(w) : TIME_NEVER;
     for (unsigned i = 0; i < 2; i++) {
-        next = time_min(next, time_min(link_next(&w->link[i]), tcp_next_deadline(w->host[i].engine)));
+        next =
+            time_min(next, time_min(link_next(&w->link[i]), tcp_next_deadline(w->host[i].engine)));
     }
     return next;
 }
@@ -325,13 +351,15 @@ void world_pass(struct world *w, int64_t ns)
     }
 }
 
-/* ---- diagnosis ----------------------------------------------------------------------------------------------- */
+/* ---- diagnosis
+ * -----------------------------------------------------------------------------------------------
+ */
 
 static void diagnose_connection(struct host *h, uint64_t id, FILE *out)
 {
     struct tcp_info info = host_info(h, id);
-    fprintf(out, "    #%" PRIu64 " %s, not sending because %s\n     ", id, tcp_state_name(info.state),
-            tcp_limit_text[info.limit].name);
+    fprintf(out, "    #%" PRIu64 " %s, not sending because %s\n     ", id,
+            tcp_state_name(info.state), tcp_limit_text[info.limit].name);
 #define X(type, name, unit, doc) fprintf(out, " %s=%lld", #name, (long long)info.name);
     TCP_INFO_FIELDS(X)
 #undef X
@@ -340,16 +368,17 @@ static void diagnose_connection(struct host *h, uint64_t id, FILE *out)
 
 void world_diagnose(struct world *w, FILE *out)
 {
-    fprintf(out, "  at +%" PRId64 ".%06" PRId64 " s, step %" PRIu64 "\n", w->now.ns / NS_PER_S, w->now.ns % NS_PER_S / 1000,
-            w->steps);
+    fprintf(out, "  at +%" PRId64 ".%06" PRId64 " s, step %" PRIu64 "\n", w->now.ns / NS_PER_S,
+            w->now.ns % NS_PER_S / 1000, w->steps);
     for (unsigned i = 0; i < 2; i++) {
         struct host *h = &w->host[i];
         const struct link_stats *l = &w->link[i].stats;
-        fprintf(out, "  %s: next deadline %" PRId64 " ns; on its wire %u segments, next at %" PRId64 " ns; sent %" PRIu64
-                     " lost %" PRIu64 " queue full %" PRIu64 " duplicated %" PRIu64 " corrupted %" PRIu64 " late %" PRIu64
-                     "\n",
-                h->name, tcp_next_deadline(h->engine).ns, w->link[i].n, link_next(&w->link[i]).ns, l->segments, l->lost,
-                l->queue_full, l->duplicated, l->corrupted, l->late);
+        fprintf(out,
+                "  %s: next deadline %" PRId64 " ns; on its wire %u segments, next at %" PRId64
+                " ns; sent %" PRIu64 " lost %" PRIu64 " queue full %" PRIu64 " duplicated %" PRIu64
+                " corrupted %" PRIu64 " late %" PRIu64 "\n",
+                h->name, tcp_next_deadline(h->engine).ns, w->link[i].n, link_next(&w->link[i]).ns,
+                l->segments, l->lost, l->queue_full, l->duplicated, l->corrupted, l->late);
         struct tcp_cursor *cursor = tcp_cursor_new(h->engine, 0);
         uint64_t id;
         while (cursor != NULL && (id = tcp_cursor_next(cursor, 1000)) != 0) {

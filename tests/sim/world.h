@@ -1,5 +1,6 @@
-/* Two engines, a wire each way, and one virtual clock. A step goes to the next instant at which anything happens, hands over what arrived,
- * runs the timers, lets the users act, sends, and then checks every invariant. */
+/* Two engines, a wire each way, and one virtual clock. A step goes to the next instant at which
+ * anything happens, hands over what arrived, runs the timers, lets the users act, sends, and then
+ * checks every invariant. */
 #ifndef SIM_WORLD_H
 #define SIM_WORLD_H
 
@@ -16,9 +17,9 @@ struct host {
     struct memory memory;
     struct tcp_engine *engine;
     struct link *out;
-    uint32_t mtu;          /* of the route */
-    uint32_t refuse_ppm;   /* frames that the device refuses: tcp_tx_failed() */
-    size_t baseline;       /* bytes used by the engine before any connection */
+    uint32_t mtu;        /* of the route */
+    uint32_t refuse_ppm; /* frames that the device refuses: tcp_tx_failed() */
+    size_t baseline;     /* bytes used by the engine before any connection */
     bool state_seen[TCP_STATES];
     uint64_t closes[TCP_CLOSES];
     uint32_t iss; /* of the first connection, for the trace */
@@ -32,11 +33,11 @@ struct world {
     struct rng rng;
     uint64_t steps, digest; /* of everything that was put on the wire */
     bool verbose;
-    char failure[600]; /* "": none yet */
+    char failure[600];    /* "": none yet */
     uint32_t check_every; /* steps between checks of invariants, 1 by default */
 
-    /* The users. `ready` is told what the engine reports, `act` is asked at every step whether it wants to do something (true: it did), and
-     * `wake` when it will want to next. */
+    /* The users. `ready` is told what the engine reports, `act` is asked at every step whether it
+     * wants to do something (true: it did), and `wake` when it will want to next. */
     void (*ready)(struct world *w, struct host *h, const struct tcp_ready *ready);
     bool (*act)(struct world *w);
     ackd_time (*wake)(const struct world *w);
@@ -57,9 +58,11 @@ void world_config_default(struct world_config *config, uint64_t seed);
 void world_init(struct world *w, const struct world_config *config);
 void world_free(struct world *w);
 
-/* All that is due now: what arrived, timers, users, sending, checks. To be called after calls into an engine from outside a step. */
+/* All that is due now: what arrived, timers, users, sending, checks. To be called after calls into
+ * an engine from outside a step. */
 void world_settle(struct world *w);
-/* One step, to an instant not after `limit`. False when nothing is left to happen by then (now == limit unless that is TIME_NEVER), or it failed. */
+/* One step, to an instant not after `limit`. False when nothing is left to happen by then (now ==
+ * limit unless that is TIME_NEVER), or it failed. */
 bool world_step(struct world *w, ackd_time limit);
 /* Settles, then steps until `done` says so; false when it never did by `limit`. */
 bool world_until(struct world *w, bool (*done)(struct world *w), ackd_time limit);
