@@ -55,8 +55,7 @@
     X(KILLED, "an administrator killed the connection")                                                                \
     X(SESSION_ENDED, "the session that owned the connection ended")                                                    \
     X(LISTENER_CLOSED, "the listener closed before the connection was accepted")                                       \
-    X(TIMED_OUT, "the connection was given up after a timeout")                                                        \
-    X(NO_MEMORY, "the engine's memory limit is reached")
+    X(TIMED_OUT, "the connection was given up after a timeout")
 
 /* In which state a reset was received and obeyed. */
 #define TCP_RST_RECEIVED_REASONS(X)                                                                                    \
@@ -88,8 +87,7 @@
     X(ICMP_HARD_ERROR, EHOSTUNREACH, "ICMP said that the peer cannot be reached")                                      \
     X(NEIGHBOUR_UNREACHABLE, EHOSTUNREACH, "the next hop did not tell its link address")                                \
     X(ADDRESS_REMOVED, ENETDOWN, "the local address was removed")                                                      \
-    X(LISTENER_CLOSED, ECONNABORTED, "the listener was closed")                                                        \
-    X(NO_MEMORY, ENOBUFS, "the engine's memory limit is reached")
+    X(LISTENER_CLOSED, ECONNABORTED, "the listener was closed")
 
 /* Why nothing (more) is being sent right now. The limited-by clocks add up time by these. */
 #define TCP_LIMIT_REASONS(X)                                                                                           \

@@ -131,8 +131,28 @@ static uint8_t pattern(uint32_t seq)
     return (uint8_t)(seq * 31 + (seq >> 8));
 }
 
+struct script_seen script_seen;
+
+static void see(const struct script *s)
+{
+    const struct tcp_counters *c = tcp_counters(s->engine);
+    for (unsigned i = 0; i < TCP_DROPS; i++) {
+        script_seen.drops[i] += c->drops[i];
+    }
+    for (unsigned i = 0; i < TCP_RST_SENTS; i++) {
+        script_seen.rsts_sent[i] += c->rsts_sent[i];
+    }
+    for (unsigned i = 0; i < TCP_RST_RECEIVEDS; i++) {
+        script_seen.rsts_received[i] += c->rsts_received[i];
+    }
+    for (unsigned i = 0; i < TCP_CLOSES; i++) {
+        script_seen.closes[i] += c->closes[i];
+    }
+}
+
 static void drain(struct script *s)
 {
+    script_seen.limits[script_info(s).limit]++;
     struct tcp_event ev;
     struct tcp_ready r;
     while (tcp_event_next(s->engine, &ev)) {
@@ -208,6 +228,7 @@ static bool next_segment(struct script *s, struct tcp_tx *tx, struct tcp_hdr *h,
         drain(s);
         return false;
     }
+    script_seen.kinds[tx->kind]++;
     assert_true(tcp_hdr_parse(tx->header, tx->header_len, h));
     tcp_opts_parse(tx->header, h, o);
     if (h->flags & TCP_SYN) {
@@ -352,6 +373,7 @@ void script_begin(struct script *s, void (*adjust)(struct tcp_config *))
 void script_end(struct script *s)
 {
     drain(s);
+    see(s);
     tcp_engine_free(s->engine);
     arena_free(s->arena);
 }

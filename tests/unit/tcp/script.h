@@ -16,6 +16,17 @@
 #define LOCAL_PORT 80
 #define PEER_PORT 5000
 
+/* What all scripts of this program produced: every reason must have been seen by the end. */
+struct script_seen {
+    uint64_t drops[TCP_DROPS], rsts_sent[TCP_RST_SENTS], rsts_received[TCP_RST_RECEIVEDS],
+        closes[TCP_CLOSES], limits[TCP_LIMITS], kinds[TCP_KINDS];
+};
+extern struct script_seen script_seen;
+
+/* The groups of test_states.c and test_transfer.c; each returns the number of failures. */
+int states_tests(void);
+int transfer_tests(void);
+
 struct script {
     struct arena *arena;
     struct tcp_engine *engine;

@@ -44,7 +44,6 @@ static void errnos(void **state)
     assert_int_equal(tcp_close_errno(TCP_CLOSE_REFUSED), ECONNREFUSED);
     assert_int_equal(tcp_close_errno(TCP_CLOSE_RESET_BY_PEER), ECONNRESET);
     assert_int_equal(tcp_close_errno(TCP_CLOSE_USER_TIMEOUT), ETIMEDOUT);
-    assert_int_equal(tcp_close_errno(TCP_CLOSE_NO_MEMORY), ENOBUFS);
     assert_int_equal(tcp_close_errno(TCP_CLOSES), 0);
 }
 

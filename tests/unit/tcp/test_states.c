@@ -519,7 +519,7 @@ static void self_connect(void **state) /* U-5 */
     script_end(&s);
 }
 
-int main(void)
+int states_tests(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(passive_open),
@@ -552,5 +552,5 @@ int main(void)
         cmocka_unit_test(open_errors),
         cmocka_unit_test(self_connect),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests_name("states", tests, NULL, NULL);
 }

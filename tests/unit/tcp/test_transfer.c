@@ -611,7 +611,7 @@ static void an_unreachable_neighbour_fails_the_open(void **state)
     script_end(&s);
 }
 
-int main(void)
+int transfer_tests(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_second_segment_is_acked),
@@ -642,5 +642,5 @@ int main(void)
         cmocka_unit_test(a_refused_frame_is_not_a_loss),
         cmocka_unit_test(an_unreachable_neighbour_fails_the_open),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests_name("transfer", tests, NULL, NULL);
 }
