@@ -47,17 +47,31 @@ struct run {
     unsigned frames;
 };
 
+/* Mapping a chunk costs more than most inputs: the last one given back is given out again. */
+static void *spare;
+static size_t spare_bytes;
+
 static void *chunk_get(void *ctx, size_t bytes)
 {
     (void)ctx;
+    if (spare && spare_bytes == bytes) {
+        void *chunk = spare;
+        spare = NULL;
+        return chunk;
+    }
     return aligned_alloc(64, (bytes + 63) & ~(size_t)63);
 }
 
 static void chunk_put(void *ctx, void *chunk, size_t bytes)
 {
     (void)ctx;
-    (void)bytes;
-    free(chunk);
+    if (bytes > spare_bytes || !spare) {
+        free(spare);
+        spare = chunk;
+        spare_bytes = bytes;
+    } else {
+        free(chunk);
+    }
 }
 
 static struct ip_addr addr(const char *text)
@@ -251,6 +265,7 @@ static void settle(struct run *r)
         while (frame_out(r, false)) {
         }
         if (time_before(r->now, net_next_deadline(r->net, r->now))) {
+            FUZZ_CHECK(r->engine->sent == r->engine->scripted);
             return;
         }
     }

@@ -8,8 +8,6 @@ struct tcp_engine *fake_tcp_new(struct arena *arena)
 {
     struct tcp_engine *e = calloc(1, sizeof *e);
     assert(e);
-    e->script = calloc(FAKE_SEGMENTS, sizeof *e->script);
-    assert(e->script);
     e->arena = arena;
     e->pool = pkt_pool_new(arena, 2);
     e->deadline = TIME_NEVER;
@@ -29,7 +27,11 @@ struct tcp_tx *fake_tcp_script(struct tcp_engine *e, const struct ip_addr *src,
     if (e->sent == e->scripted) {
         e->sent = e->scripted = 0;
     }
-    assert(e->scripted < FAKE_SEGMENTS);
+    if (e->scripted == e->room) {
+        e->room = e->room ? 2 * e->room : 8;
+        e->script = realloc(e->script, e->room * sizeof *e->script);
+        assert(e->script);
+    }
     struct tcp_tx *tx = &e->script[e->scripted++];
     *tx = (struct tcp_tx){.id = 7, .src = *src, .dst = *dst, .ttl = 64, .header_len = 20};
     struct tcp_hdr hdr = {

@@ -4,8 +4,6 @@
 
 #include "tcp/tcp.h"
 
-#define FAKE_SEGMENTS 2048
-
 struct tcp_engine {
     struct arena *arena;
     struct pkt_pool *pool;
@@ -21,8 +19,8 @@ struct tcp_engine {
     struct tcp_icmp icmp;   /* the last */
     bool icmp_bad_sequence; /* refuse them */
 
-    struct tcp_tx *script; /* FAKE_SEGMENTS of them */
-    unsigned scripted, sent;
+    struct tcp_tx *script;
+    unsigned room, scripted, sent;
     unsigned failed[3]; /* by enum tcp_tx_failure */
     int error;          /* of the last */
 
@@ -32,7 +30,8 @@ struct tcp_engine {
 
 struct tcp_engine *fake_tcp_new(struct arena *arena);
 void fake_tcp_free(struct tcp_engine *engine);
-/* A segment without options and with `payload_len` bytes of `payload` to be sent at the next flush.
+/* A segment (valid until the next one is scripted) without options and with `payload_len` bytes of
+ * `payload` to be sent at the next flush.
  */
 struct tcp_tx *fake_tcp_script(struct tcp_engine *engine, const struct ip_addr *src,
                                const struct ip_addr *dst, const void *payload,
