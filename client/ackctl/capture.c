@@ -28,9 +28,12 @@ static int copy(struct ctl *ctl, struct ackd_capture *capture, int fd, const cha
     size_t length;
     uint64_t lost = 0;
     enum ackd_next next;
-    while ((next = ackd_capture_next(capture, &data, &length, &lost, ACKD_FOREVER, &err)) ==
-           ACKD_ITEM) {
-        if (write_all(fd, data, length) < 0) {
+    while ((next = ackd_capture_next(capture, &data, &length, &lost,
+                                     ctl_cancelled() ? ACKD_FOREVER : 0, &err)) > ACKD_END) {
+        if (next == ACKD_AGAIN && !ctl_wait(ctl) && !ctl_cancelled()) {
+            break; /* nobody reads any more */
+        }
+        if (next == ACKD_ITEM && write_all(fd, data, length) < 0) {
             ctl_complain(ctl, "%s: %s", path, strerror(errno));
             return EXIT_TCP;
         }

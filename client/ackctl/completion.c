@@ -24,27 +24,58 @@ static void print_names(void)
     }
 }
 
-/* A shell command (the same in all three) that lists what the verb's operands can be. */
-static void print_operands(const struct verb *v)
+/* Are the words that the operands can be known beforehand? */
+static bool is_fixed(const struct verb *v)
 {
-    if (strcmp(v->complete, "selector") == 0 || strcmp(v->complete, "filter") == 0) {
-        fputs("ackctl ls -H --columns id 2>/dev/null; ackctl ls -H --columns label 2>/dev/null",
-              stdout);
-        if (strcmp(v->complete, "filter") == 0) {
-            fputs("; echo state exclude sport dport src dst and or not", stdout);
+    static const char *const asked[] = {"selector", "filter", "option", "host"};
+    for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++) {
+        if (strcmp(v->complete, asked[i]) == 0) {
+            return false;
         }
+    }
+    return true;
+}
+
+static void print_fixed(const struct verb *v)
+{
+    if (strcmp(v->complete, "verb") == 0) {
+        print_names();
+    } else {
+        fputs(v->complete, stdout);
+    }
+}
+
+/* A command (the same in all three shells) that asks for them. */
+static void print_question(const struct verb *v)
+{
+    if (strcmp(v->complete, "host") == 0) {
+        fputs("getent hosts 2>/dev/null | sed \"s/^[^ ]* *//\"", stdout);
+        return;
+    }
+    fputs("ackctl ls -H --columns id 2>/dev/null; ackctl ls -H --columns label 2>/dev/null",
+          stdout);
+    if (strcmp(v->complete, "filter") == 0) {
+        fputs("; echo state exclude sport dport src dst and or not", stdout);
     } else if (strcmp(v->complete, "option") == 0) {
-        fputs("ackctl ls -H --columns id 2>/dev/null; echo", stdout);
+        fputs("; echo label=", stdout);
         for (size_t i = 0; optset_name(i); i++) {
             printf(" %s=", optset_name(i));
         }
-    } else if (strcmp(v->complete, "verb") == 0) {
-        fputs("echo ", stdout);
-        print_names();
-    } else if (strcmp(v->complete, "host") == 0) {
-        fputs("getent hosts 2>/dev/null | sed \"s/^[^ ]* *//\"", stdout);
+    }
+}
+
+/* Prints the operands' words, or the question for them, between what the shell wants around it. */
+static void print_operands(const struct verb *v, const char *before_fixed, const char *after_fixed,
+                           const char *before, const char *after)
+{
+    if (is_fixed(v)) {
+        fputs(before_fixed, stdout);
+        print_fixed(v);
+        fputs(after_fixed, stdout);
     } else {
-        printf("echo %s", v->complete);
+        fputs(before, stdout);
+        print_question(v);
+        fputs(after, stdout);
     }
 }
 
@@ -52,7 +83,7 @@ static void print_bash(void)
 {
     fputs("# bash completion for ackctl, made by `ackctl completion bash`.\n"
           "_ackctl() {\n"
-          "    local cur=${COMP_WORDS[COMP_CWORD]} verb= i words=\n"
+          "    local cur=${COMP_WORDS[COMP_CWORD]} verb='' i words=''\n"
           "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
           "        case ${COMP_WORDS[i]} in\n"
           "        -i | -H | --socket | --instance | --host | --timeout) ((i++)) ;;\n"
@@ -71,9 +102,9 @@ static void print_bash(void)
         printf("    %s)\n        if [[ $cur == -* ]]; then words='", verbs[i]->name);
         print_words(verbs[i]->options);
         print_words(common_options);
-        fputs("'\n        else words=$(", stdout);
-        print_operands(verbs[i]);
-        fputs("); fi ;;\n", stdout);
+        fputs("'\n        else words=", stdout);
+        print_operands(verbs[i], "'", "'", "$(", ")");
+        fputs("; fi ;;\n", stdout);
     }
     fputs("    esac\n"
           "    mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n"
@@ -156,9 +187,9 @@ static void print_zsh(void)
         printf("        %s) _arguments", verbs[i]->name);
         print_zsh_options(verbs[i]->options);
         print_zsh_options(common_options);
-        fputs(" \\\n            \"*:operand:($(", stdout);
-        print_operands(verbs[i]);
-        fputs("))\" ;;\n", stdout);
+        fputs(" \\\n            \"*:operand:(", stdout);
+        print_operands(verbs[i], "", "", "$(", ")");
+        fputs(")\" ;;\n", stdout);
     }
     fputs("        esac ;;\n"
           "    esac\n"
@@ -205,9 +236,9 @@ static void print_fish(void)
         putchar('\n');
         snprintf(condition, sizeof condition, "__fish_seen_subcommand_from %s", verbs[i]->name);
         print_fish_options(condition, verbs[i]->options);
-        printf("complete -c ackctl -f -n '%s' -a '(begin; ", condition);
-        print_operands(verbs[i]);
-        fputs("; end | string split \" \")'\n", stdout);
+        printf("complete -c ackctl -f -n '%s' -a '", condition);
+        print_operands(verbs[i], "", "", "(begin; ", "; end | string split \" \")");
+        fputs("'\n", stdout);
     }
 }
 

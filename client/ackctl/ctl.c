@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -195,6 +196,18 @@ bool ctl_daemon_now(struct ctl *ctl, int64_t *now_ns)
     }
     *now_ns = status.time_ns;
     return true;
+}
+
+int ctl_wait(struct ctl *ctl)
+{
+    /* No event is asked of standard output: a pipe or socket without a reader tells by POLLERR. */
+    struct pollfd polls[3] = {{.fd = ackd_fd(ctl->ackd), .events = ackd_poll_events(ctl->ackd)},
+                              {.fd = cancel_pipe[0], .events = POLLIN},
+                              {.fd = STDOUT_FILENO}};
+    if (poll(polls, 3, -1) < 0 && errno != EINTR) {
+        return 0;
+    }
+    return !polls[1].revents && !(polls[2].revents & POLLERR);
 }
 
 void ctl_style(const struct ctl *ctl, const char *sgr)

@@ -77,6 +77,9 @@ uint32_t ctl_wait_ms(int64_t wanted_ns);
 /* "ackctl: VERB OBJECT: ERRNO: sentence (reason R)" on stderr; answers the exit code. `object` may
  * be NULL. */
 int ctl_fail(const struct ctl *ctl, const char *object, const struct ackd_error *err);
+/* The same for an outcome that was found here, EXIT_TCP: "ackctl: VERB OBJECT: ERRNO: sentence". */
+int ctl_fail_tcp(const struct ctl *ctl, const char *object, const char *errno_name,
+                 const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* The exit code of an error. */
 int error_exit_code(const struct ackd_error *err);
 /* "ackctl: VERB: ..." and where to find help; answers EXIT_USAGE. */
@@ -94,6 +97,11 @@ void print_json_string(FILE *out, const char *text);
 
 /* Starts bold or a colour ("1", "31"), ends it with NULL; nothing without colours. */
 void ctl_style(const struct ctl *ctl, const char *sgr);
+
+/* Waits until the daemon's connection has something, for a loop with timeouts of 0. 1: go on; 0:
+ * nobody reads standard output any more, or the command was cancelled (the next call of libackd
+ * says so). */
+int ctl_wait(struct ctl *ctl);
 
 /* Flushes stdout. False when nobody reads it any more or it is full: the verb should end. */
 bool ctl_flush(void);

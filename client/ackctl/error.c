@@ -76,6 +76,18 @@ int ctl_fail(const struct ctl *ctl, const char *object, const struct ackd_error 
     return error_exit_code(err);
 }
 
+int ctl_fail_tcp(const struct ctl *ctl, const char *object, const char *errno_name,
+                 const char *format, ...)
+{
+    struct ackd_error err = {.grpc_code = ACKD_ABORTED};
+    va_list list;
+    va_start(list, format);
+    vsnprintf(err.message, sizeof err.message, format, list);
+    va_end(list);
+    snprintf(err.errno_name, sizeof err.errno_name, "%s", errno_name);
+    return ctl_fail(ctl, object, &err);
+}
+
 void ctl_complain(const struct ctl *ctl, const char *format, ...)
 {
     va_list list;

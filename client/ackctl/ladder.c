@@ -61,11 +61,11 @@ void ladder_print(FILE *out, struct ladder *l, const struct ackd_segment *s, int
              s->payload_length_bytes, s->header.window);
     fprintf(out, "%10s  ", seconds_format(time_ns - l->first_ns, time));
     print_arrow(out, s->direction == ACKD_DIRECTION_OUT, text);
-    segment_sum(s, &l->sent, l->absolute, sum);
+    segment_sum(s, &l->seen, l->absolute, sum);
     segment_remark(s, l->why, remark);
     fprintf(out, "  %s%-*s%s%s%s%s", s->state_after ? "" : "-", *sum || *remark ? 12 : 0,
             s->state_after ? ackd_state_name(s->state_after) : "", *sum || *remark ? "  " : "", sum,
             *sum && *remark ? "; " : "", remark);
     putc('\n', out);
-    sent_remember(&l->sent, s);
+    seen_remember(&l->seen, s);
 }

@@ -10,7 +10,7 @@ struct ladder {
     uint64_t id; /* whose rungs are being drawn */
     struct ackd_endpoint local, remote;
     int64_t first_ns;
-    struct sent sent;
+    struct seen seen;
 };
 
 /* Draws one rung, and the heads of the two posts when another connection's began. */

@@ -239,10 +239,9 @@ static int connect_to(struct nc *nc, char **operands, int count)
         return ctl_fail(nc->ctl, dest.text, &err);
     }
     if (result.state == ACKD_STATE_SYN_SENT || result.state == ACKD_STATE_SYN_RECEIVED) {
-        ctl_complain(nc->ctl, "%s: ETIMEDOUT: no answer to our SYN within %s", dest.text,
-                     duration_format(patience, text));
         ackd_abort(nc->ctl->ackd, result.id, NULL);
-        return EXIT_TCP;
+        return ctl_fail_tcp(nc->ctl, dest.text, "ETIMEDOUT", "no answer to our SYN within %s",
+                            duration_format(patience, text));
     }
     if (nc->verbose) {
         fprintf(stderr, "Connection to %s succeeded!\n",
@@ -285,8 +284,7 @@ static int accept_one(struct nc *nc, uint64_t listener, uint64_t *id)
         int64_t slice = left < SLICE_NS ? left : SLICE_NS;
         struct ackd_accept_request request = {.id = listener, .wait_ms = ctl_wait_ms(slice)};
         if (left <= 0) {
-            ctl_complain(nc->ctl, "%s: ETIMEDOUT: no connection came", nc->object);
-            return EXIT_TCP;
+            return ctl_fail_tcp(nc->ctl, nc->object, "ETIMEDOUT", "no connection came");
         }
         if (ackd_accept(nc->ctl->ackd, &request, &result, &err) < 0) {
             return ctl_fail(nc->ctl, nc->object, &err);

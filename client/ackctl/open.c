@@ -100,10 +100,9 @@ static int done(const struct opening *o, const struct dest *dest,
     }
     if (o->wait_ns &&
         (result->state == ACKD_STATE_SYN_SENT || result->state == ACKD_STATE_SYN_RECEIVED)) {
-        ctl_complain(o->ctl, "%s: ETIMEDOUT: still %s after %s; it goes on trying as %" PRIu64,
-                     dest->text, ackd_state_name(result->state), duration_format(o->wait_ns, text),
-                     result->id);
-        return EXIT_TCP;
+        return ctl_fail_tcp(
+            o->ctl, dest->text, "ETIMEDOUT", "still %s after %s; it goes on trying as %" PRIu64,
+            ackd_state_name(result->state), duration_format(o->wait_ns, text), result->id);
     }
     return EXIT_DONE;
 }

@@ -197,9 +197,8 @@ static int run_accept(struct ctl *ctl, int argc, char **argv)
     if (ctl_cancelled()) {
         return ctl_fail(ctl, argv[0], &(struct ackd_error){.grpc_code = ACKD_CANCELLED});
     }
-    ctl_complain(ctl, "%s: ETIMEDOUT: no connection came within %s", argv[0],
-                 duration_format(p.wait_ns, text));
-    return EXIT_TCP;
+    return ctl_fail_tcp(ctl, argv[0], "ETIMEDOUT", "no connection came within %s",
+                        duration_format(p.wait_ns, text));
 }
 
 const struct verb verb_listen = {

@@ -44,46 +44,57 @@ static uint32_t segment_length(const struct ackd_segment *s)
     return s->payload_length_bytes + s->header.syn + s->header.fin;
 }
 
-void sent_remember(struct sent *sent, const struct ackd_segment *s)
+void seen_remember(struct seen *seen, const struct ackd_segment *s)
 {
-    if (s->direction == ACKD_DIRECTION_OUT && segment_length(s)) {
-        size_t i = sent->next++ % SENT_MAX;
-        sent->ring[i].id = s->id;
-        sent->ring[i].seq = s->header.sequence_number;
-        sent->ring[i].length = segment_length(s);
+    if (segment_length(s) && !s->drop_reason) {
+        size_t i = seen->next++ % SEEN_MAX;
+        seen->ring[i].id = s->id;
+        seen->ring[i].direction = s->direction;
+        seen->ring[i].seq = s->header.sequence_number;
+        seen->ring[i].length = segment_length(s);
+        seen->ring[i].syn = s->header.syn;
+        seen->ring[i].fin = s->header.fin;
     }
 }
 
-/* The newest of our segments that ends where this acknowledgment points. */
-static bool sent_find(const struct sent *sent, const struct ackd_segment *s, uint32_t *seq,
-                      uint32_t *length)
+/* The newest of the other side's segments that ends where this acknowledgment points; -1: none is
+ * remembered. */
+static int seen_find(const struct seen *seen, const struct ackd_segment *s)
 {
-    size_t have = sent->next < SENT_MAX ? sent->next : SENT_MAX;
+    size_t have = seen->next < SEEN_MAX ? seen->next : SEEN_MAX;
     for (size_t i = 0; i < have; i++) {
-        size_t at = (sent->next - 1 - i) % SENT_MAX;
-        if (sent->ring[at].id == s->id &&
-            sent->ring[at].seq + sent->ring[at].length == s->header.acknowledgment_number) {
-            *seq = sent->ring[at].seq;
-            *length = sent->ring[at].length;
-            return true;
+        size_t at = (seen->next - 1 - i) % SEEN_MAX;
+        if (seen->ring[at].id == s->id && seen->ring[at].direction != s->direction &&
+            seen->ring[at].seq + seen->ring[at].length == s->header.acknowledgment_number) {
+            return (int)at;
         }
     }
-    return false;
+    return -1;
 }
 
-char *segment_sum(const struct ackd_segment *s, const struct sent *sent, bool absolute,
+/* For what we sent, the engine says which segment moved RCV.NXT; for what we received, our own
+ * memory does. */
+char *segment_sum(const struct ackd_segment *s, const struct seen *seen, bool absolute,
                   char text[SUM_TEXT])
 {
     struct numbers n = segment_numbers(s, absolute);
     bool out = s->direction == ACKD_DIRECTION_OUT;
+    int found = seen_find(seen, s);
     uint32_t seq = s->acked_sequence_number, length = s->acked_length;
     text[0] = 0;
-    if (!s->header.ack || (out && !length) || (!out && !sent_find(sent, s, &seq, &length))) {
+    if (!s->header.ack || s->header.rst || (found < 0 && (!out || !length))) {
         return text;
     }
-    bool syn = length == 1 && s->id && seq == (out ? s->irs : s->iss);
+    if (!out || !length) {
+        seq = seen->ring[found].seq;
+        length = seen->ring[found].length;
+    }
+    bool same = found >= 0 && seen->ring[found].length == length;
+    const char *why = same && seen->ring[found].syn   ? " (SYN)"
+                      : same && seen->ring[found].fin ? length > 1 ? " (with FIN)" : " (FIN)"
+                                                      : "";
     snprintf(text, SUM_TEXT, "ack %" PRIu32 " = %s seq %" PRIu32 " + %" PRIu32 "%s", n.ack,
-             out ? "their" : "our", seq - n.ack_base, length, syn ? " (SYN)" : "");
+             out ? "their" : "our", seq - n.ack_base, length, why);
     return text;
 }
 
@@ -222,14 +233,14 @@ void segment_print(FILE *out, struct segment_line *line, const struct ackd_segme
         fprintf(out, " %s", ackd_state_name(s->state_after));
     }
     print_who(out, s, line->show_id);
-    segment_sum(s, &line->sent, line->absolute, sum);
+    segment_sum(s, &line->seen, line->absolute, sum);
     segment_remark(s, line->why, remark);
     if ((line->why && *sum) || *remark) {
         fprintf(out, "  # %s%s%s", line->why ? sum : "", line->why && *sum && *remark ? "; " : "",
                 remark);
     }
     putc('\n', out);
-    sent_remember(&line->sent, s);
+    seen_remember(&line->seen, s);
     line->started = true;
     line->previous_ns = time_ns;
 }

@@ -17,21 +17,23 @@ struct numbers segment_numbers(const struct ackd_segment *s, bool absolute);
 /* "...A..S.": one column for each of CEUAPRSF, a leading 'e' when AE is set. Returns text. */
 char *flags_format(uint16_t bits, char text[10]);
 
-/* Segments that we sent, so that an incoming acknowledgment can be explained. Bounded: the oldest
- * are forgotten. */
-#define SENT_MAX 1024
-struct sent {
+/* Segments that took sequence space, so that an acknowledgment can be explained. Bounded: the
+ * oldest are forgotten. */
+#define SEEN_MAX 1024
+struct seen {
     struct {
         uint64_t id;
+        enum ackd_direction direction;
         uint32_t seq, length;
-    } ring[SENT_MAX];
+        bool syn, fin;
+    } ring[SEEN_MAX];
     size_t next;
 };
-void sent_remember(struct sent *sent, const struct ackd_segment *s);
+void seen_remember(struct seen *seen, const struct ackd_segment *s);
 
 /* "ack 1101 = their seq 1001 + 100"; empty when the sum is not known. Returns text. */
 #define SUM_TEXT 96
-char *segment_sum(const struct ackd_segment *s, const struct sent *sent, bool absolute,
+char *segment_sum(const struct ackd_segment *s, const struct seen *seen, bool absolute,
                   char text[SUM_TEXT]);
 
 /* What else is to say: dropped why, sent why, the window's sum, cwnd. Empty when nothing is; `all`
@@ -45,7 +47,7 @@ struct segment_line {
     bool absolute, why, show_id;
     bool started;
     int64_t previous_ns;
-    struct sent sent;
+    struct seen seen;
 };
 void segment_print(FILE *out, struct segment_line *line, const struct ackd_segment *s,
                    int64_t time_ns);

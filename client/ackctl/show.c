@@ -100,8 +100,8 @@ static void print_named(const struct show *s, const struct ackd_field *f, const 
     } else if (strcmp(f->name, "ssthresh_bytes") == 0 && strcmp(value, "4294967295") == 0) {
         fputs("unlimited", stdout);
     } else {
-        bool unit = *f->unit && strcmp(f->unit, "seq") != 0 && strcmp(f->unit, "shift") != 0 &&
-                    strcmp(f->unit, "bool") != 0;
+        bool unit = strcmp(f->unit, "bytes") == 0 || strcmp(f->unit, "segments") == 0 ||
+                    strcmp(f->unit, "runs") == 0;
         printf("%s%s%s", value, unit ? " " : "", unit ? f->unit : "");
     }
     putchar('\n');
@@ -119,6 +119,16 @@ static bool is_shown_elsewhere(const char *name)
     return strncmp(name, "local.", 6) == 0 || strncmp(name, "remote.", 7) == 0 ||
            strncmp(name, "owner.", 6) == 0 || strncmp(name, "last_received.", 14) == 0 ||
            strncmp(name, "last_sent.", 10) == 0;
+}
+
+/* What only says that there is nothing to say. */
+static bool is_unset(const struct ackd_connection *c, const char *name)
+{
+    return (!c->close_reason && strcmp(name, "close_reason") == 0) ||
+           (!c->last_state && strcmp(name, "last_state") == 0) ||
+           (!c->limit_reason && strcmp(name, "limit_reason") == 0) ||
+           (!c->session_id && strcmp(name, "session_id") == 0) ||
+           (!c->listener_id && strcmp(name, "listener_id") == 0);
 }
 
 static void print_head(const struct show *s, const struct ackd_connection *c)
@@ -143,7 +153,7 @@ static void print_everything(struct show *s, const struct ackd_connection *c)
     print_head(s, c);
     for (size_t i = 0; i < ackd_field_count(); i++) {
         const struct ackd_field *f = ackd_field_at(i);
-        if (!is_shown_elsewhere(f->name) &&
+        if (!is_shown_elsewhere(f->name) && !is_unset(c, f->name) &&
             ackd_field_value(c->message, (int)i, value, sizeof value) > 0) {
             print_named(s, f, value);
         }

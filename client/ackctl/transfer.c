@@ -301,9 +301,8 @@ static int receive(struct receiving *r)
         code = ctl_fail(r->ctl, r->object, &(struct ackd_error){.grpc_code = ACKD_CANCELLED});
     } else if (!r->ended && (r->all ? r->have < r->max : r->have < r->min) && !r->peek &&
                r->wait_ns) {
-        ctl_complain(r->ctl, "%s: ETIMEDOUT: %" PRIu64 " bytes came within %s", r->object, r->have,
-                     duration_format(r->wait_ns, text));
-        code = EXIT_TCP;
+        code = ctl_fail_tcp(r->ctl, r->object, "ETIMEDOUT", "%" PRIu64 " bytes came within %s",
+                            r->have, duration_format(r->wait_ns, text));
     }
     if (!r->peek && r->have) {
         int released = release(r);

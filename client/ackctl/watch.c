@@ -207,8 +207,11 @@ static int loop(struct watch *w, struct ackd_watch *events)
     for (;;) {
         enum ackd_next next = ackd_watch_next(events, &event, 0, &err);
         if (next == ACKD_AGAIN) {
-            if (!ctl_flush()) {
+            if (!ctl_flush() || (!ctl_wait(w->ctl) && !ctl_cancelled())) {
                 return EXIT_DONE; /* nobody reads any more; main tells */
+            }
+            if (!ctl_cancelled()) {
+                continue;
             }
             next = ackd_watch_next(events, &event, ACKD_FOREVER, &err);
         }

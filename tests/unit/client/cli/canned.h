@@ -1,0 +1,21 @@
+/* A daemon's answers that never change: what the golden files were made from. */
+#ifndef ACKCTL_TEST_CANNED_H
+#define ACKCTL_TEST_CANNED_H
+
+#include "double.h"
+
+/* What the script shall do besides. */
+struct canned {
+    /* Calls of this path ("/ackd.v1.Tcp/Open") fail so; NULL: none does. */
+    const char *fail_path;
+    int code; /* gRPC's */
+    const char *errno_name, *reason, *message;
+    bool endless;  /* Watch and Capture do not end by themselves */
+    bool no_rows;  /* List finds nothing */
+    bool timeouts; /* Open and Accept come to nothing within their wait */
+};
+
+/* A script for double_start(); `canned` must live as long. */
+struct double_script canned_script(const struct canned *canned);
+
+#endif
