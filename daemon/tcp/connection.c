@@ -424,6 +424,9 @@ static bool check_syn(struct tcp_engine *e, struct tcb *c, struct segment *s)
 void connection_input(struct tcp_engine *e, struct tcb *c, struct segment *s)
 {
     s->id = c->t.rec.id;
+    s->iss = c->snd.iss;
+    s->irs = c->rcv.irs;
+    s->wscale = s->h.flags & TCP_SYN ? 0 : c->nego.snd_wscale;
     c->segs_in += s->segs;
     c->last_received = s->now;
     keepalive_restart(c, s->now);

@@ -155,12 +155,11 @@ void event_segment_in(struct tcp_engine *e, const struct segment *s)
     ev->gso_size = s->rx->gso_size;
     uint32_t n = s->payload < TCP_EVENT_PAYLOAD ? s->payload : TCP_EVENT_PAYLOAD;
     memcpy(ev->payload, s->bytes + s->h.header_len, n);
-    ev->scaled_window = s->h.window;
+    ev->scaled_window = (uint32_t)s->h.window << s->wscale;
+    ev->iss = s->iss.v;
+    ev->irs = s->irs.v;
     if (r) {
         describe_rec(ev, r);
-        if (r->kind == REC_CONNECTION && !(s->h.flags & TCP_SYN)) {
-            ev->scaled_window = (uint32_t)s->h.window << tcb_of_rec(r)->nego.snd_wscale;
-        }
     }
 }
 

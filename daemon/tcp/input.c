@@ -194,6 +194,8 @@ void syn_sent_input(struct tcp_engine *e, struct tcb *c, struct segment *s)
 {
     bool ack = s->h.flags & TCP_ACK;
     bool acceptable = ack && seq_gt(s->h.ack, c->snd.iss) && seq_le(s->h.ack, c->snd.nxt);
+    s->iss = c->snd.iss;
+    s->irs = s->h.seq;
     c->segs_in += s->segs;
     c->last_received = s->now;
     if (ack && !acceptable) { /* first */

@@ -295,6 +295,8 @@ struct segment {
     ackd_time now;
     enum tcp_drop drop;
     uint64_t id; /* the endpoint it was for, 0 none */
+    tcp_seq iss, irs;   /* of its connection, which may be gone when the event is told */
+    uint8_t wscale;     /* shift of its window field */
 };
 
 static inline uint32_t segment_len(const struct segment *s)
