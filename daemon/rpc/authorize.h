@@ -4,16 +4,6 @@
 
 #include "rpc/rpc.h"
 
-/* The role of each method, from the option in its .proto. */
-struct role_table;
-
-/* Reads the roles out of a serialized FileDescriptorSet; NULL when it is malformed or memory is
- * short. */
-struct role_table *role_table_new(const uint8_t *descriptor_set, size_t length);
-void role_table_free(struct role_table *table);
-/* The role that "/package.Service/Method" asks for; NONE when the .proto does not say. */
-enum rpc_role role_table_find(const struct role_table *table, const char *path);
-
 enum rpc_role peer_role(const struct rpc_policy *policy, const struct grpc_peer *peer);
 bool peer_may_use_port(const struct rpc_policy *policy, const struct grpc_peer *peer,
                        uint16_t local_port);

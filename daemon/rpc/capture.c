@@ -102,7 +102,7 @@ static void pump(struct capture_call *c)
     }
 }
 
-static void on_turn(void *arg)
+static void capture_turn(void *arg)
 {
     pump(arg);
 }
@@ -134,7 +134,7 @@ static int begin(struct capture_call *c, const Ackd__V1__CaptureRequest *m, cons
     if (error < 0) {
         return error;
     }
-    c->turn = loop_timer_new(c->rpc->config.loop, on_turn, c);
+    c->turn = loop_timer_new(c->rpc->config.loop, capture_turn, c);
     c->capture = c->turn ? observe_capture_new(c->rpc->config.observe, c->snap, on_news, c) : NULL;
     return c->capture ? 0 : -ENOMEM;
 }

@@ -206,7 +206,7 @@ static void copy_peer(struct endpoint *e, const struct grpc_peer *peer)
     e->command[sizeof e->command - 1] = '\0';
 }
 
-static void on_timer(void *arg);
+static void endpoint_timer(void *arg);
 
 static void arm_idle(struct endpoint *e)
 {
@@ -231,7 +231,7 @@ struct endpoint *endpoint_new(struct rpc *rpc, struct grpc_call *call,
         return NULL;
     }
     struct endpoint *e = calloc(1, sizeof *e);
-    if (e && !(e->timer = loop_timer_new(rpc->config.loop, on_timer, e))) {
+    if (e && !(e->timer = loop_timer_new(rpc->config.loop, endpoint_timer, e))) {
         free(e);
         e = NULL;
     }
@@ -437,7 +437,7 @@ static ackd_time idle_deadline(const struct endpoint *e, const struct tcp_info *
 }
 
 /* The claim or the idle timeout may have run out: traffic and waiting calls count as use. */
-static void on_timer(void *arg)
+static void endpoint_timer(void *arg)
 {
     struct endpoint *e = arg;
     struct rpc *rpc = e->rpc;
@@ -486,7 +486,7 @@ void wait_join(struct wait *w, struct endpoint *e, struct grpc_call *call,
     list_append(&e->waiters, &w->link);
 }
 
-static void on_wait_over(void *arg)
+static void wait_over(void *arg)
 {
     struct wait *w = arg;
     w->look(w, WAIT_OVER);
@@ -504,7 +504,7 @@ void wait_start(struct wait *w, struct endpoint *e, struct grpc_call *call, uint
 
 void wait_limit(struct wait *w, uint32_t wait_ms)
 {
-    w->timer = loop_timer_new(w->rpc->config.loop, on_wait_over, w);
+    w->timer = loop_timer_new(w->rpc->config.loop, wait_over, w);
     if (!w->timer) {
         w->look(w, WAIT_OVER);
         return;

@@ -64,7 +64,7 @@ static void step(struct kill_call *c)
     grpc_call_reply(c->call, &m.base);
 }
 
-static void on_turn(void *arg)
+static void kill_turn(void *arg)
 {
     struct kill_call *c = arg;
     if (!c->over) {
@@ -90,7 +90,7 @@ static int begin(struct kill_call *c, const Ackd__V1__KillRequest *m, const char
         return error;
     }
     c->rows = calloc(KILLED_ROWS, sizeof *c->rows);
-    c->turn = loop_timer_new(c->rpc->config.loop, on_turn, c);
+    c->turn = loop_timer_new(c->rpc->config.loop, kill_turn, c);
     return c->rows && c->turn && walk_start(&c->walk, c->rpc, &c->filter, 0) ? 0 : -ENOMEM;
 }
 

@@ -92,7 +92,7 @@ static void step(struct list_call *c)
     }
 }
 
-static void on_turn(void *arg)
+static void list_turn(void *arg)
 {
     step(arg);
 }
@@ -125,7 +125,7 @@ static void on_message(struct grpc_call *call, const ProtobufCMessage *message, 
     struct list_call *c = calloc(1, sizeof *c);
     int error = c ? filter_read(&c->filter, m->filter, &field) : -ENOMEM;
     if (error == 0 && ((!m->closed && !walk_start(&c->walk, rpc, &c->filter, m->page_after_id)) ||
-                       !(c->turn = loop_timer_new(rpc->config.loop, on_turn, c)))) {
+                       !(c->turn = loop_timer_new(rpc->config.loop, list_turn, c)))) {
         error = -ENOMEM;
     }
     if (error < 0) {

@@ -66,7 +66,6 @@ static bool make_memory(struct rpc *rpc)
 
 static bool make_server(struct rpc *rpc)
 {
-    rpc->roles = role_table_new(ackd_descriptor_set, ackd_descriptor_set_length);
     const struct grpc_server_config config = {
         .loop = rpc->config.loop,
         .log = rpc->config.log,
@@ -76,7 +75,7 @@ static bool make_server(struct rpc *rpc)
         .descriptor_set = ackd_descriptor_set,
         .descriptor_set_length = ackd_descriptor_set_length,
     };
-    rpc->server = rpc->roles ? grpc_server_new(&config) : NULL;
+    rpc->server = grpc_server_new(&config);
     if (!rpc->server) {
         return false;
     }
@@ -134,7 +133,6 @@ void rpc_free(struct rpc *rpc)
         list_remove(l);
         free(container_of(l, struct usage, link));
     }
-    role_table_free(rpc->roles);
     free(rpc->endpoints);
     free(rpc->requests);
     free(rpc->sessions);

@@ -102,7 +102,7 @@ static void end_step(struct session *s)
 }
 
 /* The grace time is over, or the next step of the end is due. */
-static void on_timer(void *arg)
+static void session_timer(void *arg)
 {
     struct session *s = arg;
     s->ending = true;
@@ -187,7 +187,7 @@ static struct session *session_new(struct rpc *rpc, struct grpc_call *call,
     }
     struct session *s = calloc(1, sizeof *s);
     if (!s || !make_token(s->token) ||
-        !(s->timer = loop_timer_new(rpc->config.loop, on_timer, s))) {
+        !(s->timer = loop_timer_new(rpc->config.loop, session_timer, s))) {
         call_fail_errno(call, ENOMEM, "no record for the session");
         usage_put(usage);
         free(s);

@@ -259,7 +259,7 @@ static void look(struct wait *w, unsigned what)
     }
 }
 
-static void on_turn(void *arg)
+static void stream_turn(void *arg)
 {
     struct stream_call *c = arg;
     if (!c->wait.done) {
@@ -281,7 +281,7 @@ static struct stream_call *begin(struct rpc *rpc, struct grpc_call *call,
         return NULL;
     }
     struct stream_call *c = calloc(1, sizeof *c);
-    if (c && !(c->turn = loop_timer_new(rpc->config.loop, on_turn, c))) {
+    if (c && !(c->turn = loop_timer_new(rpc->config.loop, stream_turn, c))) {
         free(c);
         c = NULL;
     }

@@ -263,7 +263,7 @@ static void pump(struct watch_call *c)
     }
 }
 
-static void on_turn(void *arg)
+static void watch_turn(void *arg)
 {
     pump(arg);
 }
@@ -329,7 +329,7 @@ static int subscribe(struct watch_call *c, const Ackd__V1__WatchRequest *m, cons
     }
     /* What happened before this call is history. */
     observe_drain(rpc->config.observe);
-    c->turn = loop_timer_new(rpc->config.loop, on_turn, c);
+    c->turn = loop_timer_new(rpc->config.loop, watch_turn, c);
     c->watch = c->turn ? observe_watch_new(rpc->config.observe, m->segments, on_news, c) : NULL;
     if (!c->watch) {
         return -ENOMEM;
