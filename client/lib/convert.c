@@ -11,8 +11,8 @@
     X(mss_clamp_known, MSS_CLAMP_KNOWN, MSS_CLAMP_BYTES, mss_clamp_bytes)                          \
     X(nodelay_known, NODELAY_KNOWN, NODELAY, nodelay)                                              \
     X(sack_known, SACK_KNOWN, SACK, sack)                                                          \
-    X(timestamps_known, TIMESTAMPS_KNOWN, TIMESTAMPS,                                              \
-      timestamps) X(window_scaling_known, WINDOW_SCALING_KNOWN, WINDOW_SCALING, window_scaling)    \
+    X(timestamps_known, TIMESTAMPS_KNOWN, TIMESTAMPS, timestamps)                                  \
+    X(window_scaling_known, WINDOW_SCALING_KNOWN, WINDOW_SCALING, window_scaling)                  \
         X(keepalive_known, KEEPALIVE_KNOWN, KEEPALIVE, keepalive)                                  \
             X(keepalive_idle_known, KEEPALIVE_IDLE_KNOWN, KEEPALIVE_IDLE_MS, keepalive_idle_ms)    \
                 X(keepalive_interval_known, KEEPALIVE_INTERVAL_KNOWN, KEEPALIVE_INTERVAL_MS,       \
@@ -204,8 +204,9 @@ size_t limited_from(struct ackd_limited_time out[ACKD_LIMITED_MAX],
 #define NUMBERS(X)                                                                                 \
     X(id)                                                                                          \
     X(listener_id)                                                                                 \
-    X(session_id) X(detached) X(recv_q_bytes) X(send_q_bytes) X(iss) X(irs) X(snd_una) X(snd_nxt)  \
-        X(snd_wnd) X(snd_max_wnd) X(snd_wl1) X(snd_wl2) X(snd_up) X(rcv_nxt) X(rcv_wnd) X(rcv_up)  \
+    X(session_id)                                                                                  \
+    X(detached) X(recv_q_bytes) X(send_q_bytes) X(iss) X(irs) X(snd_una) X(snd_nxt) X(snd_wnd)     \
+        X(snd_max_wnd) X(snd_wl1) X(snd_wl2) X(snd_up) X(rcv_nxt) X(rcv_wnd) X(rcv_up)             \
             X(rcv_space_bytes) X(rcv_buffer_bytes) X(snd_buffer_bytes) X(ooo_bytes) X(snd_wscale)  \
                 X(rcv_wscale) X(snd_mss_bytes) X(peer_mss_bytes) X(adv_mss_bytes)                  \
                     X(path_mtu_bytes) X(cwnd_bytes) X(ssthresh_bytes) X(bytes_in_flight)           \
@@ -219,8 +220,9 @@ size_t limited_from(struct ackd_limited_time out[ACKD_LIMITED_MAX],
 #define KNOWN(X)                                                                                   \
     X(closed_ns)                                                                                   \
     X(srtt_ns)                                                                                     \
-    X(rttvar_ns) X(min_rtt_ns) X(established_ns) X(last_received_ns) X(last_sent_ns)               \
-        X(rto_deadline_ns) X(persist_deadline_ns) X(delack_deadline_ns) X(keepalive_deadline_ns)   \
+    X(rttvar_ns)                                                                                   \
+    X(min_rtt_ns) X(established_ns) X(last_received_ns) X(last_sent_ns) X(rto_deadline_ns)         \
+        X(persist_deadline_ns) X(delack_deadline_ns) X(keepalive_deadline_ns)                      \
             X(user_timeout_deadline_ns) X(time_wait_deadline_ns)
 
 void connection_from(struct ackd_connection *out, const Ackd__V1__Connection *in)
