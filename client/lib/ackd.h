@@ -317,8 +317,9 @@ ssize_t ackd_stream_write(struct ackd_stream *s, const void *data, size_t length
                           int timeout_ms, struct ackd_error *err);
 /* Half-close: FIN after what was written. */
 int ackd_stream_shutdown(struct ackd_stream *s, struct ackd_error *err);
-/* Waits until the daemon has accepted every byte written into the connection's send buffer. 1 yes,
- * 0 not within timeout_ms. */
+/* Waits until the daemon has accepted every byte written into the connection's send buffer, and the
+ * FIN of ackd_stream_shutdown() behind them. 1 yes, 0 not within timeout_ms. It does not read: a
+ * peer that sends more than a window meanwhile can hold it up. */
 int ackd_stream_flush(struct ackd_stream *s, int timeout_ms, struct ackd_error *err);
 
 /* What can be read in place, at least one byte: *data, *length, until ackd_stream_consume().

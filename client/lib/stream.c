@@ -1,9 +1,9 @@
 /* Both ways on one call: bytes of a TCP connection as messages of Tcp.Stream.
  *
- * Out. A write becomes one message of what both HTTP/2 windows admit, its payload gathered from the
- * user's memory. So nothing is ever queued here beyond one message, and a full send buffer in the
- * daemon shows as a write that takes nothing. Small openings of the window are waited out (RFC
- * 9293's silly window, one layer up).
+ * Out. A write becomes messages of at most what both HTTP/2 windows admit, its payload gathered
+ * from the user's memory. So nothing is ever queued here beyond one message, and a full send buffer
+ * in the daemon shows as a write that takes nothing. Small openings of the window are waited out
+ * (RFC 9293's silly window, one layer up).
  *
  * In. Messages queue up to the stream's window, which goes back as the user takes bytes.
  * StreamResponse is read by hand: protobuf's decoder would copy every payload once more. */
@@ -16,6 +16,8 @@
 /* Longest header of a message: prefix, offset, push, urgent, tag and length of the data. */
 #define HEADER_MAX 32
 #define ENOUGH_ROOM 16384
+/* A message's window comes back when all of it is taken: several shall be on their way. */
+#define WRITE_MAX (64u << 10)
 #define CONFIRM_EVERY (64 << 10)
 
 /* Tags: field number << 3 | wire type (0 varint, 1 64 bits, 2 length-delimited, 5 32 bits). */
@@ -333,6 +335,7 @@ ssize_t ackd_stream_write(struct ackd_stream *s, const void *data, size_t length
         return write_failed(s, err);
     while (done < length && !s->call->closed && r >= 0) {
         if (room_for(s, length - done, &n)) {
+            n = n < WRITE_MAX ? n : WRITE_MAX;
             n = n < length - done ? n : length - done;
             put_data(s, (const uint8_t *)data + done, n, (flags & ACKD_PUSH) && done + n == length,
                      flags & ACKD_URGENT);
@@ -364,11 +367,21 @@ int ackd_stream_shutdown(struct ackd_stream *s, struct ackd_error *err)
     return 0;
 }
 
+/* Every byte is accepted and the FIN, if any, is ahead of whatever we say next. The daemon ends a
+ * call well only when it has taken everything. */
+static bool flushed(const struct ackd_stream *s)
+{
+    if (s->call->closed)
+        return s->accepted >= s->written || s->call->error.grpc_code == ACKD_OK;
+    return s->accepted >= s->written && call_idle(s->call) && !s->a->out.rest &&
+           s->fin_due == s->fin_made;
+}
+
 int ackd_stream_flush(struct ackd_stream *s, int timeout_ms, struct ackd_error *err)
 {
     int64_t deadline = time_after(timeout_ms);
     bool tried = false;
-    while (s->accepted < s->written) {
+    while (!flushed(s)) {
         if (s->call->closed)
             return write_failed(s, err);
         if (tried && (deadline == 0 || time_now() >= deadline))

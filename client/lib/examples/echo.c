@@ -25,7 +25,7 @@ int main(int argc, char **argv)
     while (s && (n = ackd_stream_read(s, buffer, sizeof buffer, ACKD_FOREVER, &e)) > 0)
         if (ackd_stream_write(s, buffer, (size_t)n, ACKD_PUSH, ACKD_FOREVER, &e) < 0)
             break;
-    if (n < 0 || ackd_stream_flush(s, ACKD_FOREVER, &e) < 0 || ackd_stream_shutdown(s, &e) < 0)
+    if (n != 0 || ackd_stream_shutdown(s, &e) < 0 || ackd_stream_flush(s, ACKD_FOREVER, &e) < 0)
         errx(1, "%s: %s", e.errno_name, e.message);
     ackd_stream_close(s);
     ackd_disconnect(a);
