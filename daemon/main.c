@@ -180,12 +180,14 @@ static bool make_services(struct daemon *d)
     d->service = (struct service){.engine = d->engine, .owner = OWNER_SERVICE};
     for (unsigned i = 0; i < d->config.n_services; i++) {
         const struct config_service *s = &d->config.service[i];
-        int r = service_listen(&d->service, loop_now(d->loop), service_by_name(s->name), s->port);
+        enum service_kind kind = service_by_name(s->name);
+        int r = service_listen(&d->service, loop_now(d->loop), kind, s->port);
         if (r < 0) {
             log_error(d->log, "cannot serve %s on port %u: %s", s->name, s->port, strerror(-r));
             return false;
         }
-        snprintf(d->service_text[i], sizeof d->service_text[i], "%s@%u", s->name, s->port);
+        snprintf(d->service_text[i], sizeof d->service_text[i], "%s@%u", service_name(kind),
+                 s->port);
         d->services[i] = d->service_text[i];
     }
     return true;
