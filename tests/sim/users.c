@@ -108,6 +108,13 @@ void users_random(struct users *u, struct world_config *config, uint64_t seed)
     if (one_in(rng, 2)) { /* both ways alike */
         config->profile[1] = config->profile[0];
     }
+    if (one_in(rng, 8)) { /* no faults */
+        for (unsigned i = 0; i < 2; i++) {
+            struct link_profile *p = &config->profile[i];
+            p->loss_ppm = p->duplicate_ppm = p->corrupt_ppm = p->reorder_ppm = 0;
+            p->jitter_ns = 0;
+        }
+    }
     uint32_t most = 1000000 + rng_below(rng, 200000), least = PICK(rng, 0, 1, 5000, most);
     bool first = one_in(rng, 2);
     for (unsigned i = 0; i < 2; i++) {
