@@ -1,0 +1,103 @@
+/* connection.c: greeting, identity, closing. What its queues do is in test_call.c. */
+#include "bench.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void test_greeting(void **state)
+{
+    struct bench b;
+    (void)state;
+    bench_open(&b, NULL);
+    int silent = raw_open(&b);
+    poll_loop_advance(b.loop, 4 * NS_PER_S);
+    int half = raw_open(&b);
+    assert_int_equal(write(half, "PRI * HTTP/2.0\r\n", 16), 16);
+    struct client *c = client_open(&b, 0);
+    poll_loop_advance(b.loop, 6 * NS_PER_S);
+    assert_true(raw_closed(&b, silent));
+    assert_false(raw_closed(&b, half));
+    poll_loop_advance(b.loop, 4 * NS_PER_S);
+    assert_true(raw_closed(&b, half));
+    poll_loop_advance(b.loop, 3600 * NS_PER_S);
+    client_pump(c);
+    assert_false(c->gone); /* idle is allowed */
+    assert_int_equal(bench_stats(&b).connections, 1);
+    close(silent);
+    close(half);
+    client_close(c);
+    bench_close(&b);
+}
+
+static void test_peer(void **state)
+{
+    struct bench b;
+    char command[16] = {0};
+    (void)state;
+    bench_open(&b, NULL);
+    struct client *c = client_open(&b, 0);
+    client_message(c, client_call(c, STREAM, NULL), 1, false);
+    client_pump(c);
+    const struct grpc_peer *peer = grpc_call_peer(b.call);
+    assert_int_equal(peer->uid, getuid());
+    assert_int_equal(peer->gid, getgid());
+    assert_int_equal(peer->pid, getpid());
+    assert_int_equal(peer->connection, 1);
+    assert_false(peer->read_only);
+    FILE *f = fopen("/proc/self/comm", "r");
+    assert_non_null(f);
+    assert_non_null(fgets(command, sizeof(command), f));
+    fclose(f);
+    command[strcspn(command, "\n")] = '\0';
+    assert_string_equal(peer->command, command);
+    client_close(c);
+    bench_close(&b);
+}
+
+/* A socket that is none of ours stays the caller's. */
+static void test_attach_refused(void **state)
+{
+    struct bench b;
+    int fds[2];
+    (void)state;
+    bench_open(&b, NULL);
+    assert_int_equal(pipe(fds), 0);
+    assert_true(grpc_server_attach(b.server, fds[0], false) < 0);
+    assert_int_equal(close(fds[0]), 0);
+    assert_int_equal(close(fds[1]), 0);
+    bench_close(&b);
+}
+
+/* The client dies with calls open and bytes on the way. */
+static void test_client_dies(void **state)
+{
+    struct bench b;
+    (void)state;
+    bench_open(&b, NULL);
+    struct client *c = client_open(&b, 0);
+    for (unsigned i = 0; i < 50; i++) {
+        client_message(c, client_call(c, STREAM, NULL), 10000, false);
+    }
+    client_pump(c);
+    assert_int_equal(bench_stats(&b).calls, 50);
+    shutdown(c->fd, SHUT_RDWR);
+    poll_loop_settle(b.loop, 100);
+    assert_int_equal(bench_stats(&b).calls, 0);
+    assert_int_equal(bench_stats(&b).connections, 0);
+    assert_int_equal(b.ends, 50);
+    client_close(c);
+    bench_close(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_greeting),
+        cmocka_unit_test(test_peer),
+        cmocka_unit_test(test_attach_refused),
+        cmocka_unit_test(test_client_dies),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
