@@ -110,7 +110,7 @@ struct bucket {
 };
 struct flood {
     struct bucket idle;   /* frames that carry nothing: PING, SETTINGS, empty DATA, WINDOW_UPDATE,
-                             PRIORITY, unknown ones */
+                             PRIORITY */
     struct bucket resets; /* calls that the client ends by RST_STREAM, and streams that we refuse */
     unsigned continuations; /* of the present header block */
 };
