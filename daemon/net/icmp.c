@@ -248,7 +248,7 @@ static uint32_t be32(const uint8_t *p)
  * (RFC 792). */
 static bool quote_of_segment(const struct icmp_quote *quote, struct tcp_icmp *icmp)
 {
-    if (quote->protocol != IP_PROTOCOL_TCP || quote->later_fragment || quote->upper_len < 8) {
+    if (quote->protocol != IP_PROTOCOL_TCP || quote->upper_len < 8) {
         return false;
     }
     icmp->src = quote->src;

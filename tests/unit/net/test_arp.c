@@ -91,6 +91,36 @@ static void test_gratuitous_updates_only(void **state)
     world_free(w);
 }
 
+/* An unasked answer to us alone: taken over, but only as good as a rumour. */
+static void test_unasked_answer(void **state)
+{
+    (void)state;
+    struct world *w = world_settled();
+    put_arp(&f, ARP_REQUEST, peer_mac, PEER, US);
+    world_input(w, &f);
+    put_arp(&f, ARP_REPLY, other_mac, PEER, US);
+    world_input(w, &f);
+    struct net_neighbour n;
+    assert_int_equal(net_neighbour_list(w->net, &n, 1), 1);
+    assert_memory_equal(n.mac, other_mac, 6);
+    assert_int_equal(n.state, NET_NEIGH_STALE);
+    world_free(w);
+}
+
+static void test_static_is_not_taught(void **state)
+{
+    (void)state;
+    struct world *w = world_settled();
+    world_know(w, PEER);
+    put_arp(&f, ARP_REQUEST, other_mac, PEER, US);
+    world_input(w, &f);
+    struct net_neighbour n;
+    assert_int_equal(net_neighbour_list(w->net, &n, 1), 1);
+    assert_memory_equal(n.mac, peer_mac, 6);
+    assert_int_equal(n.state, NET_NEIGH_REACHABLE);
+    world_free(w);
+}
+
 static void test_malformed(void **state)
 {
     (void)state;
@@ -141,6 +171,8 @@ int main(void)
         cmocka_unit_test(test_probe),
         cmocka_unit_test(test_asker_from_elsewhere),
         cmocka_unit_test(test_gratuitous_updates_only),
+        cmocka_unit_test(test_unasked_answer),
+        cmocka_unit_test(test_static_is_not_taught),
         cmocka_unit_test(test_malformed),
         cmocka_unit_test(test_our_own_echo),
     };

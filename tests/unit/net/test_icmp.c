@@ -201,6 +201,23 @@ static void test_quotes_that_prove_nothing(void **state)
     world_free(w);
 }
 
+/* A quoted IPv6 packet to ::ffff:192.0.2.9 must not lower the path MTU of the IPv4 host. */
+static void test_mapped_quote(void **state)
+{
+    (void)state;
+    struct world *w = world_with_peers();
+    uint8_t quote[1100];
+    struct icmp_msg error = {.type = ICMP6_TOO_BIG, .mtu = 1300, .body = quote};
+    error.body_len = quoted_packet(quote, US6, FAR6, IP_PROTOCOL_TCP);
+    struct ip_addr far = addr(FAR4);
+    memcpy(quote + 24, far.b, 16);
+    put_icmp(&f, PEER6, US6, &error);
+    world_input(w, &f);
+    assert_int_equal(dropped(w, NET_DROP_ICMP_QUOTE), 1);
+    assert_int_equal(w->engine->icmps, 0);
+    world_free(w);
+}
+
 /* RFC 792's minimum: the header and eight bytes. */
 static void test_shortest_quote(void **state)
 {
@@ -341,6 +358,10 @@ static void test_rate_limit(void **state)
     assert_int_equal(errors_of(w, 5), 1);
     world_pass(w, 500 * NS_PER_MS);
     assert_int_equal(errors_of(w, 100), 5);
+    world_pass(w, 1500 * NS_PER_MS);
+    assert_int_equal(errors_of(w, 5), 5); /* five are left */
+    world_pass(w, 800 * NS_PER_MS);
+    assert_int_equal(errors_of(w, 100), 10);
     world_pass(w, 3600 * NS_PER_S); /* no more than the burst, however long */
     assert_int_equal(errors_of(w, 100), 10);
     world_free(w);
@@ -349,17 +370,12 @@ static void test_rate_limit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_echo),
-        cmocka_unit_test(test_echo_to_groups),
-        cmocka_unit_test(test_echo_too_long),
-        cmocka_unit_test(test_echo_bad_code),
-        cmocka_unit_test(test_classification),
-        cmocka_unit_test(test_quotes_that_prove_nothing),
-        cmocka_unit_test(test_shortest_quote),
-        cmocka_unit_test(test_our_errors),
-        cmocka_unit_test(test_option_error_to_a_group),
-        cmocka_unit_test(test_no_error_about),
-        cmocka_unit_test(test_rate_limit),
+        cmocka_unit_test(test_echo),           cmocka_unit_test(test_echo_to_groups),
+        cmocka_unit_test(test_echo_too_long),  cmocka_unit_test(test_echo_bad_code),
+        cmocka_unit_test(test_classification), cmocka_unit_test(test_quotes_that_prove_nothing),
+        cmocka_unit_test(test_mapped_quote),   cmocka_unit_test(test_shortest_quote),
+        cmocka_unit_test(test_our_errors),     cmocka_unit_test(test_option_error_to_a_group),
+        cmocka_unit_test(test_no_error_about), cmocka_unit_test(test_rate_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

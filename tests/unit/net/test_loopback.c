@@ -148,6 +148,22 @@ static void test_full_is_a_local_drop(void **state)
     world_free(w);
 }
 
+static void test_bounded_in_bytes(void **state)
+{
+    (void)state;
+    struct world *w = without_link();
+    struct ip_addr us = addr("10.0.0.1");
+    static uint8_t payload[60000];
+    for (unsigned i = 0; i < 300; i++) {
+        fake_tcp_script(w->engine, &us, &us, payload, sizeof payload);
+    }
+    for (unsigned i = 0; i < 100; i++) {
+        world_flush(w);
+    }
+    assert_int_equal(dropped(w, NET_DROP_LOOPBACK_FULL), 300 - (16u << 20) / 60040);
+    world_free(w);
+}
+
 static void test_memory_runs_out(void **state)
 {
     (void)state;
@@ -189,6 +205,7 @@ int main(void)
         cmocka_unit_test(test_loopback_addresses),
         cmocka_unit_test(test_bounded_per_call),
         cmocka_unit_test(test_full_is_a_local_drop),
+        cmocka_unit_test(test_bounded_in_bytes),
         cmocka_unit_test(test_memory_runs_out),
         cmocka_unit_test(test_nothing_else_without_a_link),
     };

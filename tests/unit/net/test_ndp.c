@@ -100,6 +100,11 @@ static void test_invalid(void **state)
     ns = solicitation(true);
     put_ndp(&f, "::", GROUP, &ns); /* RFC 4861 7.1.1 */
     expect_invalid(w);
+    world_address(w, "::1/128");
+    ns = solicitation(true);
+    ns.target = addr("::1");
+    put_ndp(&f, PEER, US, &ns); /* is on no link */
+    expect_invalid(w);
     struct ndp_msg na = {
         .type = ICMP6_NEIGHBOUR_ADVERTISEMENT, .target = addr(PEER), .has_target_mac = true};
     memcpy(na.target_mac, peer_mac, 6);

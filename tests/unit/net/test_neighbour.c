@@ -328,6 +328,28 @@ static void test_unasked_news(void **state)
     }
 }
 
+/* RFC 4861 7.2.5: unsolicited and nothing new leaves the state alone. */
+static void test_unasked_without_news(void **state)
+{
+    (void)state;
+    struct world *w = world_settled();
+    send_to(w, &v6, v6.peer);
+    answer(w, &v6, v6.peer, peer_mac, true);
+    struct ndp_msg na = {.type = ICMP6_NEIGHBOUR_ADVERTISEMENT,
+                         .target = addr(v6.peer),
+                         .override = true,
+                         .router = true,
+                         .has_target_mac = true};
+    memcpy(na.target_mac, peer_mac, 6);
+    put_ndp(&f, v6.peer, "ff02::1", &na);
+    world_input(w, &f);
+    struct net_neighbour n;
+    assert_int_equal(net_neighbour_list(w->net, &n, 1), 1);
+    assert_int_equal(n.state, NET_NEIGH_REACHABLE);
+    assert_true(n.is_router);
+    world_free(w);
+}
+
 /* RFC 4861 7.2.5 case I */
 static void test_no_override(void **state)
 {
@@ -495,6 +517,7 @@ int main(void)
         cmocka_unit_test(test_one_silent_peer_blocks_no_other),
         cmocka_unit_test(test_super_frame_waits_whole),
         cmocka_unit_test(test_unasked_news),
+        cmocka_unit_test(test_unasked_without_news),
         cmocka_unit_test(test_no_override),
         cmocka_unit_test(test_a_question_teaches_its_sender),
         cmocka_unit_test(test_static),

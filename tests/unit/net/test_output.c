@@ -210,6 +210,32 @@ static void test_outbox_is_bounded(void **state)
     world_free(w);
 }
 
+/* On a link of 64 KB packets, the bytes are what has to be bounded. */
+static void test_outbox_is_bounded_in_bytes(void **state)
+{
+    (void)state;
+    struct world *w = world_new(NET_LINK_ETHERNET, 0);
+    struct net_config config = {
+        .arena = w->arena, .engine = w->engine, .link = NET_LINK_ETHERNET, .mtu = 65535};
+    memcpy(config.mac, our_mac, 6);
+    net_free(w->net);
+    w->net = net_new(&config, w->now);
+    world_address(w, US "/24");
+    world_know(w, PEER);
+    world_pass(w, 5 * NS_PER_S);
+    world_forget(w);
+    static uint8_t body[60000];
+    struct icmp_msg echo = {.type = ICMP4_ECHO, .body = body, .body_len = sizeof body};
+    put_icmp(&f, PEER, US, &echo);
+    for (int i = 0; i < 200; i++) {
+        world_input(w, &f);
+    }
+    world_flush(w);
+    assert_int_equal(w->sent, (8u << 20) / 60028);
+    assert_int_equal(dropped(w, NET_DROP_NO_MEMORY), 200 - w->sent);
+    world_free(w);
+}
+
 /* Everything goes on when memory is out: what needs none still works, nothing crashes. */
 static void test_out_of_memory(void **state)
 {
@@ -252,6 +278,7 @@ int main(void)
         cmocka_unit_test(test_budget),
         cmocka_unit_test(test_engine_deadline),
         cmocka_unit_test(test_outbox_is_bounded),
+        cmocka_unit_test(test_outbox_is_bounded_in_bytes),
         cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,6 +47,7 @@ static void test_longest_prefix(void **state)
     assert_int_equal(add(w, "192.0.2.128/25", "10.0.0.252"), 0);
     assert_int_equal(add(w, "192.0.2.200/32", NULL), 0);
     assert_int_equal(add(w, "10.0.0.128/25", "10.0.0.251"), 0);
+    assert_int_equal(add(w, "10.0.0.0/24", "10.0.0.250"), 0); /* no longer than the connected one */
     expect_hop(w, "10.0.0.9", "10.0.0.9");
     expect_hop(w, "8.8.8.8", "10.0.0.254");
     expect_hop(w, "192.0.2.1", "10.0.0.253");

@@ -101,6 +101,8 @@ static void test_no_way(void **state)
     w = world_new(NET_LINK_ETHERNET, 0);
     world_address(w, "10.0.0.1/24");
     assert_int_equal(source_error(w, "fe80::7", NULL), -ENETUNREACH);
+    world_address(w, "::1/128");
+    assert_int_equal(source_error(w, "fe80::7", NULL), -ENETUNREACH);
     world_free(w);
 }
 
