@@ -1,5 +1,5 @@
-/* Keyed hashing: SipHash-2-4 (Aumasson and Bernstein), so that a peer who chooses addresses and ports cannot choose
- * our hash buckets (RFC 6056 and 6528 need the same keyed function). */
+/* Keyed hashing: SipHash-2-4 (Aumasson and Bernstein), so that a peer who chooses addresses and
+ * ports cannot choose our hash buckets (RFC 6056 and 6528 need the same keyed function). */
 #ifndef ACKD_BASE_HASH_H
 #define ACKD_BASE_HASH_H
 

@@ -1,12 +1,14 @@
-/* Packet buffers: one pool of reference-counted 64 KiB-and-a-bit buffers, and smaller classes for payload that is copied
- * compactly. The host reads a frame straight into a buffer; received data then are (buffer, offset, length). */
+/* Packet buffers: one pool of reference-counted 64 KiB-and-a-bit buffers, and smaller classes for
+ * payload that is copied compactly. The host reads a frame straight into a buffer; received data
+ * then are (buffer, offset, length). */
 #ifndef ACKD_BASE_PKT_H
 #define ACKD_BASE_PKT_H
 
 #include <stdint.h>
 #include "base/arena.h"
 
-/* Room for the largest frame: 64 KiB of IP packet, link header, VLAN tag, and 2 bytes so that the IP header is aligned. */
+/* Room for the largest frame: 64 KiB of IP packet, link header, VLAN tag, and 2 bytes so that the
+ * IP header is aligned. */
 #define PKT_FRAME_CAPACITY 65568u
 
 struct pkt {

@@ -1,5 +1,6 @@
-/* Randomness as an argument: SipHash in counter mode under a secret key. The same seed gives the same numbers
- * (simulation, replay); without the key they cannot be predicted (ports, ISN secrets, jitter). */
+/* Randomness as an argument: SipHash in counter mode under a secret key. The same seed gives the
+ * same numbers (simulation, replay); without the key they cannot be predicted (ports, ISN secrets,
+ * jitter). */
 #ifndef ACKD_BASE_RNG_H
 #define ACKD_BASE_RNG_H
 

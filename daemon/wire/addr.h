@@ -1,5 +1,6 @@
-/* One address type for both families: 16 bytes, an IPv4 address as its IPv4-mapped form (::ffff:a.b.c.d, RFC 4291 2.5.5.2),
- * so that one tuple, one table and one comparison serve both. Text is RFC 5952's. */
+/* One address type for both families: 16 bytes, an IPv4 address as its IPv4-mapped form
+ * (::ffff:a.b.c.d, RFC 4291 2.5.5.2), so that one tuple, one table and one comparison serve both.
+ * Text is RFC 5952's. */
 #ifndef ACKD_WIRE_ADDR_H
 #define ACKD_WIRE_ADDR_H
 

@@ -11,14 +11,15 @@
 #define FLAG_MF 0x2000
 #define OFFSET_MASK 0x1fff
 
-enum { /* option types, copied flag and class included */
-       OPT_END = 0,
-       OPT_NOP = 1,
-       OPT_RECORD_ROUTE = 7,
-       OPT_TIMESTAMP = 68,
-       OPT_LSRR = 131,
-       OPT_SSRR = 137,
-       OPT_ROUTER_ALERT = 148,
+/* option types, copied flag and class included */
+enum {
+    OPT_END = 0,
+    OPT_NOP = 1,
+    OPT_RECORD_ROUTE = 7,
+    OPT_TIMESTAMP = 68,
+    OPT_LSRR = 131,
+    OPT_SSRR = 137,
+    OPT_ROUTER_ALERT = 148,
 };
 
 enum ipv4_error ipv4_hdr_parse(const uint8_t *bytes, size_t length, struct ipv4_hdr *out)

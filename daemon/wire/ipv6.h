@@ -9,17 +9,16 @@
 #include "wire/addr.h"
 
 #define IPV6_HEADER 40u
-#define IPV6_EXTENSIONS_MAX                                                                        \
-    8u /* extension headers in one packet; a sender that follows RFC 8200 4.1 needs at most 7 */
-#define IPV6_OPTIONS_MAX                                                                           \
-    32u /* options in one hop-by-hop or destination header, Pad1 and PadN included (RFC 8504 5.3   \
-           allows a bound) */
+/* Extension headers in one packet; a sender that follows RFC 8200 4.1 needs at most 7. */
+#define IPV6_EXTENSIONS_MAX 8u
+/* Options in one hop-by-hop or destination header, padding included (RFC 8504 5.3 allows a bound).
+ */
+#define IPV6_OPTIONS_MAX 32u
 
 enum {
     IPV6_HOP_BY_HOP = 0,
     IPV6_ROUTING = 43,
     IPV6_FRAGMENT = 44,
-    IPV6_AUTHENTICATION = 51,
     IPV6_NO_NEXT_HEADER = 59,
     IPV6_DESTINATION_OPTIONS = 60,
 };
@@ -63,18 +62,19 @@ enum ipv6_walk_end {
 
 struct ipv6_walk {
     enum ipv6_walk_end end;
-    uint8_t
-        protocol;    /* UPPER: the upper-layer protocol; FRAGMENT: what the fragment header names */
-    uint32_t offset; /* UPPER: of the upper-layer header from the packet's start; FRAGMENT: of the
-                        fragment's data; else of the header at which the walk ended */
-    uint32_t next_header_at; /* offset of the field that named `protocol`: the pointer of
-                                "unrecognized Next Header" (code 1) */
+    /* UPPER: the upper-layer protocol. FRAGMENT: what the fragment header names. */
+    uint8_t protocol;
+    /* From the packet's start. UPPER: of the upper-layer header. FRAGMENT: of the fragment's data.
+     * Else: of the header at which the walk ended. */
+    uint32_t offset;
+    /* Of the field that named `protocol`: the pointer of "unrecognized Next Header" (code 1). */
+    uint32_t next_header_at;
     /* The fragment header, where there was one; an atomic fragment (RFC 6946) is walked through. */
     bool has_fragment, more_fragments;
     uint16_t fragment_offset; /* bytes, a multiple of 8 */
     uint32_t fragment_id;
-    /* What RFC 8200 wants answered: a Parameter Problem with this code and pointer. OPTION:
-     * `to_group_too` says that a multicast destination does not forbid it. */
+    /* RFC 8200 wants a Parameter Problem with this code and pointer; `to_group_too`: a multicast
+     * destination does not forbid it. */
     bool parameter_problem, to_group_too;
     uint8_t code;
     uint32_t pointer;

@@ -1,5 +1,5 @@
-/* Sequence numbers: 32 bits that wrap (RFC 9293 section 3.4). A type of its own, compared only here. The comparisons hold for numbers
- * less than 2^31 apart. */
+/* Sequence numbers: 32 bits that wrap (RFC 9293 section 3.4). A type of its own, compared only
+ * here. The comparisons hold for numbers less than 2^31 apart. */
 #ifndef ACKD_WIRE_SEQ_H
 #define ACKD_WIRE_SEQ_H
 

@@ -1,4 +1,5 @@
-/* The TCP header and its options (RFC 9293 section 3.1, 3.2), as the wire has them. Pure: bytes in, struct out and back. */
+/* The TCP header and its options (RFC 9293 section 3.1, 3.2), as the wire has them. Pure: bytes in,
+ * struct out and back. */
 #ifndef ACKD_WIRE_TCP_H
 #define ACKD_WIRE_TCP_H
 
@@ -25,7 +26,8 @@ enum {
     TCP_AE = 0x100,
 };
 
-enum { /* option kinds, IANA */
+/* option kinds, IANA */
+enum {
     TCP_OPT_EOL = 0,
     TCP_OPT_NOP = 1,
     TCP_OPT_MSS = 2,
@@ -71,28 +73,33 @@ struct tcp_opts {
     uint8_t raw_len;
 };
 
-/* Reads the fixed header. False when `length` < 20 or the data offset is under 5 words or past `length`;
- * header_len then still holds what the header claims. */
+/* Reads the fixed header. False when `length` < 20 or the data offset is under 5 words or past
+ * `length`; header_len then still holds what the header claims. */
 bool tcp_hdr_parse(const uint8_t *bytes, size_t length, struct tcp_hdr *out);
 
-/* Reads the options of a header that tcp_hdr_parse() accepted. Unknown kinds are skipped by their length (MUST-6); an option may stand
- * at any offset (MUST-64); the first of two equal options counts. Never fails: see `malformed`. */
+/* Reads the options of a header that tcp_hdr_parse() accepted. Unknown kinds are skipped by their
+ * length (MUST-6); an option may stand at any offset (MUST-64); the first of two equal options
+ * counts. Never fails: see `malformed`. */
 void tcp_opts_parse(const uint8_t *bytes, const struct tcp_hdr *hdr, struct tcp_opts *out);
 
 /* Writes the 20 fixed bytes; checksum as given. */
 void tcp_hdr_build(uint8_t bytes[TCP_HEADER_MIN], const struct tcp_hdr *hdr);
 
-/* Writes the options that `opts` asks for into at most 40 bytes, in Linux's order and padding: SYN: mss, sackOK, TS (or nop nop sackOK),
- * nop wscale, fast open; else: nop nop TS, nop nop sack (as many blocks as fit), user timeout (left out where even that finds no room). The rest is zero (MUST-69). Returns the length, a multiple of 4. */
+/* Writes the options that `opts` asks for into at most 40 bytes, in Linux's order and padding: SYN:
+ * mss, sackOK, TS (or nop nop sackOK), nop wscale, fast open; else: nop nop TS, nop nop sack (as
+ * many blocks as fit), user timeout (left out where even that finds no room). The rest is zero
+ * (MUST-69). Returns the length, a multiple of 4. */
 uint8_t tcp_opts_build(uint8_t bytes[40], const struct tcp_opts *opts);
 
-/* The pseudo-header's sum (RFC 9293 3.1, RFC 8200 8.1), not complemented: what a device with checksum offload wants in the field. `length` is header and payload. */
+/* The pseudo-header's sum (RFC 9293 3.1, RFC 8200 8.1), not complemented: what a device with
+ * checksum offload wants in the field. `length` is header and payload. */
 uint16_t tcp_pseudo_sum(const struct ip_addr *src, const struct ip_addr *dst, uint32_t length);
 
-/* "SA", "S.", "SYN,ACK", "CEUAPRSF" columns with dots, "-" or "none": any usual spelling to bits; false when it is none. "AE" alone is the bit of that
- * name; ACK with ECE is "EA". */
+/* "SA", "S.", "SYN,ACK", "CEUAPRSF" columns with dots, "-" or "none": any usual spelling to bits;
+ * false when it is none. "AE" alone is the bit of that name; ACK with ECE is "EA". */
 bool tcp_flags_parse(const char *text, uint16_t *flags);
-/* The eight-column form "CEUAPRSF" with '.' for a clear bit, nine with a leading 'e' when AE is set. */
+/* The eight-column form "CEUAPRSF" with '.' for a clear bit, nine with a leading 'e' when AE is
+ * set. */
 char *tcp_flags_format(uint16_t flags, char text[10]);
 
 #endif

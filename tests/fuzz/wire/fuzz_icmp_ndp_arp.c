@@ -19,6 +19,19 @@ static void check_quote(const struct icmp_msg *msg, const struct icmp_quote *quo
     }
 }
 
+static size_t build(uint8_t *bytes, size_t capacity, bool v6, const struct icmp_msg *msg)
+{
+    return v6 ? icmp6_build(bytes, capacity, &src, &dst, msg) : icmp4_build(bytes, capacity, msg);
+}
+
+/* The bytes that a message may have, by the RFCs' lists. */
+static size_t allowed(bool v6, uint8_t type, size_t size)
+{
+    bool error = v6 ? type < 128 : type == 3 || type == 4 || type == 5 || type == 11 || type == 12;
+    size_t most = v6 ? 1280 - 40 : 576 - 20;
+    return error && size > most ? most : size;
+}
+
 static void check_icmp(const uint8_t *data, size_t size, bool v6)
 {
     struct icmp_msg msg, again;
@@ -33,11 +46,12 @@ static void check_icmp(const uint8_t *data, size_t size, bool v6)
     }
     uint8_t *built = malloc(size);
     FUZZ_CHECK(built != NULL);
-    size_t length =
-        v6 ? icmp6_build(built, size, &src, &dst, &msg) : icmp4_build(built, size, &msg);
-    bool error = v6 ? icmp6_is_error(msg.type) : icmp4_is_error(msg.type);
-    size_t quote_max = v6 ? ICMP6_QUOTE_MAX : ICMP4_QUOTE_MAX;
-    FUZZ_CHECK(length == (error && msg.body_len > quote_max ? ICMP_HEADER + quote_max : size));
+    size_t length = build(built, size, v6, &msg);
+    FUZZ_CHECK(length == allowed(v6, msg.type, size));
+    uint8_t *tight = malloc(length);
+    FUZZ_CHECK(tight != NULL && build(tight, length, v6, &msg) == length);
+    FUZZ_CHECK(build(tight, length - 1, v6, &msg) == 0);
+    free(tight);
     FUZZ_CHECK(v6 ? icmp6_checksum_ok(&src, &dst, built, length)
                   : icmp4_checksum_ok(built, length));
     FUZZ_CHECK((v6 ? icmp6_parse : icmp4_parse)(built, length, &again));
@@ -58,7 +72,11 @@ static void check_ndp(const uint8_t *data, size_t size)
     if (!ndp_parse(&from, &to, data[32], data + 33, size - 33, &msg)) {
         return;
     }
-    FUZZ_CHECK(data[32] == NDP_HOP_LIMIT);
+    FUZZ_CHECK(data[32] == NDP_HOP_LIMIT && msg.n_prefixes <= NDP_PREFIXES_MAX);
+    for (unsigned i = 0; i < msg.n_prefixes; i++) {
+        FUZZ_CHECK(msg.prefix[i].prefix.length <= 128 &&
+                   !ip_addr_is_v4(&msg.prefix[i].prefix.addr));
+    }
     uint8_t built[NDP_LENGTH_MAX], twice[NDP_LENGTH_MAX];
     size_t length = ndp_build(built, &from, &to, &msg);
     FUZZ_CHECK(length <= sizeof built && icmp6_checksum_ok(&from, &to, built, length));

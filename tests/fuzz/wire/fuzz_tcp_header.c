@@ -40,20 +40,49 @@ static void check_same(const struct tcp_opts *a, const struct tcp_opts *b)
     FUZZ_CHECK(memcmp(a->sack, b->sack, b->n_sack * sizeof a->sack[0]) == 0);
 }
 
+/* Which lengths an option may have, said once more and otherwise: as the list of them. */
+static bool legal(uint8_t kind, uint8_t length)
+{
+    static const uint8_t fixed[256] = {
+        [TCP_OPT_MSS] = 4,         [TCP_OPT_WSCALE] = 3,       [TCP_OPT_SACK_PERMITTED] = 2,
+        [TCP_OPT_TIMESTAMPS] = 10, [TCP_OPT_USER_TIMEOUT] = 4,
+    };
+    if (kind == TCP_OPT_SACK) {
+        return length == 10 || length == 18 || length == 26 || length == 34;
+    }
+    return fixed[kind] == 0 ? length >= 2 : length == fixed[kind];
+}
+
+static bool model_malformed(const uint8_t *p, const uint8_t *end)
+{
+    while (p < end && *p != TCP_OPT_EOL) {
+        if (*p == TCP_OPT_NOP) {
+            p++;
+        } else if (end - p < 2 || !legal(p[0], p[1]) || p[1] > end - p) {
+            return true;
+        } else {
+            p += p[1];
+        }
+    }
+    return false;
+}
+
 static void check_options(const uint8_t *data, const struct tcp_hdr *hdr)
 {
     struct tcp_opts opts, again;
     tcp_opts_parse(data, hdr, &opts);
-    FUZZ_CHECK(opts.raw_len == hdr->header_len - TCP_HEADER_MIN &&
-               opts.n_sack <= TCP_SACK_BLOCKS_MAX);
+    FUZZ_CHECK(opts.raw_len == hdr->header_len - TCP_HEADER_MIN);
+    FUZZ_CHECK(opts.n_sack <= TCP_SACK_BLOCKS_MAX);
+    FUZZ_CHECK(opts.malformed == model_malformed(data + TCP_HEADER_MIN, data + hdr->header_len));
     uint8_t built[TCP_HEADER_MAX] = {0};
     uint8_t length = tcp_opts_build(built + TCP_HEADER_MIN, &opts);
     FUZZ_CHECK(length % 4 == 0 && length <= 40);
     struct tcp_hdr next = {.header_len = (uint8_t)(TCP_HEADER_MIN + length)};
     tcp_opts_parse(built, &next, &again);
     check_same(&opts, &again);
-    if (length < 40) { /* nothing had to be left out */
-        FUZZ_CHECK(opts.has_user_timeout == again.has_user_timeout || opts.has_fast_open);
+    if (!opts.has_fast_open) { /* all have room but SACK blocks */
+        FUZZ_CHECK(opts.has_user_timeout == again.has_user_timeout);
+        FUZZ_CHECK(opts.n_sack == again.n_sack || length > 40 - 12);
     }
 }
 
