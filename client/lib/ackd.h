@@ -77,8 +77,8 @@ const char *ackd_code_name(int grpc_code);
 
 /* Connects to a daemon's control socket. `address` is "unix:///PATH", "unix:PATH", anything with a
  * '/' (a path), or the NAME of an instance (see ackd_socket_path()); NULL takes the environment's
- * ACKD_SOCKET, and without it the default instance. NULL with UNAVAILABLE when nobody listens there
- * (the errno of connect() in errno_name). */
+ * ACKD_SOCKET, and without it the one instance that runs. NULL with UNAVAILABLE when nobody listens
+ * there (the errno of connect() in errno_name). */
 struct ackd *ackd_connect(const char *address, struct ackd_error *err);
 
 /* Takes over a connected stream socket (a socketpair's end, an ssh tunnel's). Closes it in every
@@ -92,8 +92,10 @@ void ackd_disconnect(struct ackd *a);
 
 /* Writes the path that ackd_connect() would use. An instance NAME is
  * $XDG_RUNTIME_DIR/ackd/NAME/control.sock where that exists and the caller is not root, otherwise
- * /run/ackd/NAME/control.sock; the default instance (NULL, no ACKD_SOCKET) likewise without
- * "NAME/". -1 when the path does not fit into a socket address or the NAME is malformed. */
+ * /run/ackd/NAME/control.sock. Without a name, and without ACKD_SOCKET, it is the one instance that
+ * runs: UNAVAILABLE when there is none, INVALID_ARGUMENT with their names when there are several
+ * (its NAME is that of the daemon's TAP, or "none"). -1 also when the path does not fit into a
+ * socket address or the NAME is malformed. */
 int ackd_socket_path(const char *address, char *path, size_t size, struct ackd_error *err);
 
 /* How long the daemon may take to answer, beyond a request's own wait_ms; default 10000, 0 means

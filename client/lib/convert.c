@@ -17,8 +17,8 @@
     X(keepalive_idle_known, KEEPALIVE_IDLE_KNOWN, KEEPALIVE_IDLE_MS, keepalive_idle_ms)            \
     X(keepalive_interval_known, KEEPALIVE_INTERVAL_KNOWN, KEEPALIVE_INTERVAL_MS,                   \
       keepalive_interval_ms)                                                                       \
-    X(keepalive_count_known, KEEPALIVE_COUNT_KNOWN, KEEPALIVE_COUNT,                               \
-      keepalive_count) X(user_timeout_known, USER_TIMEOUT_KNOWN, USER_TIMEOUT_MS, user_timeout_ms) \
+    X(keepalive_count_known, KEEPALIVE_COUNT_KNOWN, KEEPALIVE_COUNT, keepalive_count)              \
+    X(user_timeout_known, USER_TIMEOUT_KNOWN, USER_TIMEOUT_MS, user_timeout_ms)                    \
         X(rto_initial_known, RTO_INITIAL_KNOWN, RTO_INITIAL_MS, rto_initial_ms)                    \
             X(rto_min_known, RTO_MIN_KNOWN, RTO_MIN_MS, rto_min_ms)                                \
                 X(rto_max_known, RTO_MAX_KNOWN, RTO_MAX_MS, rto_max_ms)                            \
@@ -205,8 +205,9 @@ size_t limited_from(struct ackd_limited_time out[ACKD_LIMITED_MAX],
     X(listener_id)                                                                                 \
     X(session_id)                                                                                  \
     X(detached)                                                                                    \
-    X(recv_q_bytes) X(send_q_bytes) X(iss) X(irs) X(snd_una) X(snd_nxt) X(snd_wnd) X(snd_max_wnd)  \
-        X(snd_wl1) X(snd_wl2) X(snd_up) X(rcv_nxt) X(rcv_wnd) X(rcv_up) X(rcv_space_bytes)         \
+    X(recv_q_bytes)                                                                                \
+    X(send_q_bytes) X(iss) X(irs) X(snd_una) X(snd_nxt) X(snd_wnd) X(snd_max_wnd) X(snd_wl1)       \
+        X(snd_wl2) X(snd_up) X(rcv_nxt) X(rcv_wnd) X(rcv_up) X(rcv_space_bytes)                    \
             X(rcv_buffer_bytes) X(snd_buffer_bytes) X(ooo_bytes) X(snd_wscale) X(rcv_wscale)       \
                 X(snd_mss_bytes) X(peer_mss_bytes) X(adv_mss_bytes) X(path_mtu_bytes)              \
                     X(cwnd_bytes) X(ssthresh_bytes) X(bytes_in_flight) X(sacked_bytes)             \
@@ -222,9 +223,10 @@ size_t limited_from(struct ackd_limited_time out[ACKD_LIMITED_MAX],
     X(srtt_ns)                                                                                     \
     X(rttvar_ns)                                                                                   \
     X(min_rtt_ns)                                                                                  \
-    X(established_ns) X(last_received_ns) X(last_sent_ns) X(rto_deadline_ns)                       \
-        X(persist_deadline_ns) X(delack_deadline_ns) X(keepalive_deadline_ns)                      \
-            X(user_timeout_deadline_ns) X(time_wait_deadline_ns)
+    X(established_ns)                                                                              \
+    X(last_received_ns) X(last_sent_ns) X(rto_deadline_ns) X(persist_deadline_ns)                  \
+        X(delack_deadline_ns) X(keepalive_deadline_ns) X(user_timeout_deadline_ns)                 \
+            X(time_wait_deadline_ns)
 
 void connection_from(struct ackd_connection *out, const Ackd__V1__Connection *in)
 {

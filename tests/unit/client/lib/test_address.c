@@ -34,7 +34,6 @@ static void test_forms(void **state)
     assert_string_equal(path_of("unix:a.sock"), "a.sock");
     assert_string_equal(path_of("./a.sock"), "./a.sock");
     assert_string_equal(path_of("lab"), "/run/ackd/lab/control.sock");
-    assert_string_equal(path_of(NULL), "/run/ackd/control.sock");
     setenv("ACKD_SOCKET", "unix:///x", 1);
     assert_string_equal(path_of(NULL), "/x");
     setenv("ACKD_SOCKET", "two", 1);
@@ -56,25 +55,67 @@ static void test_malformed(void **state)
     assert_int_equal(ackd_socket_path("/tmp/a", tiny, sizeof tiny, NULL), -1);
 }
 
-/* Somebody else's runtime directory comes first where it has a socket, but not for root. */
+/* A socket that listens at DIRECTORY/ackd/NAME/control.sock. */
+static int serve(const char *directory, const char *name)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    snprintf(a.sun_path, sizeof a.sun_path, "%s/ackd/%s", directory, name);
+    assert_int_equal(mkdir(a.sun_path, 0700), 0);
+    snprintf(a.sun_path, sizeof a.sun_path, "%s/ackd/%s/control.sock", directory, name);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof a), 0);
+    assert_int_equal(listen(fd, 5), 0);
+    return fd;
+}
+
+static void forget(const char *directory, const char *name)
+{
+    char path[108];
+    snprintf(path, sizeof path, "%s/ackd/%s/control.sock", directory, name);
+    unlink(path);
+    snprintf(path, sizeof path, "%s/ackd/%s", directory, name);
+    rmdir(path);
+}
+
+/* As any user but root: instances in the runtime directory, found without a name when they are
+ * alone and alive. */
 static void test_runtime_directory(void **state)
 {
     (void)state;
-    char directory[] = "/tmp/ackd-test-XXXXXX", path[108], socket_path[108];
+    char directory[] = "/tmp/ackd-test-XXXXXX", path[108], one[108], text[300];
+    bool root = geteuid() == 0;
+    assert_true(!root || seteuid(65534) == 0);
     assert_non_null(mkdtemp(directory));
     snprintf(path, sizeof path, "%s/ackd", directory);
     assert_int_equal(mkdir(path, 0700), 0);
-    snprintf(socket_path, sizeof socket_path, "%s/ackd/control.sock", directory);
-    int fd = open(socket_path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
-    assert_true(fd >= 0);
-    close(fd);
     setenv("XDG_RUNTIME_DIR", directory, 1);
-    assert_string_equal(path_of(NULL), geteuid() == 0 ? "/run/ackd/control.sock" : socket_path);
-    assert_string_equal(path_of("lab"), "/run/ackd/lab/control.sock");
-    unlink(socket_path);
+    unsetenv("ACKD_SOCKET");
+
+    int fd = serve(directory, "one"), dead = serve(directory, "dead");
+    close(dead);
+    snprintf(one, sizeof one, "%s/ackd/one/control.sock", directory);
+    assert_string_equal(path_of(NULL), one);
+    assert_string_equal(path_of(""), one);
+    assert_string_equal(path_of("one"), one);
+    assert_string_equal(path_of("nobody"), "/run/ackd/nobody/control.sock");
+
+    int other = serve(directory, "two");
+    struct ackd_error err;
+    assert_int_equal(ackd_socket_path(NULL, text, sizeof text, &err), -1);
+    assert_int_equal(err.grpc_code, ACKD_INVALID_ARGUMENT);
+    assert_non_null(strstr(err.message, " one"));
+    assert_non_null(strstr(err.message, " two"));
+    assert_null(strstr(err.message, "dead"));
+
+    close(fd);
+    close(other);
+    forget(directory, "one");
+    forget(directory, "two");
+    forget(directory, "dead");
     rmdir(path);
     rmdir(directory);
     unsetenv("XDG_RUNTIME_DIR");
+    assert_true(!root || seteuid(0) == 0);
 }
 
 static void test_connect_errors(void **state)
