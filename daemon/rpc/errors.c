@@ -82,7 +82,7 @@ static void fail_text(struct grpc_call *call, int error, const char *reason, con
                                  .errno_name = errno_name(error),
                                  .reason = reason,
                                  .sentence = sentence};
-    grpc_call_fail(call, &e);
+    grpc_call_fail_last(call, &e); /* what was told before the error is not lost by it */
 }
 
 void call_fail(struct grpc_call *call, int error, const char *reason, const char *format, ...)

@@ -134,6 +134,8 @@ struct grpc_error {
 /* Ends the call with an error: grpc-status, grpc-message (the sentence, percent-encoded), and grpc-status-details-bin with google.rpc.Status holding a google.rpc.ErrorInfo
  * {reason, domain "ackd.v1", metadata {errno}}. */
 void grpc_call_fail(struct grpc_call *call, const struct grpc_error *error);
+/* The same, but messages sent before are delivered first: for streams of bytes that must not be lost. */
+void grpc_call_fail_last(struct grpc_call *call, const struct grpc_error *error);
 
 struct grpc_stats {
     uint64_t connections, connections_total, calls, calls_total, refused_connections, protocol_errors, oversized, unpack_limit, unknown_methods;

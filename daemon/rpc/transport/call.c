@@ -325,6 +325,14 @@ void grpc_call_fail(struct grpc_call *call, const struct grpc_error *error)
     end_with(call);
 }
 
+void grpc_call_fail_last(struct grpc_call *call, const struct grpc_error *error)
+{
+    if (!call->over && !call->connection->dying) {
+        status_set(&call->status, error);
+        end_with(call);
+    }
+}
+
 /* Like fail, for errors that the transport finds. */
 static void refuse(struct grpc_call *call, enum grpc_code code, const char *reason,
                    const char *sentence)

@@ -179,7 +179,7 @@ void grpc_call_reply(struct grpc_call *call, const ProtobufCMessage *message)
     grpc_call_send(call, message);
     grpc_call_finish(call);
 }
-void grpc_call_fail(struct grpc_call *call, const struct grpc_error *error)
+void grpc_call_fail_last(struct grpc_call *call, const struct grpc_error *error)
 {
     assert_false(call->over);
     call->over = true;
