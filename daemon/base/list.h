@@ -1,5 +1,5 @@
-/* Intrusive doubly linked list, circular through its head. A link that is on no list points at itself, so that
- * list_remove() may be called twice. */
+/* Intrusive doubly linked list, circular through its head. A link that is on no list points at
+ * itself, so that list_remove() may be called twice. */
 #ifndef ACKD_BASE_LIST_H
 #define ACKD_BASE_LIST_H
 
@@ -11,12 +11,14 @@ struct list {
 };
 
 /* The object of `type` whose member `member` is the link `ptr`. */
-#define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+#define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
-#define list_for_each(pos, head) for (struct list *pos = (head)->next; pos != (head); pos = pos->next)
+#define list_for_each(pos, head)                                                                   \
+    for (struct list *pos = (head)->next; pos != (head); pos = pos->next)
 /* The current entry may be removed inside the loop. */
-#define list_for_each_safe(pos, tmp, head)                                                                             \
-    for (struct list *pos = (head)->next, *tmp = pos->next; pos != (head); pos = tmp, tmp = pos->next)
+#define list_for_each_safe(pos, tmp, head)                                                         \
+    for (struct list *pos = (head)->next, *tmp = pos->next; pos != (head);                         \
+         pos = tmp, tmp = pos->next)
 
 static inline void list_init(struct list *l)
 {

@@ -1,8 +1,9 @@
 /* Instants and durations.
  *
- * An instant is a type of its own, so that it cannot be compared with `<` or mixed with a number by accident. A
- * duration is a plain int64_t of nanoseconds whose name ends in `_ns`; that is long enough for 292 years.
- * The zero of the clock is whatever the owner of the clock says (the daemon: its start; a simulation: 0). */
+ * An instant is a type of its own, so that it cannot be compared with `<` or mixed with a number by
+ * accident. A duration is a plain int64_t of nanoseconds whose name ends in `_ns`; that is long
+ * enough for 292 years. The zero of the clock is whatever the owner of the clock says (the daemon:
+ * its start; a simulation: 0). */
 #ifndef ACKD_BASE_TIME_H
 #define ACKD_BASE_TIME_H
 
