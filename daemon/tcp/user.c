@@ -44,10 +44,14 @@ static int open_tuple(struct tcp_engine *e, ackd_time now, const struct tcp_open
     }
     /* A new connection may take the place of its predecessor in TIME-WAIT: its ISN is larger (RFC
      * 6528) and its timestamps newer. */
-    if (r->kind != REC_TIME_WAIT) {
+    if (r->state != TCP_TIME_WAIT) {
         return -EADDRINUSE;
     }
-    time_wait_remove(e, (struct time_wait *)(void *)r, now, TCP_CLOSE_TIME_WAIT_REUSED);
+    if (r->kind == REC_TIME_WAIT) {
+        time_wait_remove(e, (struct time_wait *)(void *)r, now, TCP_CLOSE_TIME_WAIT_REUSED);
+    } else {
+        tcb_closed(e, tcb_of_rec(r), now, TCP_CLOSE_TIME_WAIT_REUSED);
+    }
     e->counters.time_wait_reuses++;
     return 0;
 }
