@@ -129,7 +129,7 @@ int ctl_signals_begin(void)
            sigaction(SIGALRM, &action, NULL);
 }
 
-static int64_t monotonic_ns(void)
+int64_t ctl_monotonic_ns(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -141,7 +141,7 @@ void ctl_timer_begin(struct ctl *ctl)
     if (ctl->timeout_ns && !deadline_ns) {
         int64_t us = ctl->timeout_ns / 1000 > 0 ? ctl->timeout_ns / 1000 : 1;
         struct itimerval timer = {.it_value = {us / 1000000, us % 1000000}};
-        int64_t now = monotonic_ns();
+        int64_t now = ctl_monotonic_ns();
         deadline_ns = ctl->timeout_ns < INT64_MAX - now ? now + ctl->timeout_ns : INT64_MAX;
         setitimer(ITIMER_REAL, &timer, NULL);
     }
@@ -161,7 +161,7 @@ uint32_t ctl_wait_ms(int64_t wanted_ns)
 {
     int64_t ns = wanted_ns;
     if (deadline_ns) {
-        int64_t left = deadline_ns - monotonic_ns();
+        int64_t left = deadline_ns - ctl_monotonic_ns();
         ns = left < ns ? left : ns;
     }
     int64_t ms = ns <= 0 ? 0 : ns / 1000000 + (ns % 1000000 != 0);

@@ -71,6 +71,7 @@ void ctl_timer_begin(struct ctl *ctl);
 int ctl_cancel_fd(void);
 /* EXIT_TIMEOUT or EXIT_INTERRUPTED once that has happened, else 0. */
 int ctl_cancelled(void);
+int64_t ctl_monotonic_ns(void);
 /* What is left of --timeout in ms, at most `most`. */
 uint32_t ctl_wait_ms(int64_t wanted_ns);
 

@@ -189,7 +189,7 @@ static int addresses(struct ctl *ctl, int count, char **words)
         table_row(&table, (const char *[]){text, list[i].state}, NULL);
     }
     table_print(&table, stdout, true, ctl->color, ctl->width);
-    if (*mac) {
+    if (*mac && strcmp(mac, "00:00:00:00:00:00") != 0) { /* --link none has none */
         printf("link address %s\n", mac);
     }
     return EXIT_DONE;

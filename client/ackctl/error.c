@@ -36,7 +36,8 @@ static const char *advice(const struct ackd_error *err)
                    ? "you need to be root or in the group of the socket"
                    : "--socket, -i and $ACKD_SOCKET name another socket";
     }
-    if (err->grpc_code == ACKD_NOT_FOUND) {
+    if (err->grpc_code == ACKD_NOT_FOUND &&
+        (!*err->errno_name || strcmp(err->errno_name, "EBADF") == 0)) {
         return "`ackctl ls` has the living, `ackctl ls --closed` those that ended";
     }
     if (strcmp(err->errno_name, "EADDRINUSE") == 0) {

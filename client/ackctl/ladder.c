@@ -38,20 +38,44 @@ static void print_arrow(FILE *out, bool to_peer, const char *text)
     fputs(to_peer ? ">|" : "-|", out);
 }
 
-void ladder_print(FILE *out, struct ladder *l, const struct ackd_segment *s, int64_t time_ns)
+static bool same(const struct ackd_endpoint *a, const struct ackd_endpoint *b)
 {
-    char time[UNITS_TEXT], flags[10], text[128], sum[SUM_TEXT], remark[REMARK_TEXT];
-    struct numbers n = segment_numbers(s, l->absolute);
-    if (!l->started) {
-        l->first_ns = time_ns;
+    return a->port == b->port && strcmp(a->address, b->address) == 0;
+}
+
+/* Finds out whose posts this rung is between, and draws new ones when they are others. True when it
+ * belongs to the right one. */
+static bool choose_posts(FILE *out, struct ladder *l, const struct ackd_segment *s, int64_t time_ns)
+{
+    if (l->started && l->id == s->id && same(&l->local, &s->local) &&
+        same(&l->remote, &s->remote)) {
+        return false;
     }
-    if (!l->started || l->id != s->id || memcmp(&l->remote, &s->remote, sizeof l->remote) != 0) {
-        fputs(l->started ? "\n" : "", out);
-        print_heads(out, s);
-        l->id = s->id;
-        l->remote = s->remote;
+    if (l->started && s->id && l->id && l->id != s->id && (!l->mirror || l->mirror == s->id) &&
+        same(&l->local, &s->remote) && same(&l->remote, &s->local)) {
+        l->mirror = s->id;
+        return true;
     }
+    fputs(l->started ? "\n" : "", out);
+    print_heads(out, s);
+    l->first_ns = l->started ? l->first_ns : time_ns;
     l->started = true;
+    l->id = s->id;
+    l->local = s->local;
+    l->remote = s->remote;
+    l->mirror = 0;
+    return false;
+}
+
+static void print_rung(FILE *out, const struct ladder *l, const struct ackd_segment *s, bool right)
+{
+    char flags[10], text[128];
+    struct numbers n = segment_numbers(s, l->absolute);
+    bool sent = s->direction == ACKD_DIRECTION_OUT;
+    if (l->mirror && !sent) {
+        fprintf(out, right ? "|%*s->|" : "|<-%*s|", RUNG - 4, "");
+        return;
+    }
     int used = snprintf(text, sizeof text, "%s seq %" PRIu32,
                         flags_format(s->header.flags_bits, flags), n.seq);
     if (s->header.ack) {
@@ -59,13 +83,27 @@ void ladder_print(FILE *out, struct ladder *l, const struct ackd_segment *s, int
     }
     snprintf(text + used, sizeof text - (size_t)used, " len %" PRIu32 " win %u",
              s->payload_length_bytes, s->header.window);
+    print_arrow(out, sent != right, text);
+}
+
+void ladder_print(FILE *out, struct ladder *l, const struct ackd_segment *s, int64_t time_ns)
+{
+    char time[UNITS_TEXT], state[48], sum[SUM_TEXT] = "", remark[REMARK_TEXT];
+    bool right = choose_posts(out, l, s, time_ns);
+    bool arrival = l->mirror && s->direction == ACKD_DIRECTION_IN;
+    const char *name = s->state_after ? ackd_state_name(s->state_after) : "-";
+    snprintf(state, sizeof state, "%s", name);
+    if (l->mirror) {
+        snprintf(state, sizeof state, "%" PRIu64 ": %s", s->id, name);
+    }
     fprintf(out, "%10s  ", seconds_format(time_ns - l->first_ns, time));
-    print_arrow(out, s->direction == ACKD_DIRECTION_OUT, text);
-    segment_sum(s, &l->seen, l->absolute, sum);
+    print_rung(out, l, s, right);
+    if (!arrival) {
+        segment_sum(s, &l->seen, l->absolute, sum);
+    }
     segment_remark(s, l->why, remark);
-    fprintf(out, "  %s%-*s%s%s%s%s", s->state_after ? "" : "-", *sum || *remark ? 12 : 0,
-            s->state_after ? ackd_state_name(s->state_after) : "", *sum || *remark ? "  " : "", sum,
+    const char *gap = *sum || *remark ? "  " : "";
+    fprintf(out, "  %-*s%s%s%s%s\n", *gap ? l->mirror ? 16 : 12 : 0, state, gap, sum,
             *sum && *remark ? "; " : "", remark);
-    putc('\n', out);
     seen_remember(&l->seen, s);
 }

@@ -193,8 +193,10 @@ static int summary(struct ctl *ctl)
     }
     printf("Total: %" PRIu64 "\n", status.endpoints);
     for (size_t i = 0; i < status.state_count; i++) {
-        printf("  %-12s %" PRIu64 "\n", ackd_state_name(status.states[i].state),
-               status.states[i].count);
+        if (status.states[i].count) {
+            printf("  %-12s %" PRIu64 "\n", ackd_state_name(status.states[i].state),
+                   status.states[i].count);
+        }
     }
     return EXIT_DONE;
 }

@@ -10,7 +10,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 #include "dest.h"
 #include "hostport.h"
@@ -53,13 +52,6 @@ struct nc {
     size_t used, taken; /* of buffer */
     char buffer[BUFFER];
 };
-
-static int64_t monotonic_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
 
 /* What standard input gave goes to the connection, as far as it takes it; then the FIN. 1 something
  * moved, 0 not, -1 failed. */
@@ -133,7 +125,7 @@ static int wait(struct nc *nc, int64_t until_ns, struct ackd_error *err)
     struct pollfd polls[3] = {{.fd = ackd_fd(a), .events = ackd_poll_events(a)},
                               {.fd = hungry ? STDIN_FILENO : -1, .events = POLLIN},
                               {.fd = ctl_cancel_fd(), .events = POLLIN}};
-    int64_t left = until_ns - monotonic_ns();
+    int64_t left = until_ns - ctl_monotonic_ns();
     int ms = until_ns == INT64_MAX           ? -1
              : left <= 0                     ? 0
              : left > INT64_C(1000000000000) ? 1000000
@@ -144,7 +136,7 @@ static int wait(struct nc *nc, int64_t until_ns, struct ackd_error *err)
         return -1;
     }
     if (ready <= 0) {
-        return monotonic_ns() >= until_ns ? 0 : 1;
+        return ctl_monotonic_ns() >= until_ns ? 0 : 1;
     }
     if (polls[1].revents && fill(nc) < 0) {
         err->grpc_code = ACKD_ABORTED;
@@ -158,10 +150,10 @@ static int wait(struct nc *nc, int64_t until_ns, struct ackd_error *err)
 /* Until both sides are closed, or the time of -w or -q is over. 0, or -1 with *err. */
 static int converse(struct nc *nc, struct ackd_error *err)
 {
-    int64_t idle_since = monotonic_ns(), ended_at = -1;
+    int64_t idle_since = ctl_monotonic_ns(), ended_at = -1;
     while (!nc->output_ended || !nc->shut) {
         int pushed = push(nc, err), pulled = pushed < 0 ? -1 : pull(nc, err);
-        int64_t until = INT64_MAX, now = monotonic_ns();
+        int64_t until = INT64_MAX, now = ctl_monotonic_ns();
         if (pulled < 0) {
             return -1;
         }

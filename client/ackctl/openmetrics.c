@@ -57,6 +57,11 @@ static void put_escaped(FILE *out, const char *text)
     }
 }
 
+static const char *label_name(const char *name)
+{
+    return strncmp(strchr(name, '.') + 1, "state.", 6) == 0 ? "state" : "reason";
+}
+
 static void print_head(FILE *out, const struct ackd_counter *c, const char *name, const char *label)
 {
     fprintf(out, "# TYPE %s %s\n", name, c->gauge ? "gauge" : "counter");
@@ -65,7 +70,7 @@ static void print_head(FILE *out, const struct ackd_counter *c, const char *name
     }
     fprintf(out, "# HELP %s ", name);
     if (label) {
-        fprintf(out, "%.*s by reason, in %s", (int)(label - c->name - 1), c->name,
+        fprintf(out, "%.*s by %s, in %s", (int)(label - c->name - 1), c->name, label_name(c->name),
                 *c->unit ? c->unit : "events");
     } else {
         put_escaped(out, c->meaning);
@@ -78,7 +83,7 @@ static void print_sample(FILE *out, const struct ackd_counter *c, const char *na
 {
     fprintf(out, "%s%s", name, c->gauge ? "" : "_total");
     if (label) {
-        fputs("{reason=\"", out);
+        fprintf(out, "{%s=\"", label_name(c->name));
         put_escaped(out, label);
         fputs("\"}", out);
     }

@@ -197,6 +197,9 @@ static int run_accept(struct ctl *ctl, int argc, char **argv)
     if (ctl_cancelled()) {
         return ctl_fail(ctl, argv[0], &(struct ackd_error){.grpc_code = ACKD_CANCELLED});
     }
+    if (!p.wait_ns) {
+        return ctl_fail_tcp(ctl, argv[0], "EAGAIN", "no connection is waiting");
+    }
     return ctl_fail_tcp(ctl, argv[0], "ETIMEDOUT", "no connection came within %s",
                         duration_format(p.wait_ns, text));
 }

@@ -57,6 +57,19 @@ void seen_remember(struct seen *seen, const struct ackd_segment *s)
     }
 }
 
+void bases_fill(struct bases *bases, struct ackd_segment *s)
+{
+    size_t i = s->id % BASES_MAX;
+    if (s->iss || s->irs) {
+        bases->slots[i].id = s->id;
+        bases->slots[i].iss = s->iss;
+        bases->slots[i].irs = s->irs;
+    } else if (s->id && bases->slots[i].id == s->id) {
+        s->iss = bases->slots[i].iss;
+        s->irs = bases->slots[i].irs;
+    }
+}
+
 /* The newest of the other side's segments that ends where this acknowledgment points; -1: none is
  * remembered. */
 static int seen_find(const struct seen *seen, const struct ackd_segment *s)
@@ -72,8 +85,8 @@ static int seen_find(const struct seen *seen, const struct ackd_segment *s)
     return -1;
 }
 
-/* For what we sent, the engine says which segment moved RCV.NXT; for what we received, our own
- * memory does. */
+/* From the segments that were seen; for what we sent before they were, the engine says which one
+ * moved RCV.NXT last. */
 char *segment_sum(const struct ackd_segment *s, const struct seen *seen, bool absolute,
                   char text[SUM_TEXT])
 {
@@ -85,14 +98,13 @@ char *segment_sum(const struct ackd_segment *s, const struct seen *seen, bool ab
     if (!s->header.ack || s->header.rst || (found < 0 && (!out || !length))) {
         return text;
     }
-    if (!out || !length) {
+    if (found >= 0) {
         seq = seen->ring[found].seq;
         length = seen->ring[found].length;
     }
-    bool same = found >= 0 && seen->ring[found].length == length;
-    const char *why = same && seen->ring[found].syn   ? " (SYN)"
-                      : same && seen->ring[found].fin ? length > 1 ? " (with FIN)" : " (FIN)"
-                                                      : "";
+    bool syn = found >= 0 ? seen->ring[found].syn : length == 1 && s->id && seq == s->irs;
+    bool fin = found >= 0 && seen->ring[found].fin;
+    const char *why = syn ? " (SYN)" : fin ? length > 1 ? " (with FIN)" : " (FIN)" : "";
     snprintf(text, SUM_TEXT, "ack %" PRIu32 " = %s seq %" PRIu32 " + %" PRIu32 "%s", n.ack,
              out ? "their" : "our", seq - n.ack_base, length, why);
     return text;

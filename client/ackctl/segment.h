@@ -31,6 +31,18 @@ struct seen {
 };
 void seen_remember(struct seen *seen, const struct ackd_segment *s);
 
+/* Initial sequence numbers by connection, for the segments after its end, of which the daemon knows
+ * them no more. Bounded: a newer connection may take the place of an older one. */
+#define BASES_MAX 256
+struct bases {
+    struct {
+        uint64_t id;
+        uint32_t iss, irs;
+    } slots[BASES_MAX];
+};
+/* Remembers s->iss and s->irs, or fills them in where they are missing. */
+void bases_fill(struct bases *bases, struct ackd_segment *s);
+
 /* "ack 1101 = their seq 1001 + 100"; empty when the sum is not known. Returns text. */
 #define SUM_TEXT 96
 char *segment_sum(const struct ackd_segment *s, const struct seen *seen, bool absolute,

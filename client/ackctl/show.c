@@ -95,8 +95,9 @@ static void print_named(const struct show *s, const struct ackd_field *f, const 
     printf("  %-24.*s ", (int)length, f->name);
     if (is_instant(f->name)) {
         print_instant(s, strtoll(value, NULL, 10));
-    } else if (strcmp(f->unit, "ns") == 0) {
-        fputs(duration_format(strtoll(value, NULL, 10), text), stdout);
+    } else if (strcmp(f->unit, "ns") == 0 || strcmp(f->unit, "ms") == 0) {
+        int64_t scale = f->unit[0] == 'm' ? 1000000 : 1;
+        fputs(duration_format(strtoll(value, NULL, 10) * scale, text), stdout);
     } else if (strcmp(f->name, "ssthresh_bytes") == 0 && strcmp(value, "4294967295") == 0) {
         fputs("unlimited", stdout);
     } else {
@@ -121,14 +122,17 @@ static bool is_shown_elsewhere(const char *name)
            strncmp(name, "last_sent.", 10) == 0;
 }
 
-/* What only says that there is nothing to say. */
-static bool is_unset(const struct ackd_connection *c, const char *name)
+/* What only says that there is nothing to say: an enum's zero, no session, and every zero of an
+ * endpoint that moves no data. */
+static bool is_unset(const struct ackd_connection *c, const struct ackd_field *f, const char *value)
 {
-    return (!c->close_reason && strcmp(name, "close_reason") == 0) ||
-           (!c->last_state && strcmp(name, "last_state") == 0) ||
-           (!c->limit_reason && strcmp(name, "limit_reason") == 0) ||
-           (!c->session_id && strcmp(name, "session_id") == 0) ||
-           (!c->listener_id && strcmp(name, "listener_id") == 0);
+    bool zero = strcmp(value, "0") == 0 || strcmp(value, "false") == 0;
+    bool idle = c->state == ACKD_STATE_LISTEN || c->state == ACKD_STATE_CLOSED;
+    if (strcmp(f->type, "enum") == 0) {
+        return strstr(value, "UNSPECIFIED") || strcmp(value, "UNKNOWN") == 0;
+    }
+    return zero && ((idle && strncmp(f->name, "options.", 8) != 0) ||
+                    strcmp(f->name, "session_id") == 0 || strcmp(f->name, "listener_id") == 0);
 }
 
 static void print_head(const struct show *s, const struct ackd_connection *c)
@@ -153,8 +157,9 @@ static void print_everything(struct show *s, const struct ackd_connection *c)
     print_head(s, c);
     for (size_t i = 0; i < ackd_field_count(); i++) {
         const struct ackd_field *f = ackd_field_at(i);
-        if (!is_shown_elsewhere(f->name) && !is_unset(c, f->name) &&
-            ackd_field_value(c->message, (int)i, value, sizeof value) > 0) {
+        if (!is_shown_elsewhere(f->name) &&
+            ackd_field_value(c->message, (int)i, value, sizeof value) > 0 &&
+            !is_unset(c, f, value)) {
             print_named(s, f, value);
         }
     }

@@ -33,7 +33,7 @@ static void print_groups(const struct ackd_counters *c, bool all)
         }
         const char *dot = strchr(k->name, '.');
         begin_group(k->name, group);
-        printf("%16" PRIu64 "  %-28s %s\n", k->value, dot ? dot + 1 : k->name, k->meaning);
+        printf("%16" PRIu64 "  %-30s %s\n", k->value, dot ? dot + 1 : k->name, k->meaning);
     }
 }
 

@@ -245,9 +245,9 @@ static int receive_once(struct receiving *r, int64_t wait_ns)
     struct ackd_error err = {0};
     struct ackd_receive_result result;
     uint64_t wanted = r->max - r->have < CHUNK ? r->max - r->have : CHUNK;
-    uint64_t least = r->all ? 1 : r->min > r->have ? r->min - r->have : 1;
     r->request.max_bytes = (uint32_t)wanted;
-    r->request.min_bytes = (uint32_t)(least < wanted ? least : wanted);
+    r->request.min_bytes =
+        1; /* more is waited for here: taking what there is keeps the peer's window open */
     r->request.wait_ms = ctl_wait_ms(wait_ns < SLICE_NS ? wait_ns : SLICE_NS);
     if (ackd_receive(r->ctl->ackd, &r->request, &result, &err) < 0) {
         return ctl_fail(r->ctl, r->object, &err);
@@ -282,21 +282,21 @@ static int release(struct receiving *r)
 static int receive(struct receiving *r)
 {
     char text[UNITS_TEXT];
-    int64_t left = r->wait_ns;
+    int64_t end =
+        r->wait_ns < INT64_MAX - ctl_monotonic_ns() ? ctl_monotonic_ns() + r->wait_ns : INT64_MAX;
     uint64_t start = r->request.from_offset;
+    bool go_on;
     int code;
     do {
-        uint64_t before = r->have;
-        if ((code = receive_once(r, left)) != 0) {
+        int64_t left = end == INT64_MAX ? SLICE_NS : end - ctl_monotonic_ns();
+        if ((code = receive_once(r, left > 0 ? left : 0)) != 0) {
             return code;
         }
-        if (r->peek && r->have > before) {
+        if (r->peek && r->have) {
             break; /* nothing is released, so the same bytes would come again */
         }
-        bool waited = r->have == before;
-        left -= waited && left != INT64_MAX ? (left < SLICE_NS ? left : SLICE_NS) : 0;
-    } while (!r->ended && r->have < r->max && (r->all || r->have < r->min) && left > 0 &&
-             !ctl_cancelled());
+        go_on = !r->ended && r->have < r->max && (r->all || r->have < r->min);
+    } while (go_on && ctl_monotonic_ns() < end && !ctl_cancelled());
     if (ctl_cancelled()) {
         code = ctl_fail(r->ctl, r->object, &(struct ackd_error){.grpc_code = ACKD_CANCELLED});
     } else if (!r->ended && (r->all ? r->have < r->max : r->have < r->min) && !r->peek &&

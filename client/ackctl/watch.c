@@ -57,6 +57,7 @@ struct watch {
     struct segment_line line;
     struct ladder ladder;
     struct packetdrill script;
+    struct bases bases;
 };
 
 static bool take(struct watch *w, int key, const char *value)
@@ -220,6 +221,9 @@ static int loop(struct watch *w, struct ackd_watch *events)
         }
         if (next == ACKD_END) {
             return EXIT_DONE;
+        }
+        if (event.kind == ACKD_EVENT_SEGMENT) {
+            bases_fill(&w->bases, &event.segment);
         }
         if (!wanted(w, &event)) {
             continue;

@@ -331,6 +331,7 @@ static void answer_kill(struct double_stream *s)
 
 struct watching {
     struct double_stream *stream;
+    bool mirror;
     uint64_t sequence;
     int64_t at_ns;
 };
@@ -439,7 +440,23 @@ static void send_segment(struct watching *watching, const struct wire *w, int64_
     s.bytes_in_flight = w->out ? w->length : 0;
     e.event_case = ACKD__V1__WATCH_EVENT__EVENT_SEGMENT;
     e.segment = &s;
-    send_event(watching, &e, after_ns);
+    if (!watching->mirror || !w->id) {
+        send_event(watching, &e, after_ns);
+        return;
+    }
+    /* The same segment at both ends: sent here first when it is ours, there when it is the peer's.
+     */
+    for (int i = 0; i < 2; i++) {
+        bool ours = w->out == (i == 0);
+        s.id = ours ? 7 : 70;
+        s.direction =
+            i == 0 ? ACKD__V1__DIRECTION__DIRECTION_OUT : ACKD__V1__DIRECTION__DIRECTION_IN;
+        s.local = ours ? &local : &remote;
+        s.remote = ours ? &remote : &local;
+        s.iss = ours ? ISS : IRS;
+        s.irs = ours ? IRS : ISS;
+        send_event(watching, &e, i == 0 ? after_ns : 1000);
+    }
 }
 
 enum { F = 0x01, S = 0x02, R = 0x04, P = 0x08, A = 0x10, U = 0x20, E = 0x40, C = 0x80 };
@@ -551,7 +568,7 @@ static void send_life(struct watching *w, bool segments)
 static void answer_watch(struct double_stream *s, const struct canned *canned,
                          const Ackd__V1__WatchRequest *q)
 {
-    struct watching w = {.stream = s};
+    struct watching w = {.stream = s, .mirror = canned->mirror};
     struct row rows[ROWS];
     living_rows(rows);
     for (size_t i = 0; q->initial_snapshot && i < ROWS; i++) {

@@ -12,6 +12,7 @@ struct canned {
     const char *errno_name, *reason, *message;
     bool endless;  /* Watch and Capture do not end by themselves */
     bool no_rows;  /* List finds nothing */
+    bool mirror;   /* the watched connection's peer is here, too: as 70 */
     bool timeouts; /* Open and Accept come to nothing within their wait */
 };
 

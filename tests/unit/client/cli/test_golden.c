@@ -73,6 +73,7 @@ static const struct golden {
     {"watch-segments-v", "ackctl watch --segments -v --payload 8 7"},
     {"watch-segments-S", "ackctl watch --segments -S -c 3"},
     {"watch-ladder", "ackctl watch --ladder"},
+    {"watch-ladder-mirror", "ackctl watch --ladder", .canned = {.mirror = true}},
     {"watch-ladder-v", "ackctl watch --ladder -v 7"},
     {"watch-packetdrill", "ackctl watch --packetdrill 7"},
     {"watch-after-alone", "ackctl watch --after 12"},
