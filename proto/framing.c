@@ -74,9 +74,9 @@ static bool grow(struct grpc_deframer *d, size_t more)
     if (need <= d->capacity) {
         return true;
     }
-    size_t capacity = d->capacity * 2 > need ? d->capacity * 2 : need;
-    capacity = smaller(capacity, d->length);
-    uint8_t *buffer = realloc(d->buffer, capacity);
+    size_t capacity = smaller(d->capacity * 2, d->length);
+    capacity = capacity > need ? capacity : need;
+    uint8_t *buffer = realloc(d->buffer, capacity); /* NOLINT: capacity >= need > 0 */
     if (!buffer) {
         return false;
     }
@@ -95,7 +95,7 @@ static enum grpc_deframed take_body(struct grpc_deframer *d, const uint8_t **dat
             return GRPC_DEFRAMED_NO_MEMORY;
         }
         if (n > 0) {
-            memcpy(d->buffer + d->filled, *data, n);
+            memcpy(d->buffer + d->filled, *data, n); /* NOLINT: see grow() */
             d->filled += n;
         }
         d->message = d->filled == d->length ? d->buffer : NULL;

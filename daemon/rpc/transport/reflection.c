@@ -38,6 +38,15 @@ struct asker {
     bool half_closed;
 };
 
+/* An answer and whatever it may point at. */
+struct answer {
+    Response response;
+    Grpc__Reflection__V1__ErrorResponse error;
+    Grpc__Reflection__V1__FileDescriptorResponse files;
+    Grpc__Reflection__V1__ExtensionNumberResponse numbers;
+    Grpc__Reflection__V1__ListServiceResponse services;
+};
+
 static void say_error(Response *response, int32_t code, char *sentence)
 {
     response->error_response->error_code = code;
@@ -52,43 +61,41 @@ static void not_found(Response *response)
 }
 
 /* Answers with a file and what it imports. */
-static void send_file(struct grpc_call *call, Response *response, int file)
+static void send_file(struct grpc_call *call, struct answer *a, int file)
 {
     const struct described *d = ((struct reflection *)grpc_call_arg(call))->server->described;
     if (file < 0) {
-        not_found(response);
-        grpc_call_send(call, &response->base);
+        not_found(&a->response);
+        grpc_call_send(call, &a->response.base);
         return;
     }
-    Grpc__Reflection__V1__FileDescriptorResponse files =
-        GRPC__REFLECTION__V1__FILE_DESCRIPTOR_RESPONSE__INIT;
-    files.file_descriptor_proto = calloc(described_files(d), sizeof(ProtobufCBinaryData));
-    if (files.file_descriptor_proto) {
-        files.n_file_descriptor_proto = described_closure(d, file, files.file_descriptor_proto);
-        response->file_descriptor_response = &files;
-        response->message_response_case = RESPONSE(FILE_DESCRIPTOR_RESPONSE);
-        grpc_call_send(call, &response->base);
+    ProtobufCBinaryData *files = calloc(described_files(d), sizeof(*files));
+    if (files) {
+        a->files.n_file_descriptor_proto = described_closure(d, file, files);
+        a->files.file_descriptor_proto = files;
+        a->response.file_descriptor_response = &a->files;
+        a->response.message_response_case = RESPONSE(FILE_DESCRIPTOR_RESPONSE);
+        grpc_call_send(call, &a->response.base);
     }
-    free(files.file_descriptor_proto);
+    free(files);
 }
 
-static void send_numbers(struct grpc_call *call, Response *response, char *type)
+static void send_numbers(struct grpc_call *call, struct answer *a, char *type)
 {
     const struct described *d = ((struct reflection *)grpc_call_arg(call))->server->described;
     int32_t numbers[NUMBERS_MAX];
     int count = d ? described_extensions(d, type, numbers, NUMBERS_MAX) : -1;
-    Grpc__Reflection__V1__ExtensionNumberResponse answer =
-        GRPC__REFLECTION__V1__EXTENSION_NUMBER_RESPONSE__INIT;
     if (count < 0) {
-        not_found(response);
+        not_found(&a->response);
     } else {
-        answer.base_type_name = type;
-        answer.n_extension_number = count > NUMBERS_MAX ? NUMBERS_MAX : (size_t)count;
-        answer.extension_number = numbers;
-        response->all_extension_numbers_response = &answer;
-        response->message_response_case = RESPONSE(ALL_EXTENSION_NUMBERS_RESPONSE);
+        a->numbers.base_type_name = type;
+        a->numbers.n_extension_number = count > NUMBERS_MAX ? NUMBERS_MAX : (size_t)count;
+        a->numbers.extension_number = numbers;
+        a->response.all_extension_numbers_response = &a->numbers;
+        a->response.message_response_case = RESPONSE(ALL_EXTENSION_NUMBERS_RESPONSE);
     }
-    grpc_call_send(call, &response->base);
+    grpc_call_send(call, &a->response.base);
+    a->numbers.extension_number = NULL;
 }
 
 /* The service of a method's path: "/a.b.C/D" is of "a.b.C". */
@@ -105,7 +112,7 @@ static bool same_service(const char *a, const char *b)
 
 /* Answers with the services of the methods that were added; paths are sorted, so those of one
  * service stand together. */
-static void send_services(struct grpc_call *call, Response *response)
+static void send_services(struct grpc_call *call, struct answer *a)
 {
     const struct grpc_server *server = ((struct reflection *)grpc_call_arg(call))->server;
     size_t most = server->methods_count, n = 0;
@@ -121,13 +128,11 @@ static void send_services(struct grpc_call *call, Response *response)
         list[n] = &services[n];
         n += services[n].name != NULL;
     }
-    Grpc__Reflection__V1__ListServiceResponse answer =
-        GRPC__REFLECTION__V1__LIST_SERVICE_RESPONSE__INIT;
-    answer.n_service = n;
-    answer.service = list;
-    response->list_services_response = &answer;
-    response->message_response_case = RESPONSE(LIST_SERVICES_RESPONSE);
-    grpc_call_send(call, &response->base);
+    a->services.n_service = n;
+    a->services.service = list;
+    a->response.list_services_response = &a->services;
+    a->response.message_response_case = RESPONSE(LIST_SERVICES_RESPONSE);
+    grpc_call_send(call, &a->response.base);
     while (n > 0) {
         free(services[--n].name);
     }
@@ -139,33 +144,36 @@ static void answer(struct grpc_call *call, Request *request)
 {
     const struct described *d = ((struct reflection *)grpc_call_arg(call))->server->described;
     static char unknown[] = "the request asks for nothing that this server knows";
-    Grpc__Reflection__V1__ErrorResponse error = GRPC__REFLECTION__V1__ERROR_RESPONSE__INIT;
-    Response response = GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__INIT;
-    response.valid_host = request->host;
-    response.original_request = request;
-    response.error_response = &error;
+    struct answer a = {GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__INIT,
+                       GRPC__REFLECTION__V1__ERROR_RESPONSE__INIT,
+                       GRPC__REFLECTION__V1__FILE_DESCRIPTOR_RESPONSE__INIT,
+                       GRPC__REFLECTION__V1__EXTENSION_NUMBER_RESPONSE__INIT,
+                       GRPC__REFLECTION__V1__LIST_SERVICE_RESPONSE__INIT};
+    a.response.valid_host = request->host;
+    a.response.original_request = request;
+    a.response.error_response = &a.error;
     switch (request->message_request_case) {
     case REQUEST(FILE_BY_FILENAME):
-        send_file(call, &response, d ? described_file(d, request->file_by_filename) : -1);
+        send_file(call, &a, d ? described_file(d, request->file_by_filename) : -1);
         return;
     case REQUEST(FILE_CONTAINING_SYMBOL):
-        send_file(call, &response, d ? described_symbol(d, request->file_containing_symbol) : -1);
+        send_file(call, &a, d ? described_symbol(d, request->file_containing_symbol) : -1);
         return;
     case REQUEST(FILE_CONTAINING_EXTENSION): {
         const Grpc__Reflection__V1__ExtensionRequest *e = request->file_containing_extension;
-        send_file(call, &response,
+        send_file(call, &a,
                   d ? described_extension(d, e->containing_type, e->extension_number) : -1);
         return;
     }
     case REQUEST(ALL_EXTENSION_NUMBERS_OF_TYPE):
-        send_numbers(call, &response, request->all_extension_numbers_of_type);
+        send_numbers(call, &a, request->all_extension_numbers_of_type);
         return;
     case REQUEST(LIST_SERVICES):
-        send_services(call, &response);
+        send_services(call, &a);
         return;
     default:
-        say_error(&response, GRPC_INVALID_ARGUMENT, unknown);
-        grpc_call_send(call, &response.base);
+        say_error(&a.response, GRPC_INVALID_ARGUMENT, unknown);
+        grpc_call_send(call, &a.response.base);
     }
 }
 
