@@ -9,6 +9,7 @@
 
 struct world world;
 void (*world_configure)(struct rpc_config *config);
+bool world_ethernet;
 
 /* ---- loop.h
  * -----------------------------------------------------------------------------------------------
@@ -233,7 +234,8 @@ static void make_engine(void)
                                    .engine = world.engine,
                                    .seed0 = 3,
                                    .seed1 = 4,
-                                   .link = NET_LINK_NONE,
+                                   .link = world_ethernet ? NET_LINK_ETHERNET : NET_LINK_NONE,
+                                   .mac = {2, 0, 0, 0, 0, 1},
                                    .mtu = 1500};
     world.net = net_new(&net, world.loop->now);
     add_address(LOCAL4 "/24");

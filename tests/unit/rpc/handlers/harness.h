@@ -64,6 +64,7 @@ extern struct world world; /* one a process: the doubles have no other way to fi
 int world_setup(void **state);
 int world_teardown(void **state);
 extern void (*world_configure)(struct rpc_config *config);
+extern bool world_ethernet; /* a link whose frames go nowhere, instead of none */
 
 /* Runs everything that is due now, packets, events and readiness included, until nothing is. */
 void run(void);

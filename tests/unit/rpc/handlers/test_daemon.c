@@ -227,6 +227,14 @@ static int grant_setup(void **state)
     return r;
 }
 
+static int ethernet_setup(void **state)
+{
+    world_ethernet = true;
+    int r = world_setup(state);
+    world_ethernet = false;
+    return r;
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
 
 int main(void)
@@ -235,7 +243,7 @@ int main(void)
         TEST(version_and_status),
         TEST(log_level),
         TEST(addresses),
-        TEST(routes_and_neighbours),
+        cmocka_unit_test_setup_teardown(routes_and_neighbours, ethernet_setup, world_teardown),
         TEST(no_laboratory),
         TEST(counters),
         TEST(every_method_has_a_role),
