@@ -72,6 +72,7 @@ static unsigned scan(const char *base, char *path, size_t size, char *names, siz
     DIR *dir = opendir(base);
     unsigned count = 0;
     size_t used = 0;
+    /* cppcheck-suppress readdirCalled ; nobody else has this DIR, and readdir_r() is deprecated */
     for (struct dirent *e; dir && (e = readdir(dir));) {
         char candidate[PATH_SIZE + 32];
         int n = snprintf(candidate, sizeof candidate, "%s/%.60s/control.sock", base, e->d_name);
@@ -114,9 +115,9 @@ int ackd_socket_path(const char *address, char *path, size_t size, struct ackd_e
     if (!address || !*address)
         return only_path(path, size, err);
     int n;
-    if (!strncmp(address, "unix://", 7))
+    if (strncmp(address, "unix://", 7) == 0)
         n = snprintf(path, size, "%s", address + 7);
-    else if (!strncmp(address, "unix:", 5))
+    else if (strncmp(address, "unix:", 5) == 0)
         n = snprintf(path, size, "%s", address + 5);
     else if (strchr(address, '/'))
         n = snprintf(path, size, "%s", address);

@@ -24,7 +24,7 @@ static const ProtobufCEnumDescriptor *const enums[] = {
 const char *ackd_proto_doc(const char *type, const char *member)
 {
     for (size_t i = 0; i < proto_doc_count; i++)
-        if (!strcmp(proto_docs[i].type, type) && !strcmp(proto_docs[i].member, member))
+        if (strcmp(proto_docs[i].type, type) == 0 && strcmp(proto_docs[i].member, member) == 0)
             return proto_docs[i].text;
     return NULL;
 }
@@ -114,9 +114,11 @@ enum ackd_state ackd_state_parse(const char *text)
         else if (*text != '-' && *text != '_')
             return ACKD_STATE_UNSPECIFIED;
     plain[n] = '\0';
-    const char *p = plain + (!strncmp(plain, "STATE", 5) ? 5 : !strncmp(plain, "TCP", 3) ? 3 : 0);
+    const char *p = plain + (strncmp(plain, "STATE", 5) == 0 ? 5
+                             : strncmp(plain, "TCP", 3) == 0 ? 3
+                                                             : 0);
     for (size_t i = 0; !*text && i < sizeof names / sizeof *names; i++)
-        if (!strcmp(names[i].name, p))
+        if (strcmp(names[i].name, p) == 0)
             return names[i].state;
     return ACKD_STATE_UNSPECIFIED;
 }
@@ -137,7 +139,7 @@ int ackd_endpoint_format(const struct ackd_endpoint *endpoint, char *buffer, siz
 static int parse_port(const char *text, uint16_t *out)
 {
     char *end;
-    if (!strcmp(text, "*")) {
+    if (strcmp(text, "*") == 0) {
         *out = 0;
         return 0;
     }

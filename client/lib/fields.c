@@ -42,7 +42,7 @@ static const char *keep(const char *a, const char *b, const char *c, size_t leng
 static bool ends(const char *s, const char *end)
 {
     size_t n = strlen(s), m = strlen(end);
-    return n >= m && !strcmp(s + n - m, end);
+    return n >= m && strcmp(s + n - m, end) == 0;
 }
 
 static const char *unit_of_name(const char *name)
@@ -140,14 +140,14 @@ int ackd_field_find(const char *name)
 {
     static const char *const units[] = {"", "_bytes", "_ns", "_ms"};
     size_t count = ackd_field_count(), length = strlen(name);
-    if (!strcmp(name, "local"))
+    if (strcmp(name, "local") == 0)
         return (int)count;
-    if (!strcmp(name, "remote"))
+    if (strcmp(name, "remote") == 0)
         return (int)count + 1;
     for (size_t u = 0; u < sizeof units / sizeof *units; u++)
         for (size_t i = 0; i < count; i++)
-            if (!strncmp(table.fields[i].name, name, length) &&
-                !strcmp(table.fields[i].name + length, units[u]))
+            if (strncmp(table.fields[i].name, name, length) == 0 &&
+                strcmp(table.fields[i].name + length, units[u]) == 0)
                 return (int)i;
     return -1;
 }

@@ -18,16 +18,23 @@ struct text {
     int depth;
 };
 
+static bool grow(struct text *t, size_t capacity)
+{
+    if (t->failed || capacity <= t->capacity)
+        return !t->failed;
+    char *at = realloc(t->at, capacity * 2);
+    if (!at) {
+        t->failed = true;
+        return false;
+    }
+    t->at = at;
+    t->capacity = capacity * 2;
+    return true;
+}
+
 static void put(struct text *t, const char *data, size_t length)
 {
-    if (t->length + length + 1 > t->capacity && !t->failed) {
-        size_t capacity = (t->length + length + 1) * 2;
-        char *at = realloc(t->at, capacity);
-        t->failed = !at;
-        t->at = at ? at : t->at;
-        t->capacity = at ? capacity : t->capacity;
-    }
-    if (t->failed)
+    if (!grow(t, t->length + length + 1))
         return;
     memcpy(t->at + t->length, data, length);
     t->length += length;
@@ -202,7 +209,7 @@ static bool is_default(const ProtobufCFieldDescriptor *f, const void *at)
     case PROTOBUF_C_TYPE_MESSAGE:
         return !*(ProtobufCMessage *const *)at;
     default:
-        return !memcmp(at, zero, value_size(f));
+        return memcmp(at, zero, value_size(f)) == 0;
     }
 }
 

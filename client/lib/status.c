@@ -69,8 +69,8 @@ const char *ackd_code_name(int grpc_code)
 
 static void error_info(struct ackd_error *out, const Google__Protobuf__Any *any)
 {
-    const char *slash = any->type_url ? strrchr(any->type_url, '/') : NULL;
-    if (strcmp(slash ? slash + 1 : any->type_url, "google.rpc.ErrorInfo"))
+    const char *slash = strrchr(any->type_url, '/');
+    if (strcmp(slash ? slash + 1 : any->type_url, "google.rpc.ErrorInfo") != 0)
         return;
     Google__Rpc__ErrorInfo *info =
         google__rpc__error_info__unpack(NULL, any->value.len, any->value.data);
@@ -78,7 +78,7 @@ static void error_info(struct ackd_error *out, const Google__Protobuf__Any *any)
         return;
     snprintf(out->reason, sizeof out->reason, "%s", info->reason);
     for (size_t i = 0; i < info->n_metadata; i++)
-        if (!strcmp(info->metadata[i]->key, "errno"))
+        if (strcmp(info->metadata[i]->key, "errno") == 0)
             snprintf(out->errno_name, sizeof out->errno_name, "%s", info->metadata[i]->value);
     google__rpc__error_info__free_unpacked(info, NULL);
 }
@@ -115,19 +115,19 @@ static int small_number(const uint8_t *text, size_t length)
 
 void status_header(struct call *c, const char *name, const uint8_t *value, size_t length)
 {
-    if (!strcmp(name, ":status")) {
+    if (strcmp(name, ":status") == 0) {
         c->http_status = small_number(value, length);
-    } else if (!strcmp(name, "grpc-status")) {
+    } else if (strcmp(name, "grpc-status") == 0) {
         int n = small_number(value, length);
         c->grpc_status = n < 0 ? ACKD_UNKNOWN : n;
-    } else if (!strcmp(name, "grpc-message")) {
+    } else if (strcmp(name, "grpc-message") == 0) {
         char text[3 * sizeof c->grpc_message];
         size_t n = grpc_percent_decode((const char *)value,
                                        length < sizeof text ? length : sizeof text, text);
         n = n < sizeof c->grpc_message - 1 ? n : sizeof c->grpc_message - 1;
         memcpy(c->grpc_message, text, n);
         c->grpc_message[n] = '\0';
-    } else if (!strcmp(name, "grpc-status-details-bin")) {
+    } else if (strcmp(name, "grpc-status-details-bin") == 0) {
         details(&c->details, value, length);
     }
 }

@@ -33,7 +33,7 @@ void *double_arg(struct double_server *d)
 struct double_stream *double_find(struct double_server *d, const char *path)
 {
     for (struct double_stream *s = d->streams; s; s = s->next)
-        if (!strcmp(s->path, path))
+        if (strcmp(s->path, path) == 0)
             return s;
     return NULL;
 }
@@ -186,9 +186,9 @@ static int on_header(nghttp2_session *h2, const nghttp2_frame *frame, const uint
 {
     (void)nl, (void)flags, (void)user;
     struct double_stream *s = nghttp2_session_get_stream_user_data(h2, frame->hd.stream_id);
-    if (s && !strcmp((const char *)name, ":path"))
+    if (s && strcmp((const char *)name, ":path") == 0)
         snprintf(s->path, sizeof s->path, "%.*s", (int)vl, (const char *)value);
-    if (s && !strcmp((const char *)name, "grpc-timeout"))
+    if (s && strcmp((const char *)name, "grpc-timeout") == 0)
         snprintf(s->timeout, sizeof s->timeout, "%.*s", (int)vl, (const char *)value);
     return 0;
 }

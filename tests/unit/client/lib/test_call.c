@@ -510,7 +510,7 @@ static void end_watch(struct double_server *d, void *arg)
 
 static void answer_by_path(struct double_stream *s)
 {
-    if (!strcmp(s->path, "/ackd.v1.Daemon/GetVersion"))
+    if (strcmp(s->path, "/ackd.v1.Daemon/GetVersion") == 0)
         answer_version(s);
 }
 

@@ -50,7 +50,7 @@ static void send_down(struct double_stream *s, struct daemon_side *side, const v
 static void on_message(struct double_stream *s, const uint8_t *data, size_t length)
 {
     struct daemon_side *side = double_arg(s->server);
-    if (strcmp(s->path, STREAM))
+    if (strcmp(s->path, STREAM) != 0)
         return;
     Ackd__V1__StreamRequest *r = ackd__v1__stream_request__unpack(NULL, length, data);
     assert_non_null(r);
@@ -79,7 +79,7 @@ static void on_half_close(struct double_stream *s)
 {
     struct daemon_side *side = double_arg(s->server);
     Ackd__V1__GetVersionResponse r = ACKD__V1__GET_VERSION_RESPONSE__INIT;
-    if (strcmp(s->path, STREAM))
+    if (strcmp(s->path, STREAM) != 0)
         double_reply(s, &r.base);
     else if (side->echo)
         double_finish(s, 0, NULL, NULL);
@@ -540,9 +540,8 @@ static void test_write_to_the_dead(void **state)
     struct ackd_error err;
     sync_up(f);
     double_run(f->d, die, NULL);
-    ssize_t n;
     uint8_t block[65536] = {0};
-    while ((n = ackd_stream_write(f->s, block, sizeof block, 0, ACKD_FOREVER, &err)) >= 0)
+    while (ackd_stream_write(f->s, block, sizeof block, 0, ACKD_FOREVER, &err) >= 0)
         ;
     assert_int_equal(err.grpc_code, ACKD_UNAVAILABLE);
     stop(f);

@@ -28,9 +28,9 @@ static void begin_session(struct double_stream *s)
 static void on_message(struct double_stream *s, const uint8_t *data, size_t length)
 {
     struct typed *t = double_arg(s->server);
-    if (!strcmp(s->path, t->path))
+    if (strcmp(s->path, t->path) == 0)
         note(t, data, length);
-    else if (!strcmp(s->path, "/ackd.v1.Tcp/Session") && ++t->sessions)
+    else if (strcmp(s->path, "/ackd.v1.Tcp/Session") == 0 && ++t->sessions)
         begin_session(s);
     else
         t->wrong++;
