@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { KILLED_ROWS = 512 };
+enum { KILLED_ROWS = 512, KILLS_TURN = 16 };
 
 struct kill_call {
     struct rpc *rpc;
@@ -46,7 +46,7 @@ static void kill_one(struct kill_call *c, const struct tcp_info *info)
 
 static void step(struct kill_call *c)
 {
-    unsigned budget = WALK_BUDGET / 2;
+    unsigned budget = KILLS_TURN;
     struct tcp_info info;
     enum walk_result r;
     while ((r = walk_next(&c->walk, false, &budget, &info)) == WALK_FOUND) {

@@ -22,7 +22,7 @@ struct view_row;
 enum { ENDPOINT_BUCKETS = 1 << 16, SESSION_BUCKETS = 1 << 10 };
 
 /* Rows packed into one message of a listing: what one turn of the loop does. */
-enum { ROWS_BASIC = 32, ROWS_FULL = 8 };
+enum { ROWS_BASIC = 16, ROWS_FULL = 8 };
 
 /* What one uid has now. Exists while any figure is above zero. */
 struct usage {
