@@ -69,7 +69,7 @@ struct ackd_error {
     char message[256];   /* a sentence */
 };
 
-/* "NOT_FOUND"; "CODE_99" for what is unknown is made as "UNKNOWN". Never NULL. */
+/* "NOT_FOUND"; "UNKNOWN" for a number that is none of them. Never NULL. */
 const char *ackd_code_name(int grpc_code);
 
 /* ---- the connection to the daemon
