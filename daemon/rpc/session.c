@@ -92,7 +92,8 @@ static void end_step(struct session *s)
 {
     for (unsigned n = 0; n < END_STEP; n++) {
         if (list_empty(&s->endpoints)) {
-            log_debug(s->rpc->config.log, "session %llu ended", (unsigned long long)s->id);
+            log_debug(s->rpc->config.log, "session %llu (%s) ended", (unsigned long long)s->id,
+                      s->name);
             session_free(s);
             return;
         }

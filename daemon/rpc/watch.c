@@ -107,7 +107,9 @@ static void take_rows(struct watch_call *c)
             tell_row(c, &info);
         }
     }
-    if (!mark(c, c->walk.last, observe_last(c->rpc->config.observe))) {
+    /* At the end every id is covered: what is not there by now is gone, or does not exist yet. */
+    uint64_t last_id = r == WALK_END ? UINT64_MAX : c->walk.last;
+    if (!mark(c, last_id, observe_last(c->rpc->config.observe))) {
         c->over = true;
         call_fail_errno(c->call, ENOMEM, "the snapshot");
         return;

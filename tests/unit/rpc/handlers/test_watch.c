@@ -158,6 +158,40 @@ static void consistent_while_things_happen(void **state)
     call_cancel(call);
 }
 
+/* A change that the engine has told nobody yet when the next rows are taken. */
+static void change_between_two_turns(void **state)
+{
+    (void)state;
+    uint64_t ids[40];
+    for (unsigned i = 0; i < 40; i++) {
+        ids[i] = make_connection(80, listener, NULL);
+    }
+    Ackd__V1__WatchRequest m = ACKD__V1__WATCH_REQUEST__INIT;
+    m.initial_snapshot = true;
+    struct grpc_call *call = call_begin("/ackd.v1.Inspect/Watch");
+    call_put(call, &m); /* the first rows */
+    assert_int_equal(call->n_replies, ROWS_BASIC);
+    Ackd__V1__AbortRequest abort = ACKD__V1__ABORT_REQUEST__INIT;
+    static const unsigned gone[] = {10, 39}; /* in the next turn's rows, and at the very end */
+    struct grpc_call *others[2];
+    for (unsigned i = 0; i < 2; i++) {
+        others[i] = call_begin("/ackd.v1.Tcp/Abort");
+        abort.id = ids[gone[i]];
+        call_put(others[i], &abort);
+    }
+    call_free(others[0]);
+    call_free(others[1]);
+    static struct model model;
+    memset(&model, 0, sizeof model);
+    uint64_t sequence = 0;
+    Ackd__V1__WatchEvent *e;
+    while ((e = next(call, &sequence))) {
+        believe(&model, e);
+        reply_free(e);
+    }
+    call_cancel(call);
+}
+
 static void segments_with_everything(void **state)
 {
     (void)state;
@@ -323,6 +357,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(snapshot_synced_events),
         TEST(consistent_while_things_happen),
+        TEST(change_between_two_turns),
         TEST(segments_with_everything),
         TEST(payload_of_others),
         TEST(resume_after_an_event),
