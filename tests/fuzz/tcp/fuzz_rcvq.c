@@ -24,7 +24,8 @@ struct model {
     uint32_t top;            /* nothing is there from here on */
     tcp_seq change[CHANGES]; /* sequence numbers of segments beyond a hole, newest first */
     unsigned n_changes;
-    struct pkt *held[HELD]; /* frames that somebody else looks at, too */
+    struct pkt *held[HELD];  /* frames that somebody else looks at, too */
+    uint32_t held_sum[HELD]; /* of their bytes, which must stay */
     unsigned n_held;
     uint32_t count; /* of segments: contents differ between copies of one byte */
 };
@@ -143,11 +144,27 @@ static struct pkt *frame(struct model *m, uint32_t capacity, uint32_t offset, ui
     struct pkt *pkt = pkt_get(m->pool, capacity);
     if (pkt != NULL) {
         m->count++;
+        memset(pkt->data, 0x5a, pkt->capacity);
         for (uint32_t i = 0; i < length; i++) {
             pkt->data[offset + i] = (uint8_t)((i * 31 + m->count * 101) ^ (i >> 8));
         }
     }
     return pkt;
+}
+
+static uint32_t sum_of(const struct pkt *pkt)
+{
+    uint32_t sum = 0;
+    for (uint32_t i = 0; i < pkt->capacity; i += 3) {
+        sum = sum * 31 + pkt->data[i];
+    }
+    return sum;
+}
+
+static void let_go(struct model *m, unsigned i)
+{
+    FUZZ_CHECK(sum_of(m->held[i]) == m->held_sum[i]);
+    pkt_unref(m->held[i]);
 }
 
 static void release(struct model *m, struct pkt *pkt, bool hold)
@@ -157,10 +174,12 @@ static void release(struct model *m, struct pkt *pkt, bool hold)
         return;
     }
     if (m->n_held == HELD) {
-        pkt_unref(m->held[0]);
+        let_go(m, 0);
         memmove(m->held, m->held + 1, (HELD - 1) * sizeof(m->held[0]));
+        memmove(m->held_sum, m->held_sum + 1, (HELD - 1) * sizeof(m->held_sum[0]));
         m->n_held--;
     }
+    m->held_sum[m->n_held] = sum_of(pkt);
     m->held[m->n_held++] = pkt;
 }
 
@@ -319,7 +338,7 @@ static void step(struct model *m, struct bytes *in)
         break;
     default:
         while (m->n_held > 0) {
-            pkt_unref(m->held[--m->n_held]);
+            let_go(m, --m->n_held);
         }
         break;
     }
@@ -346,7 +365,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     rcvq_clear(&m->q, &m->pieces);
     while (m->n_held > 0) {
         FUZZ_CHECK(m->held[m->n_held - 1]->refs == 1);
-        pkt_unref(m->held[--m->n_held]);
+        let_go(m, --m->n_held);
     }
     FUZZ_CHECK(m->pieces.in_use == 0 && m->q.charge == 0);
     pkt_pool_free(m->pool);

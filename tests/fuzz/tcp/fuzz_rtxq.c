@@ -236,6 +236,7 @@ static void retransmit(struct model *m, struct bytes *in)
                seq_le(part->start, start) && seq_ge(part->end, end));
     FUZZ_CHECK(m->q.by_time.prev == &part->by_time);
     FUZZ_CHECK(after == NULL || seq_eq(after->start, whole_end));
+    FUZZ_CHECK(rtxq_at(&m->q, whole_start) == r);
     for (uint32_t i = seq_dist(part->start, m->una); i < seq_dist(part->end, m->una); i++) {
         struct cell *c = &m->cell[i];
         c->flags = (uint8_t)((c->flags & ~RTX_LOST) | RTX_RETRANS | RTX_EVER_RETRANS);
@@ -301,8 +302,8 @@ static void step(struct model *m, struct bytes *in)
     uint8_t op = take_u8(in);
     if (op & 0x80) {
         m->now = time_add(m->now, 1 + (op & 0x30) * 1000);
-        m->delivered += op & 1;
     }
+    m->delivered += (op & 0x70) == 0x70;
     switch (op & 15) {
     case 0:
     case 1:

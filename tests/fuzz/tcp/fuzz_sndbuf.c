@@ -99,7 +99,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         FUZZ_CHECK(m.buffer.length == m.length);
         FUZZ_CHECK(memory_used(&m.memory) - before == m.buffer.footprint);
         FUZZ_CHECK(m.length > 0 || m.buffer.footprint == 0);
-        look(&m, 0, m.length);
+        if (in.left % 3 == 0) { /* not always: it would hide what a step leaves behind */
+            look(&m, 0, m.length);
+        }
     }
     sndbuf_clear(&m.buffer, m.memory.arena);
     FUZZ_CHECK(memory_used(&m.memory) == before);

@@ -57,6 +57,25 @@ static void all_are_reached_and_then_none(void **state)
     }
 }
 
+/* Also where a 16-bit count comes round. */
+static void the_only_free_port_is_always_found(void **state)
+{
+    (void)state;
+    struct ports p;
+    init(&p, 9, 50000, 50999);
+    struct taken *taken = calloc(1, sizeof(*taken));
+    memset(taken->port, true, sizeof(taken->port));
+    for (unsigned i = 0; i < 2000; i++) {
+        uint16_t only = (uint16_t)(50000 + i * 617 % 1000);
+        struct tcp_tuple t = to(1, 80);
+        taken->port[only] = false;
+        assert_true(ports_choose(&p, &t, is_free, taken));
+        assert_int_equal(t.local_port, only);
+        taken->port[only] = true;
+    }
+    free(taken);
+}
+
 static void one_peer_sees_a_port_again_only_after_all_others(void **state)
 {
     (void)state;
@@ -140,6 +159,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_are_reached_and_then_none),
+        cmocka_unit_test(the_only_free_port_is_always_found),
         cmocka_unit_test(one_peer_sees_a_port_again_only_after_all_others),
         cmocka_unit_test(first_ports_of_peers_are_spread),
         cmocka_unit_test(connections_to_one_peer_hardly_move_those_to_another),

@@ -65,6 +65,18 @@ static void tiny_segments_cost_their_bytes(void **state)
     end(&f);
 }
 
+static void full_segments_fill_their_buffers(void **state)
+{
+    (void)state;
+    struct fixture f;
+    start(&f);
+    for (uint32_t s = 0; s < 1448 * 200; s += 1448) {
+        segment(&f, s, 1448);
+    }
+    assert_in_range(f.q.charge, f.q.ready, f.q.ready + 16384 + 30 * (RECORD + sizeof(struct pkt)));
+    end(&f);
+}
+
 static void holes_cost_one_buffer_each(void **state)
 {
     (void)state;
@@ -194,6 +206,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(against_an_array),
         cmocka_unit_test(tiny_segments_cost_their_bytes),
+        cmocka_unit_test(full_segments_fill_their_buffers),
         cmocka_unit_test(holes_cost_one_buffer_each),
         cmocka_unit_test(backwards_streams_join),
         cmocka_unit_test(super_frames_stay_in_place),

@@ -183,6 +183,36 @@ static void the_bound_of_runs_is_safe(void **state)
     end(&f);
 }
 
+/* Memory for the first of two splits only: the first is taken back, and the FIN is where it was. */
+static void memory_that_ends_between_two_splits(void **state)
+{
+    (void)state;
+    struct fixture f;
+    start(&f);
+    assert_true(rtxq_sent(&f.q, &f.runs, seq_of(0), seq_of(1001), 1000, RTX_FIN, t0, 0, t0));
+    while (f.runs.free != NULL) {
+        assert_non_null(slab_alloc(&f.runs));
+    }
+    void *one = slab_alloc(&f.runs);
+    while (f.runs.free != NULL) {
+        assert_non_null(slab_alloc(&f.runs));
+    }
+    f.memory.refuse = true;
+    while (arena_alloc(f.memory.arena, 4096) != NULL || arena_alloc(f.memory.arena, 64) != NULL) {
+    }
+    slab_free(&f.runs, one);
+    assert_null(rtxq_retransmitted(&f.q, &f.runs, rtxq_first(&f.q), seq_of(10), seq_of(20), 1000,
+                                   t1, 0, t0));
+    assert_int_equal(f.q.runs, 1);
+    assert_int_equal(rtxq_first(&f.q)->flags, RTX_FIN);
+    assert_int_equal(f.q.bytes, 1001);
+    assert_true(rtxq_valid(&f.q));
+    assert_false(sack(&f, 10, 20));
+    assert_int_equal(f.q.sacked, 0);
+    assert_true(rtxq_valid(&f.q));
+    arena_free(f.memory.arena);
+}
+
 static void memory_that_ends_changes_nothing(void **state)
 {
     (void)state;
@@ -215,6 +245,7 @@ int main(void)
         cmocka_unit_test(time_order_follows_retransmissions),
         cmocka_unit_test(syn_and_fin_stay_at_the_ends),
         cmocka_unit_test(the_bound_of_runs_is_safe),
+        cmocka_unit_test(memory_that_ends_between_two_splits),
         cmocka_unit_test(memory_that_ends_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
