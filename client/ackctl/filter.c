@@ -265,6 +265,17 @@ static uint16_t parse_host(struct parser *p, bool remote)
 static const char *const text_names[] = {"label", "command", "owner", "service", NULL};
 static const char *const number_names[] = {"id", "uid", "listener", "listener_id", NULL};
 
+/* "srtt_ns > 5ms", but a bare number counts in the field's unit. */
+static bool parse_value(const char *text, bool timed, int64_t *value)
+{
+    uint64_t number;
+    if (size_parse(text, &number)) {
+        *value = number > INT64_MAX ? INT64_MAX : (int64_t)number;
+        return true;
+    }
+    return timed && duration_parse(text, value);
+}
+
 static uint16_t parse_field(struct parser *p)
 {
     char name[40];
@@ -277,8 +288,6 @@ static uint16_t parse_field(struct parser *p)
     }
     uint16_t n = new_node(p, is_text ? NODE_TEXT : NODE_NUMBER);
     struct node *node = &p->filter->nodes[n];
-    uint64_t number = 0;
-    int64_t time;
     bool timed = strlen(name) > 3 && strcmp(name + strlen(name) - 3, "_ns") == 0;
     node->op = op;
     snprintf(node->name, sizeof node->name, "%s",
@@ -287,13 +296,8 @@ static uint16_t parse_field(struct parser *p)
     if (is_text && op != OP_EQ && op != OP_NE) {
         return fail(p, "text is equal or not: use = or !=");
     }
-    if (!is_text && !size_parse(p->token, &number) && !duration_parse(p->token, &time)) {
+    if (!is_text && !parse_value(p->token, timed, &node->value)) {
         return fail(p, "'%s' is no number", p->token);
-    }
-    /* "srtt_ns > 5ms", but a bare number counts in the field's unit. */
-    node->value = number > INT64_MAX ? INT64_MAX : (int64_t)number;
-    if (!is_text && !size_parse(p->token, &number)) {
-        node->value = timed ? time : time / INT64_C(1000000000);
     }
     advance(p);
     return n;

@@ -114,7 +114,7 @@ void table_print(struct table *table, FILE *out, bool header, bool bold, unsigne
         }
         fputs(bold ? "\033[0m\n" : "\n", out);
     }
-    const char *at = table->text, *end = table->text + table->used;
+    const char *at = table->used ? table->text : "", *end = at + table->used;
     while (at < end && !table->failed) {
         size_t last = table->n_columns;
         const char *cell = at;

@@ -197,7 +197,8 @@ void call_gather(struct call *c, size_t length, struct iovec pieces[2])
     if (head > length)
         head = length;
     pieces[0] = (struct iovec){c->head + c->head_at, head};
-    pieces[1] = (struct iovec){(void *)(c->body + c->body_at), length - head};
+    /* A message without a body has no address to count from. */
+    pieces[1] = (struct iovec){c->body ? (void *)(c->body + c->body_at) : NULL, length - head};
     c->head_at += head;
     c->body_at += length - head;
 }
