@@ -242,6 +242,14 @@ static void lend(struct observe_record *r, const struct tcp_event *e)
     r->id = e->id;
 }
 
+/* As on Linux's lo: no station sends to none. */
+static void ethernet_header(uint8_t out[ETHERNET], bool v4)
+{
+    memset(out, 0, ETHERNET - 2);
+    out[12] = v4 ? 0x08 : 0x86;
+    out[13] = v4 ? 0x00 : 0xdd;
+}
+
 static size_t ip_header(uint8_t *out, const struct tcp_event *e, uint32_t segment)
 {
     const struct ip_addr *src = &e->tuple.local, *dst = &e->tuple.remote;
@@ -273,21 +281,23 @@ static size_t ip_header(uint8_t *out, const struct tcp_event *e, uint32_t segmen
 static void put_loopback(struct observe *o, const struct tcp_event *e)
 {
     uint32_t shown = e->payload_len < TCP_EVENT_PAYLOAD ? e->payload_len : TCP_EVENT_PAYLOAD;
-    uint32_t ip = ip_addr_is_v4(&e->tuple.local) ? 20 : 40;
-    struct observe_slot *slot = new_slot(o, ip + e->header_len + shown);
+    bool v4 = ip_addr_is_v4(&e->tuple.local);
+    uint32_t tcp = ETHERNET + (v4 ? 20 : 40);
+    struct observe_slot *slot = new_slot(o, tcp + e->header_len + shown);
     if (!slot) {
         return;
     }
     struct observe_record *r = &slot->record;
-    ip_header(slot->data, e, e->header_len + e->payload_len);
-    memcpy(slot->data + ip, e->header, e->header_len);
-    memcpy(slot->data + ip + e->header_len, e->payload, shown);
+    ethernet_header(slot->data, v4);
+    ip_header(slot->data + ETHERNET, e, e->header_len + e->payload_len);
+    memcpy(slot->data + tcp, e->header, e->header_len);
+    memcpy(slot->data + tcp + e->header_len, e->payload, shown);
     r->interface = OBSERVE_LOOPBACK;
     r->direction = TCP_OUT;
     r->at = e->at;
-    r->length = ip + e->header_len + e->payload_len;
-    r->kept = ip + e->header_len + shown;
-    r->header_bytes = ip + e->header_len;
+    r->length = tcp + e->header_len + e->payload_len;
+    r->kept = tcp + e->header_len + shown;
+    r->header_bytes = tcp + e->header_len;
     r->tcp = true;
     r->tuple = e->tuple;
     lend(r, e);

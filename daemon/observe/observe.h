@@ -75,8 +75,8 @@ void observe_frame(struct observe *observe, enum tcp_direction direction, ackd_t
 
 enum observe_interface {
     OBSERVE_LINK,    /* Ethernet, as the device carries it */
-    OBSERVE_LOOPBACK /* IP packets to our own addresses: they never reach the device; the payload is
-                        cut to what the event holds */
+    OBSERVE_LOOPBACK /* to our own addresses: they never reach the device; behind an Ethernet header
+                        of zeros, and the payload is cut to what the event holds */
 };
 
 /* A kept frame. */

@@ -1,7 +1,10 @@
 /* pcapng: a section header, a description of each interface, then one enhanced packet block a frame
  * (draft-ietf-opsawg-pcapng sections 4.1, 4.2, 4.3). Blocks are in the writer's byte order, which
  * the magic number tells. Timestamps count nanoseconds since 1970. Each packet says in its comment
- * what only the engine knows of it. */
+ * what only the engine knows of it.
+ *
+ * Both interfaces are Ethernet and have one snapshot length: libpcap, and so tcpdump, reads no file
+ * whose interfaces differ in either. */
 #include "observe/observe.h"
 
 #include <stdio.h>
@@ -13,7 +16,6 @@ enum {
     BLOCK_PACKET = 6,
     MAGIC = 0x1a2b3c4d,
     LINK_ETHERNET = 1,
-    LINK_RAW = 101,
     OPT_END = 0,
     OPT_COMMENT = 1,
     OPT_SHB_USERAPPL = 4,
@@ -64,11 +66,11 @@ static size_t end_block(uint8_t *out, size_t start, size_t at)
     return put32(out, at, length);
 }
 
-static size_t put_interface(uint8_t *out, size_t at, uint16_t link, const char *name, uint32_t snap)
+static size_t put_interface(uint8_t *out, size_t at, const char *name, uint32_t snap)
 {
     size_t start = at;
     at = begin_block(out, at, BLOCK_INTERFACE);
-    at = put16(out, at, link);
+    at = put16(out, at, LINK_ETHERNET);
     at = put16(out, at, 0);
     at = put32(out, at, snap);
     at = put_option(out, at, OPT_IF_NAME, name, strnlen(name, 64));
@@ -87,8 +89,8 @@ size_t pcapng_header(uint8_t out[PCAPNG_HEADER_MAX], const char *application, co
     at = put32(out, at, UINT32_MAX);
     at = put_option(out, at, OPT_SHB_USERAPPL, application, strnlen(application, 64));
     at = end_block(out, 0, at);
-    at = put_interface(out, at, LINK_ETHERNET, link_name, snap);
-    return put_interface(out, at, LINK_RAW, "loopback", snap);
+    at = put_interface(out, at, link_name, snap);
+    return put_interface(out, at, "loopback", snap);
 }
 
 /* "conn 7 ESTABLISHED, RETRANSMIT_RTO, cwnd 14480, in flight 2896" */

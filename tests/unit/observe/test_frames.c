@@ -215,11 +215,12 @@ static void loopback_is_made_from_events(void **state)
     observe_on_event(o, &e);
     const struct observe_record *r = next(&lost);
     assert_int_equal(r->interface, OBSERVE_LOOPBACK);
-    assert_int_equal(r->length, 1040);
-    assert_int_equal(r->kept, 104);
-    assert_int_equal(r->header_bytes, 40);
-    assert_int_equal(checksum_fold(checksum_add(0, r->data, 20)), 0xffff);
-    assert_int_equal(r->data[103], 'p');
+    assert_int_equal(r->length, 14 + 1040);
+    assert_int_equal(r->kept, 14 + 104);
+    assert_int_equal(r->header_bytes, 14 + 40);
+    assert_memory_equal(r->data, ((const uint8_t[]){0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 8, 0}), 14);
+    assert_int_equal(checksum_fold(checksum_add(0, r->data + 14, 20)), 0xffff);
+    assert_int_equal(r->data[14 + 103], 'p');
     assert_null(next(&lost));
 }
 
