@@ -11,6 +11,7 @@
 #define WINDOW (SPACE - 70000)
 #define HELD 4
 #define CHANGES 64
+#define BEHIND 64u /* bytes behind a payload that are looked after */
 
 struct model {
     struct rcvq q;
@@ -25,7 +26,7 @@ struct model {
     tcp_seq change[CHANGES]; /* sequence numbers of segments beyond a hole, newest first */
     unsigned n_changes;
     struct pkt *held[HELD];  /* frames that somebody else looks at, too */
-    uint32_t held_sum[HELD]; /* of their bytes, which must stay */
+    uint32_t held_end[HELD]; /* of their payload: what lies behind must stay */
     unsigned n_held;
     uint32_t count; /* of segments: contents differ between copies of one byte */
 };
@@ -144,30 +145,34 @@ static struct pkt *frame(struct model *m, uint32_t capacity, uint32_t offset, ui
     struct pkt *pkt = pkt_get(m->pool, capacity);
     if (pkt != NULL) {
         m->count++;
-        memset(pkt->data, 0x5a, pkt->capacity);
         for (uint32_t i = 0; i < length; i++) {
             pkt->data[offset + i] = (uint8_t)((i * 31 + m->count * 101) ^ (i >> 8));
+        }
+        for (uint32_t i = offset + length; i < offset + length + BEHIND && i < pkt->capacity; i++) {
+            pkt->data[i] = 0x5a;
         }
     }
     return pkt;
 }
 
-static uint32_t sum_of(const struct pkt *pkt)
+/* The bytes behind the payload are what the frame() left there. */
+static bool is_untouched(const struct pkt *pkt, uint32_t end)
 {
-    uint32_t sum = 0;
-    for (uint32_t i = 0; i < pkt->capacity; i += 3) {
-        sum = sum * 31 + pkt->data[i];
+    for (uint32_t i = end; i < end + BEHIND && i < pkt->capacity; i++) {
+        if (pkt->data[i] != 0x5a) {
+            return false;
+        }
     }
-    return sum;
+    return true;
 }
 
 static void let_go(struct model *m, unsigned i)
 {
-    FUZZ_CHECK(sum_of(m->held[i]) == m->held_sum[i]);
+    FUZZ_CHECK(is_untouched(m->held[i], m->held_end[i]));
     pkt_unref(m->held[i]);
 }
 
-static void release(struct model *m, struct pkt *pkt, bool hold)
+static void release(struct model *m, struct pkt *pkt, uint32_t end, bool hold)
 {
     if (!hold) {
         pkt_unref(pkt);
@@ -176,10 +181,10 @@ static void release(struct model *m, struct pkt *pkt, bool hold)
     if (m->n_held == HELD) {
         let_go(m, 0);
         memmove(m->held, m->held + 1, (HELD - 1) * sizeof(m->held[0]));
-        memmove(m->held_sum, m->held_sum + 1, (HELD - 1) * sizeof(m->held_sum[0]));
+        memmove(m->held_end, m->held_end + 1, (HELD - 1) * sizeof(m->held_end[0]));
         m->n_held--;
     }
-    m->held_sum[m->n_held] = sum_of(pkt);
+    m->held_end[m->n_held] = end;
     m->held[m->n_held++] = pkt;
 }
 
@@ -225,7 +230,7 @@ static void insert(struct model *m, int64_t start, uint32_t length, uint32_t cap
         FUZZ_CHECK(r.drop == TCP_DROP_NO_MEMORY ? m->memory.refuse
                                                 : pieces_before == RCVQ_MAX_RANGES);
         FUZZ_CHECK(r.kept == 0 && m->q.charge == used && pkt->refs == 1);
-        release(m, pkt, false);
+        release(m, pkt, 0, false);
         return;
     }
     FUZZ_CHECK(r.kept == fresh && r.copied <= r.kept);
@@ -255,7 +260,7 @@ static void insert(struct model *m, int64_t start, uint32_t length, uint32_t cap
         FUZZ_CHECK(rcvq_sack_blocks(&m->q, &first, 1) == 1 && seq_le(first.start, seq) &&
                    seq_gt(first.end, seq));
     }
-    release(m, pkt, hold);
+    release(m, pkt, offset + length, hold);
 }
 
 static void consume(struct model *m, uint32_t n)
