@@ -21,8 +21,8 @@ struct tcb *tcb_new(struct tcp_engine *e, ackd_time now, const struct tcp_tuple 
     list_init(&c->t.rec.all);
     wheel_entry_init(&c->t.timer);
     c->options = options_share(o);
-    c->t.rec.tuple =
-        *t; /* what follows from the family of addresses is asked before it is entered */
+    /* What follows from the family of the addresses is asked before the record is entered. */
+    c->t.rec.tuple = *t;
     c->mtu = mtu;
     c->adv_mss = mss_advertised(&o->v, &t->local, mtu);
     c->ts_offset = timestamp_offset(&e->ts_key, t);

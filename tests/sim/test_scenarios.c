@@ -19,6 +19,9 @@ struct stage {
     enum pass pass[2];
     uint64_t data_segments[2], data_bytes[2]; /* that came to each wire */
     uint32_t smallest[2];
+    /* Stream offsets of host 0: a segment that holds one gets lost, so many times. */
+    uint32_t lose[4];
+    unsigned n_lose, lose_times, lost[4];
 };
 
 static struct stage *stage_of(struct world *w)
@@ -41,6 +44,13 @@ static bool filter(void *ctx, const struct link *link, ackd_time now, const stru
         g->data_segments[i]++;
         g->data_bytes[i] += payload;
         g->smallest[i] = payload < g->smallest[i] ? payload : g->smallest[i];
+    }
+    for (unsigned k = 0; i == 0 && k < g->n_lose; k++) {
+        uint32_t from = h.seq.v - w->host[0].iss - 1;
+        if (g->lose[k] - from < payload && g->lost[k] < g->lose_times) {
+            g->lost[k]++;
+            return false;
+        }
     }
     switch (g->pass[i]) {
     case PASS_NONE:
@@ -430,6 +440,62 @@ static void windows_of_one_byte(void **unused)
     tcp_abort(g->w.host[0].engine, g->w.now, g->id[0], TCP_CLOSE_ABORTED);
     tcp_abort(g->w.host[1].engine, g->w.now, g->id[1], TCP_CLOSE_ABORTED);
     stage_end(g);
+}
+
+/* ---- losses ---- */
+
+/* Ten segments in one flight, of which those at the offsets get lost; all must arrive. */
+static struct stage *flight_with_losses(bool sack, unsigned n, const uint32_t *offsets,
+                                        unsigned times)
+{
+    struct stage *g = stage_new();
+    g->config.engine[0].defaults.sack = sack;
+    g->config.engine[0].defaults.mss_clamp = 1012; /* 1000 beside timestamps */
+    stage_start(g);
+    connect_to(g, 1);
+    g->n_lose = n;
+    g->lose_times = times;
+    memcpy(g->lose, offsets, n * sizeof(offsets[0]));
+    write_bytes(g, 0, 0, 10000);
+    pass_time(g, 30 * NS_PER_S);
+    for (unsigned k = 0; k < n; k++) {
+        assert_int_equal(g->lost[k], times);
+    }
+    assert_int_equal(read_bytes(g, 1, 0, 0, 10000), 10000);
+    return g;
+}
+
+/* RFC 6582 and 6675: several losses of one flight are one event, repaired without a timeout, and
+ * nothing else is sent twice. */
+static void losses_of_a_flight_are_repaired_without_a_timeout(void **unused)
+{
+    (void)unused;
+    static const uint32_t offsets[] = {1000, 4000, 5000};
+    for (unsigned sack = 0; sack < 2; sack++) {
+        for (unsigned n = 1; n <= 3; n++) {
+            struct stage *g = flight_with_losses(sack, n, offsets, 1);
+            assert_int_equal(counters(g, 0)->rto_timeouts, 0);
+            assert_int_equal(counters(g, 0)->fast_recoveries, 1);
+            assert_int_equal(counters(g, 0)->retrans_segs, n);
+            stage_end(g);
+        }
+    }
+}
+
+/* Nothing follows the last segment; a retransmission gets lost, too: the timer is for these. */
+static void the_timer_repairs_what_acks_cannot(void **unused)
+{
+    (void)unused;
+    static const uint32_t last[] = {9000}, first[] = {0};
+    for (unsigned sack = 0; sack < 2; sack++) {
+        struct stage *g = flight_with_losses(sack, 1, last, 1);
+        assert_int_equal(counters(g, 0)->rto_timeouts, 1);
+        assert_int_equal(counters(g, 0)->retrans_segs, 1);
+        stage_end(g);
+        g = flight_with_losses(sack, 1, first, 3);
+        assert_in_range(counters(g, 0)->rto_timeouts, 1, 2);
+        stage_end(g);
+    }
 }
 
 /* ---- TIME-WAIT
@@ -847,6 +913,8 @@ int main(void)
         cmocka_unit_test(a_lost_window_update_is_survived),
         cmocka_unit_test(byte_by_byte_reader),
         cmocka_unit_test(windows_of_one_byte),
+        cmocka_unit_test(losses_of_a_flight_are_repaired_without_a_timeout),
+        cmocka_unit_test(the_timer_repairs_what_acks_cannot),
         cmocka_unit_test(time_wait_gives_way_to_a_syn),
         cmocka_unit_test(time_wait_gives_way_to_an_open),
         cmocka_unit_test(time_wait_acknowledges_again),
