@@ -82,9 +82,9 @@ static void add_net(struct counters *c, const struct rpc *rpc)
 
 #define RPC_STATS(X)                                                                               \
     X(connections, "connections", "control connections now", true)                                 \
-    X(connections_total, "connections", "control connections accepted", false)                     \
+    X(connections_accepted, "connections", "control connections accepted", false)                     \
     X(calls, "calls", "calls under way now", true)                                                 \
-    X(calls_total, "calls", "calls begun", false)                                                  \
+    X(calls_begun, "calls", "calls begun", false)                                                  \
     X(refused_connections, "connections", "control connections refused at a limit", false)         \
     X(protocol_errors, "errors", "malformed HTTP/2, gRPC or protobuf", false)                      \
     X(oversized, "messages", "messages above the size limit", false)                               \

@@ -138,7 +138,7 @@ void grpc_call_fail(struct grpc_call *call, const struct grpc_error *error);
 void grpc_call_fail_last(struct grpc_call *call, const struct grpc_error *error);
 
 struct grpc_stats {
-    uint64_t connections, connections_total, calls, calls_total, refused_connections, protocol_errors, oversized, unpack_limit, unknown_methods;
+    uint64_t connections, connections_accepted, calls, calls_begun, refused_connections, protocol_errors, oversized, unpack_limit, unknown_methods;
 };
 void grpc_server_stats(const struct grpc_server *server, struct grpc_stats *out);
 

@@ -69,29 +69,44 @@ void transfer_progress(struct endpoint *e, uint64_t *accepted_until, uint64_t *a
     }
 }
 
-/* The ranges as one: in place when there is one only. */
-static void join(struct rpc *rpc, const struct tcp_received *r, size_t max,
-                 struct transfer_down *out)
+/* Copies the ranges behind what `out` holds already; how many bytes that were. */
+static size_t append(struct rpc *rpc, const struct tcp_received *r, size_t max,
+                     struct transfer_down *out)
 {
-    if (r->n_ranges == 1) {
-        out->data = r->range[0].data;
-        out->length = r->range[0].length < max ? r->range[0].length : max;
-        return;
-    }
-    max = max < SCRATCH ? max : SCRATCH;
+    size_t before = out->length;
     for (unsigned i = 0; i < r->n_ranges && out->length < max; i++) {
         size_t n = r->range[i].length < max - out->length ? r->range[i].length : max - out->length;
         memcpy(rpc->scratch + out->length, r->range[i].data, n);
         out->length += n;
     }
     out->data = rpc->scratch;
+    return out->length - before;
+}
+
+/* The bytes as one: in place when they lie in one range, else joined, view by view: one view of the
+ * receive queue shows a bounded number of ranges. */
+static void join(struct endpoint *e, uint64_t from, size_t max, struct tcp_received *r,
+                 struct transfer_down *out)
+{
+    size_t there = (size_t)(r->offset + r->available - from);
+    max = max < there ? max : there;
+    if (r->n_ranges == 1 && r->range[0].length >= max) {
+        out->data = r->range[0].data;
+        out->length = max;
+        return;
+    }
+    max = max < SCRATCH ? max : SCRATCH;
+    while (append(e->rpc, r, max, out) > 0 && out->length < max) {
+        if (tcp_peek(e->rpc->config.engine, e->id, from + out->length, max - out->length, r) < 0) {
+            return;
+        }
+    }
 }
 
 int transfer_down(struct endpoint *e, uint64_t from, size_t max, struct transfer_down *out)
 {
-    struct rpc *rpc = e->rpc;
     struct tcp_received r;
-    int error = tcp_peek(rpc->config.engine, e->id, from, max, &r);
+    int error = tcp_peek(e->rpc->config.engine, e->id, from, max, &r);
     *out = (struct transfer_down){.offset = from};
     if (error == -EINVAL) {
         return -ERANGE;
@@ -99,10 +114,12 @@ int transfer_down(struct endpoint *e, uint64_t from, size_t max, struct transfer
     if (error < 0) {
         return (int)not_now(e, error);
     }
-    join(rpc, &r, max, out);
-    out->end_of_stream = r.end_of_stream && from + out->length == r.offset + r.available;
-    out->urgent = r.urgent;
-    out->urgent_mark = r.urgent_mark;
+    bool end_of_stream = r.end_of_stream, urgent = r.urgent;
+    uint64_t end = r.offset + r.available, mark = r.urgent_mark;
+    join(e, from, max, &r, out);
+    out->end_of_stream = end_of_stream && from + out->length == end;
+    out->urgent = urgent;
+    out->urgent_mark = mark;
     return 0;
 }
 

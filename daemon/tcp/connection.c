@@ -350,12 +350,13 @@ static bool input_text(struct tcp_engine *e, struct tcb *c, struct segment *s)
  * ------------------------------------------------------------------------------------------ */
 
 /* False: c may be gone. */
-static bool fin_in_order(struct tcp_engine *e, struct tcb *c, ackd_time now)
+static bool fin_in_order(struct tcp_engine *e, struct tcb *c, ackd_time now, bool with_text)
 {
-    c->rcv.last_len =
-        seq_eq(c->rcv.nxt, seq_add(c->rcv.last_seq, c->rcv.last_len)) ? c->rcv.last_len + 1 : 1;
-    if (c->rcv.last_len == 1) {
+    if (with_text) { /* the sum behind our ACK: the text and its FIN are one segment */
+        c->rcv.last_len++;
+    } else {
         c->rcv.last_seq = c->rcv.nxt;
+        c->rcv.last_len = 1;
     }
     c->rcv.nxt = seq_add(c->rcv.nxt, 1);
     c->rcv.adv = seq_max(c->rcv.adv, c->rcv.nxt);
@@ -384,11 +385,11 @@ static bool input_fin(struct tcp_engine *e, struct tcb *c, struct segment *s)
             c->rcv.fin = at;
             c->flags |= C_FIN_AHEAD | C_ACK_NOW;
         } else if (seq_eq(at, c->rcv.nxt)) {
-            return fin_in_order(e, c, s->now);
+            return fin_in_order(e, c, s->now, s->data > 0);
         }
     }
     if (c->flags & C_FIN_AHEAD && seq_eq(c->rcv.fin, c->rcv.nxt)) {
-        return fin_in_order(e, c, s->now);
+        return fin_in_order(e, c, s->now, true);
     }
     return true;
 }

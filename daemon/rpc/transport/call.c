@@ -574,7 +574,7 @@ static struct grpc_call *call_new(struct connection *c, int32_t stream_id,
     grpc_deframer_init(&call->deframer, c->server->limits.max_message);
     nghttp2_session_set_stream_user_data(c->session, stream_id, call);
     c->server->stats.calls++;
-    c->server->stats.calls_total++;
+    c->server->stats.calls_begun++;
     return call;
 }
 

@@ -241,7 +241,7 @@ int connection_new(struct grpc_server *server, int fd, bool read_only)
     }
     c->owner = owner;
     c->peer = peer;
-    c->peer.connection = ++server->stats.connections_total;
+    c->peer.connection = ++server->stats.connections_accepted;
     server->stats.connections++;
     if (first) {
         loop_timer_at(server->greeting_timer, c->greeting_deadline);

@@ -24,7 +24,7 @@ static void published_vectors(void **state)
 {
     (void)state;
     for (size_t n = 0; n < 16; n++) {
-        uint8_t *message = malloc(n + 1);
+        uint8_t *message = calloc(1, n + 1);
         uint8_t *end = message + 1; /* ends where the allocation does, and is not aligned */
         for (size_t i = 0; i < n; i++) {
             end[i] = (uint8_t)i;
