@@ -58,9 +58,12 @@ int dest_parse(const struct ctl *ctl, char **operands, int count, unsigned famil
     if (!*host) {
         return ctl_usage(ctl, "'%s': the host is missing", operands[0]);
     }
+    if (!*port_text) {
+        return ctl_usage(ctl, "'%s': the port is missing%s", operands[0],
+                         net_addr_is_v6(operands[0]) ? "; [ADDR]:PORT is the form of IPv6" : "");
+    }
     if (!port_parse(port_text, &port) || port == 0) {
-        return ctl_usage(ctl, "'%s': the port must be 1 to 65535 or a service's name",
-                         *port_text ? port_text : operands[0]);
+        return ctl_usage(ctl, "'%s': the port must be 1 to 65535 or a service's name", port_text);
     }
     return resolve(ctl, host, port, family, dest);
 }

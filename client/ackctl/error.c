@@ -14,6 +14,10 @@ int error_exit_code(const struct ackd_error *err)
     case ACKD_INVALID_ARGUMENT:
         return EXIT_USAGE;
     case ACKD_UNAVAILABLE:
+        if (strcmp(err->errno_name, "EACCES") == 0) { /* the socket is there, but not for us */
+            return EXIT_NOT_PERMITTED;
+        }
+        return ctl_cancelled() ? ctl_cancelled() : EXIT_UNREACHABLE;
     case ACKD_DEADLINE_EXCEEDED:
         return ctl_cancelled() ? ctl_cancelled() : EXIT_UNREACHABLE;
     case ACKD_NOT_FOUND:
@@ -32,9 +36,7 @@ int error_exit_code(const struct ackd_error *err)
 static const char *advice(const struct ackd_error *err)
 {
     if (err->grpc_code == ACKD_UNAVAILABLE) {
-        return strcmp(err->errno_name, "EACCES") == 0
-                   ? "you need to be root or in the group of the socket"
-                   : "--socket, -i and $ACKD_SOCKET name another socket";
+        return "--socket, -i and $ACKD_SOCKET name another socket";
     }
     if (err->grpc_code == ACKD_NOT_FOUND &&
         (!*err->errno_name || strcmp(err->errno_name, "EBADF") == 0)) {

@@ -1,7 +1,8 @@
 /* ackctl ls: the listing, with ss's flags and ss's filters.
  *
  * Unlike ss it shows every state unless told otherwise: whoever runs a TCP of their own wants to
- * see LISTEN and TIME-WAIT. `-o` alone is ss's timers; -oLIST and --columns choose columns. */
+ * see LISTEN and TIME-WAIT. `-o` alone is ss's timers; with a list, and in --columns, it chooses
+ * columns. */
 #include <inttypes.h>
 #include <string.h>
 #include "query.h"
@@ -19,7 +20,7 @@ static const struct opt options[] = {
     {'n', "numeric", ARG_NONE, NULL, "numbers instead of names (always)"},
     {'4', "ipv4", ARG_NONE, NULL, "only IPv4"},
     {'6', "ipv6", ARG_NONE, NULL, "only IPv6"},
-    {'o', "options", ARG_OPTIONAL, "LIST", "timers; with a LIST in the same word: the columns"},
+    {'o', "options", ARG_OPTIONAL, "LIST", "timers; with a LIST of columns: these"},
     {LS_COLUMNS, "columns", ARG_REQUIRED, "LIST",
      "columns by name: id, state, recv-q, send-q, local, peer, label, owner, any field of `show "
      "--fields`"},
@@ -156,6 +157,12 @@ static int list_json(struct ls *ls, struct query_list *list)
     return code;
 }
 
+int run_ls_json(struct ctl *ctl, struct query *query)
+{
+    struct ls ls = {.ctl = ctl};
+    return list_json(&ls, &(struct query_list){.query = query, .context = &ls});
+}
+
 static int list_table(struct ls *ls, struct query_list *list)
 {
     char wrong[40];
@@ -201,6 +208,19 @@ static int summary(struct ctl *ctl)
     return EXIT_DONE;
 }
 
+static bool names_columns(const char *list)
+{
+    struct columns columns;
+    char wrong[40];
+    return columns_parse(list, &columns, wrong);
+}
+
+/* What stands behind the o of "-oem" are more of ss's flags, unless it names columns. */
+static bool holds_flags(const char *value)
+{
+    return value && !value[strspn(value, "alnt46oemipsHOj")] && !names_columns(value);
+}
+
 static int run(struct ctl *ctl, int argc, char **argv)
 {
     struct ls ls = {.ctl = ctl, .states = STATES_ALL, .header = true};
@@ -208,12 +228,22 @@ static int run(struct ctl *ctl, int argc, char **argv)
     struct query query;
     int key, code;
     while ((key = ctl_option(ctl, &args)) >= 0) {
+        if (key == 'o' && holds_flags(args.value)) {
+            args.cluster = args.value;
+            args.value = NULL;
+        }
         if (!take(&ls, key, args.value)) {
             return ctl_usage(ctl, "--limit %s: a number from 1", args.value);
         }
     }
     if (key == ARGS_ERROR) {
         return EXIT_USAGE;
+    }
+    /* `-o id,state`: a comma means nothing in a filter. */
+    if (ls.extras.timers && args.operands && strchr(argv[0], ',') && names_columns(argv[0])) {
+        ls.list = argv++[0];
+        ls.extras.timers = false;
+        args.operands--;
     }
     if ((code = query_begin(ctl, &query, argv, args.operands, ls.states, ls.family)) != 0) {
         return code;

@@ -74,6 +74,11 @@ static int run(struct ctl *ctl, int argc, char **argv)
     if ((code = query_begin(ctl, &query, argv, args.operands, states, family)) != 0) {
         return code;
     }
+    if (ctl->json) {
+        code = ctl_connect(ctl) ? run_ls_json(ctl, &query) : ctl->exit_code;
+        query_end(&query);
+        return code;
+    }
     table_init(&n.table, columns, n.programs ? 7 : 6);
     code = ctl_connect(ctl)
                ? query_run(ctl, &(struct query_list){.query = &query, .each = each, .context = &n})

@@ -2,6 +2,7 @@
  * unit at their end. */
 #include "optset.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stddef.h>
 #include <string.h>
@@ -148,9 +149,27 @@ int optset_parse(const struct ctl *ctl, const char *assignment, struct ackd_opti
         return ctl_usage(ctl, "there is no option '%.*s'", (int)(equals - assignment), assignment);
     }
     if (!set(row, equals + 1, options)) {
-        return ctl_usage(ctl, "%s: %s takes %s", assignment, row->name, accepted[row->kind]);
+        char most[40] = "";
+        if (row->max && row->max != UINT32_MAX && row->kind != SWITCH) {
+            snprintf(most, sizeof most, ", up to %" PRIu64 "%s", row->max, row->unit);
+        }
+        if (*row->unit && *most) {
+            most[strcspn(most, "_")] = ' ';
+        }
+        return ctl_usage(ctl, "%s: %s takes %s%s", assignment, row->name, accepted[row->kind],
+                         most);
     }
     return 0;
+}
+
+/* As `set` takes it: "rfc5927" of ICMP_POLICY_RFC5927. */
+static void print_word(FILE *out, const char *name, const char *value)
+{
+    fprintf(out, "%s\t", name);
+    for (const char *at = value + strlen(name) + 1; *at; at++) {
+        putc(tolower((unsigned char)*at), out);
+    }
+    putc('\n', out);
 }
 
 void optset_print(FILE *out, const struct ackd_options *options)
@@ -178,7 +197,7 @@ void optset_print(FILE *out, const struct ackd_options *options)
                 row->kind == ICMP_POLICY ? ACKD_ENUM_ICMP_POLICY : ACKD_ENUM_URGENT_MODE,
                 row->kind == ICMP_POLICY ? (int)options->icmp_policy : (int)options->urgent_mode);
             if (text && !strstr(text, "UNSPECIFIED")) {
-                fprintf(out, "%s\t%s\n", row->name, text);
+                print_word(out, row->name, text);
             }
         }
     }

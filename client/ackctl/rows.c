@@ -276,15 +276,16 @@ static void put_extras(struct remark *r, const struct ackd_connection *c, const 
     if (e->extended) {
         put_extended(r, c);
     }
-    if (e->memory || e->internal) {
+    bool listens = c->state == ACKD_STATE_LISTEN; /* its queues count connections, not bytes */
+    if (e->memory || (e->internal && !listens)) {
         put(r, "%s", e->one_line ? "" : "\n\t");
     }
     if (e->memory) {
         put(r, " skmem:(r%" PRIu32 ",rb%" PRIu32 ",t%" PRIu32 ",tb%" PRIu32 ",o%" PRIu32 ")",
-            c->recv_q_bytes, c->rcv_buffer_bytes, c->send_q_bytes, c->snd_buffer_bytes,
-            c->ooo_bytes);
+            listens ? 0 : c->recv_q_bytes, c->rcv_buffer_bytes, listens ? 0 : c->send_q_bytes,
+            c->snd_buffer_bytes, c->ooo_bytes);
     }
-    if (e->internal) {
+    if (e->internal && !listens) {
         put_internal(r, c);
     }
 }

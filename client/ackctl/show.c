@@ -84,7 +84,8 @@ static bool is_instant(const char *name)
 }
 
 /* The name without its unit, which stands behind the value. */
-static void print_named(const struct show *s, const struct ackd_field *f, const char *value)
+static void print_named(const struct show *s, const struct ackd_connection *c,
+                        const struct ackd_field *f, const char *value)
 {
     char text[UNITS_TEXT], suffix[24];
     size_t length = strlen(f->name);
@@ -92,7 +93,7 @@ static void print_named(const struct show *s, const struct ackd_field *f, const 
     if (*f->unit && (int)length > n && strcmp(f->name + length - (size_t)n, suffix) == 0) {
         length -= (size_t)n;
     }
-    printf("  %-24.*s ", (int)length, f->name);
+    printf("  %-26.*s ", (int)length, f->name);
     if (is_instant(f->name)) {
         print_instant(s, strtoll(value, NULL, 10));
     } else if (strcmp(f->unit, "ns") == 0 || strcmp(f->unit, "ms") == 0) {
@@ -100,6 +101,8 @@ static void print_named(const struct show *s, const struct ackd_field *f, const 
         fputs(duration_format(strtoll(value, NULL, 10) * scale, text), stdout);
     } else if (strcmp(f->name, "ssthresh_bytes") == 0 && strcmp(value, "4294967295") == 0) {
         fputs("unlimited", stdout);
+    } else if (c->state == ACKD_STATE_LISTEN && strstr(f->name, "_q_bytes")) {
+        printf("%s %s", value, f->name[0] == 's' ? "(backlog)" : "connections");
     } else {
         bool unit = strcmp(f->unit, "bytes") == 0 || strcmp(f->unit, "segments") == 0 ||
                     strcmp(f->unit, "runs") == 0;
@@ -111,7 +114,7 @@ static void print_named(const struct show *s, const struct ackd_field *f, const 
 /* What the first line says already, and what has a form of its own. */
 static bool is_shown_elsewhere(const char *name)
 {
-    static const char *const names[] = {"id", "state", "label", "service", "limited"};
+    static const char *const names[] = {"id", "state", "label", "service", "limited", "detached"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (strcmp(name, names[i]) == 0) {
             return true;
@@ -122,15 +125,12 @@ static bool is_shown_elsewhere(const char *name)
            strncmp(name, "last_sent.", 10) == 0;
 }
 
-/* What only says that there is nothing to say: an enum's zero, no session, and every zero of an
- * endpoint that moves no data. */
+/* What only says that there is nothing to say: no session, and every zero of an endpoint that moves
+ * no data. */
 static bool is_unset(const struct ackd_connection *c, const struct ackd_field *f, const char *value)
 {
     bool zero = strcmp(value, "0") == 0 || strcmp(value, "false") == 0;
     bool idle = c->state == ACKD_STATE_LISTEN || c->state == ACKD_STATE_CLOSED;
-    if (strcmp(f->type, "enum") == 0) {
-        return strstr(value, "UNSPECIFIED") || strcmp(value, "UNKNOWN") == 0;
-    }
     return zero && ((idle && strncmp(f->name, "options.", 8) != 0) ||
                     strcmp(f->name, "session_id") == 0 || strcmp(f->name, "listener_id") == 0);
 }
@@ -144,7 +144,7 @@ static void print_head(const struct show *s, const struct ackd_connection *c)
            hostport_format(c->remote.address, c->remote.port, remote), ackd_state_name(c->state));
     ctl_style(s->ctl, NULL);
     printf("%s%s\n", *c->label ? "  @" : "", c->label);
-    printf("  %-24s %s, uid %" PRIu32 "%s\n", "owner", owner_format(c, owner), c->owner.uid,
+    printf("  %-26s %s, uid %" PRIu32 "%s\n", "owner", owner_format(c, owner), c->owner.uid,
            c->detached ? ", detached" : "");
 }
 
@@ -160,7 +160,7 @@ static void print_everything(struct show *s, const struct ackd_connection *c)
         if (!is_shown_elsewhere(f->name) &&
             ackd_field_value(c->message, (int)i, value, sizeof value) > 0 &&
             !is_unset(c, f, value)) {
-            print_named(s, f, value);
+            print_named(s, c, f, value);
         }
     }
 }
@@ -179,7 +179,8 @@ static void print_headers(const struct show *s, const struct ackd_connection *c)
     }
     print_head(s, c);
     if (!c->has_last_received && !c->has_last_sent) {
-        puts("  its last headers are not remembered any more");
+        puts(c->state == ACKD_STATE_LISTEN ? "  a listener has no last header: its connections have"
+                                           : "  its last headers are not remembered any more");
     }
     if (c->has_last_received) {
         puts("last received:");

@@ -649,9 +649,10 @@ const struct ackd_field *ackd_field_at(size_t index);
  * "remote" (address and port together, behind the others: an index of ackd_field_count() or more
  * that only ackd_field_value() takes); -1 unknown. */
 int ackd_field_find(const char *name);
-/* The value as bare text: numbers in decimal, states as RFC 9293 spells them, other enums by name,
- * bytes in hexadecimal. Answers its length like snprintf(); -1 (and "") when it is absent: unknown,
- * or of a message that is not there. */
+/* The value as bare text: numbers in decimal, states as RFC 9293 spells them, other enums by name
+ * without the schema's prefix ("REFUSED"), bytes in hexadecimal. Answers its length like
+ * snprintf(); -1 (and "") when it is absent: unknown, an unspecified enum, or of a message that is
+ * not there. */
 int ackd_field_value(const struct ackd_message *connection, int index, char *buffer, size_t size);
 
 enum ackd_json_style {

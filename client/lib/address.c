@@ -137,7 +137,7 @@ static int connect_failed(const char *path, int errnum, struct ackd_error *err)
 {
     const char *hint = errnum == ENOENT         ? ": is ackd running?"
                        : errnum == ECONNREFUSED ? ": ackd is not running"
-                       : errnum == EACCES       ? ": ask for membership in the socket's group"
+                       : errnum == EACCES       ? ": only root and the socket's group may use it"
                        : errnum == EAGAIN       ? ": the daemon does not accept connections"
                                                 : "";
     return error_set(err, ACKD_UNAVAILABLE, errnum, "CONNECT_FAILED", "%s: %s%s", path,

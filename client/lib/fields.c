@@ -156,12 +156,18 @@ int ackd_field_find(const char *name)
  * -----------------------------------------------------------------------------------------------
  */
 
+/* Without the prefix that the schema needs: it is what stands before zero's UNSPECIFIED. */
 static int enum_text(const ProtobufCEnumDescriptor *e, int value, char *buffer, size_t size)
 {
+    if (value == 0)
+        return -1;
     if (e == &ackd__v1__state__descriptor)
         return snprintf(buffer, size, "%s", ackd_state_name((enum ackd_state)value));
     const ProtobufCEnumValue *v = protobuf_c_enum_descriptor_get_value(e, value);
-    return v ? snprintf(buffer, size, "%s", v->name) : snprintf(buffer, size, "%d", value);
+    const ProtobufCEnumValue *zero = protobuf_c_enum_descriptor_get_value(e, 0);
+    const char *unspecified = zero ? strstr(zero->name, "UNSPECIFIED") : NULL;
+    size_t prefix = unspecified ? (size_t)(unspecified - zero->name) : 0;
+    return v ? snprintf(buffer, size, "%s", v->name + prefix) : snprintf(buffer, size, "%d", value);
 }
 
 static int hex_text(const ProtobufCBinaryData *b, char *buffer, size_t size)

@@ -78,6 +78,11 @@ static void test_5_not_permitted(void **state)
                        .errno_name = "EPERM",
                        .message = "endpoint 7 belongs to uid 1000"};
     check("ackctl abort 7", &c, 5, "EPERM");
+    c = (struct canned){.fail_path = "/ackd.v1.Inspect/List",
+                        .code = 14,
+                        .errno_name = "EACCES",
+                        .message = "the socket's mode"};
+    check("ackctl ls", &c, 5, "EACCES");
     c.fail_path = NULL;
     check("ackctl kill all", &c, 5, "belong to others");
 }

@@ -97,7 +97,7 @@ static void test_values(void **state)
 
     assert_string_equal(value(&c, "id"), "18446744073709551615");
     assert_string_equal(value(&c, "state"), "FIN-WAIT-1");
-    assert_string_equal(value(&c, "close_reason"), "CLOSE_REFUSED");
+    assert_string_equal(value(&c, "close_reason"), "REFUSED");
     assert_string_equal(value(&c, "label"), "web");
     assert_string_equal(value(&c, "cwnd"), "14600");
     assert_string_equal(value(&c, "rto"), "-5");
