@@ -113,14 +113,11 @@ void call_notify(struct connection *c)
     if (list_empty(&c->waiting)) {
         return;
     }
-    /* Handlers may put calls on the list again. */
+    /* Handlers may put calls on the list again. One that is over has no room and hears nothing. */
     list_replace(&c->waiting, &now);
     while (!list_empty(&now)) {
         struct grpc_call *call = container_of(now.next, struct grpc_call, waiting);
         list_remove(&call->waiting);
-        if (call->over) {
-            continue;
-        }
         if (room(call) > call->asked) {
             call->method->on_writable(call);
         } else {
@@ -242,7 +239,6 @@ void call_refuse(struct connection *c, int32_t stream_id, const struct grpc_erro
 static void end_with(struct grpc_call *call)
 {
     call->over = true;
-    list_remove(&call->waiting);
     if (!call->begun && call->status.code != GRPC_OK) {
         call->begun = call->finished = true;
         trailers_only(call->connection, call->stream_id, &call->status);

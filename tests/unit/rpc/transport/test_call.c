@@ -284,6 +284,71 @@ static void test_stalled_upload_stalls_itself_alone(void **state)
     bench_close(&b);
 }
 
+/* Small messages on a stream until no more go out; the bytes that did. */
+static size_t stall(struct client *c, int32_t s)
+{
+    struct reply *r = client_reply(c, s);
+    size_t before = r->out_sent;
+    for (unsigned i = 0; i < 400; i++) {
+        client_message(c, s, 1000, false);
+    }
+    client_pump(c);
+    return r->out_sent - before;
+}
+
+/* What a handler gives back counts once: not again after a message whose window was given back
+ * while it came in, and not beyond what was delivered. */
+static void test_window_is_given_back_once(void **state)
+{
+    struct bench b;
+    (void)state;
+    bench_open(&b, &(struct grpc_limits){.stream_window = 65536});
+    struct client *c = client_open(&b, 0);
+    int32_t s = client_call(c, STREAM, NULL), t = client_call(c, STREAM, NULL);
+    client_message(c, s, 1 << 20, false);
+    client_message(c, s, 100000, false);
+    client_pump(c);
+    assert_int_equal(b.messages, 2);
+    b.consume = false;
+    assert_in_range(stall(c, s), 30000, 65536);
+    INSIDE(&b, grpc_call_consumed(b.call, 1000));
+    assert_int_equal(stall(c, s), 0); /* less than half of the window is not told yet */
+    client_message(c, t, 100, false);
+    client_pump(c);
+    INSIDE(&b, grpc_call_consumed(b.call, 1 << 20));
+    assert_in_range(stall(c, t), 60000, 65536 + 200);
+    INSIDE(&b, grpc_call_consumed(b.call, 1000));
+    assert_int_equal(stall(c, t), 0);
+    client_close(c);
+    bench_close(&b);
+}
+
+/* Two downloads share the connection's window: neither counts what the other has taken. */
+static void test_room_of_the_connection(void **state)
+{
+    struct bench b;
+    (void)state;
+    bench_open(&b, NULL);
+    struct client *c = client_open(&b, 0);
+    c->hold_windows = true;
+    nghttp2_submit_settings(
+        c->session, 0, &(nghttp2_settings_entry){NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 1 << 20}, 1);
+    int32_t s = client_call(c, DOWNLOAD, NULL), t = client_call(c, DOWNLOAD, NULL);
+    client_message(c, s, 1, true);
+    client_pump(c);
+    struct grpc_call *first = b.call;
+    client_message(c, t, 1, true);
+    client_pump(c);
+    assert_int_equal(grpc_call_room(first), 65535 - GRPC_PREFIX_LENGTH);
+    Any any = any_of(zeros, 50000);
+    assert_int_equal(grpc_call_send(first, &any.base), 0);
+    assert_in_range(grpc_call_room(b.call), 15000, 15535);
+    client_pump(c);
+    assert_in_range(grpc_call_room(b.call), 15000, 15535);
+    client_close(c);
+    bench_close(&b);
+}
+
 /* A client that does not open its window gets one window; other calls go on; on_writable continues
  * when it opens. */
 static void test_stalled_download(void **state)
@@ -547,6 +612,8 @@ int main(void)
         cmocka_unit_test(test_streaming),
         cmocka_unit_test(test_large_message_and_backpressure),
         cmocka_unit_test(test_stalled_upload_stalls_itself_alone),
+        cmocka_unit_test(test_window_is_given_back_once),
+        cmocka_unit_test(test_room_of_the_connection),
         cmocka_unit_test(test_stalled_download),
         cmocka_unit_test(test_full_socket),
         cmocka_unit_test(test_send_limits),

@@ -265,6 +265,39 @@ static void test_client_that_does_not_read(void **state)
     bench_close(&b);
 }
 
+static void send_much(struct bench *b, struct grpc_call *call, const ProtobufCMessage *message)
+{
+    static uint8_t zeros[300000];
+    Any any = GOOGLE__PROTOBUF__ANY__INIT;
+    any.value = (ProtobufCBinaryData){.len = sizeof(zeros), .data = zeros};
+    (void)message;
+    for (unsigned i = 0; i < 3; i++) {
+        INSIDE(b, assert_int_equal(grpc_call_send(call, &any.base), 0));
+    }
+}
+
+/* An offender is gone even if it does not read its GOAWAY. */
+static void test_offender_with_a_full_socket(void **state)
+{
+    struct bench b;
+    unsigned n = 0;
+    (void)state;
+    bench_open(&b, NULL);
+    b.on_message = send_much;
+    struct client *c = client_open(&b, 1u << 30);
+    client_message(c, client_call(c, DOWNLOAD, NULL), 1, true);
+    c->hold_socket = true;
+    client_pump(c);
+    while (n < 10000 && raw_frame(c->fd, NGHTTP2_WINDOW_UPDATE, 0, 0, "\0\0\0\1", 4)) {
+        n++;
+        poll_loop_settle(b.loop, 10);
+    }
+    assert_in_range(n, 1000, 9999);
+    assert_int_equal(bench_stats(&b).connections, 0);
+    client_close(c);
+    bench_close(&b);
+}
+
 /* ---- broken frames ---- */
 
 static void test_garbage(void **state)
@@ -326,6 +359,7 @@ int main(void)
         cmocka_unit_test(test_refused_streams),
         cmocka_unit_test(test_continuation_flood),
         cmocka_unit_test(test_client_that_does_not_read),
+        cmocka_unit_test(test_offender_with_a_full_socket),
         cmocka_unit_test(test_garbage),
         cmocka_unit_test(test_trailers),
     };
