@@ -9,7 +9,8 @@
  *
  * Downward, messages wait in the call's queue until nghttp2 asks for them, which it does when both
  * windows and the socket have room. grpc_call_room() is the smallest of the three, less what waits
- * already.
+ * already and can go: bytes that wait for the window of their own stream are in nobody else's way.
+ * Those are bounded by themselves, for a connection, and everything for a uid.
  *
  * The end: `over` when the status is decided (the handler, a deadline, an error), `finished` when
  * it is submitted, and call_end() when the stream is closed, which alone tells the handler.
@@ -20,9 +21,16 @@
 #include <string.h>
 #include "rpc/transport/internal.h"
 
-/* What all connections may hold of incomplete requests, and one of them: 16 and 2 of the largest
- * messages. */
-enum { SERVER_MESSAGES = 16, CONNECTION_MESSAGES = 2 };
+enum {
+    /* The largest messages that a uid's connections may hold of incomplete requests, and one of
+     * them. */
+    OWNER_MESSAGES = 16,
+    CONNECTION_MESSAGES = 2,
+    /* Full send queues that a uid's connections may have. */
+    OWNER_QUEUES = 64,
+    /* Calls that hear of room in one callback: the others want to run, too. */
+    NOTIFIED = 16,
+};
 
 static nghttp2_nv header(const char *name, const char *value)
 {
@@ -80,19 +88,42 @@ static size_t window(int32_t size)
     return size > 0 ? (size_t)size : 0; /* SETTINGS may shrink it below 0 */
 }
 
+static size_t stream_window(const struct grpc_call *call)
+{
+    nghttp2_session *session = call->connection->session;
+    return window(nghttp2_session_get_stream_remote_window_size(session, call->stream_id));
+}
+
+/* Bytes of all queues of a connection whose streams' windows admit them. */
+static size_t bytes_ready(const struct connection *c)
+{
+    size_t bytes = 0;
+    list_for_each(at, &c->senders)
+    {
+        const struct grpc_call *call = container_of(at, struct grpc_call, sending);
+        bytes += smaller(call->queued, stream_window(call));
+    }
+    return bytes;
+}
+
 static size_t room(const struct grpc_call *call)
 {
     const struct connection *c = call->connection;
     if (call->over || c->dying) {
         return 0;
     }
-    size_t stream =
-        window(nghttp2_session_get_stream_remote_window_size(c->session, call->stream_id));
+    size_t queue = c->server->limits.max_send_queue, ready = bytes_ready(c);
+    if (c->queued - ready >= queue) {
+        return 0;
+    }
+    if (c->owner->queued >= queue * OWNER_QUEUES) {
+        c->owner->starved = true;
+        return 0;
+    }
+    size_t bytes = less(stream_window(call), call->queued);
     size_t connection = window(nghttp2_session_get_remote_window_size(c->session));
-    size_t socket = c->server->limits.max_send_queue;
-    size_t bytes = less(stream, call->queued);
-    bytes = smaller(bytes, less(connection, c->queued));
-    bytes = smaller(bytes, less(socket, c->queued + c->tail_length - c->tail_sent));
+    bytes = smaller(bytes, less(connection, ready));
+    bytes = smaller(bytes, less(queue, ready + c->tail_length - c->tail_sent));
     return less(bytes, GRPC_PREFIX_LENGTH);
 }
 
@@ -107,6 +138,11 @@ size_t grpc_call_room(const struct grpc_call *call)
     return call->asked;
 }
 
+bool call_queues_half(const struct grpc_server *server, const struct uid_count *owner)
+{
+    return owner->queued >= server->limits.max_send_queue * OWNER_QUEUES / 2;
+}
+
 void call_notify(struct connection *c)
 {
     struct list now;
@@ -115,18 +151,51 @@ void call_notify(struct connection *c)
     }
     /* Handlers may put calls on the list again. One that is over has no room and hears nothing. */
     list_replace(&c->waiting, &now);
-    while (!list_empty(&now)) {
+    for (unsigned told = 0; !list_empty(&now) && told < NOTIFIED;) {
         struct grpc_call *call = container_of(now.next, struct grpc_call, waiting);
         list_remove(&call->waiting);
         if (room(call) > call->asked) {
             call->method->on_writable(call);
+            told++;
         } else {
             list_append(&c->waiting, &call->waiting);
         }
     }
+    if (!list_empty(&now)) {
+        connection_dirty(c); /* for the rest */
+    }
+    while (!list_empty(&now)) {
+        struct list *last = now.prev;
+        list_remove(last);
+        list_insert_after(&c->waiting, last);
+    }
 }
 
 /* ---- downward ---- */
+
+/* Counts bytes that came into the call's queue. */
+static void queue_grow(struct grpc_call *call, size_t bytes)
+{
+    struct connection *c = call->connection;
+    if (call->queued == 0) {
+        list_append(&c->senders, &call->sending);
+    }
+    call->queued += bytes;
+    c->queued += bytes;
+    c->owner->queued += bytes;
+}
+
+/* Counts bytes that left it. */
+static void queue_shrink(struct grpc_call *call, size_t bytes)
+{
+    struct connection *c = call->connection;
+    call->queued -= bytes;
+    c->queued -= bytes;
+    c->owner->queued -= bytes;
+    if (call->queued == 0) {
+        list_remove(&call->sending);
+    }
+}
 
 static void drop_message(struct grpc_call *call)
 {
@@ -137,8 +206,7 @@ static void drop_message(struct grpc_call *call)
         call->tail = NULL;
     }
     call->head_sent = 0;
-    call->queued -= unsent;
-    call->connection->queued -= unsent;
+    queue_shrink(call, unsent);
     free(message);
 }
 
@@ -159,8 +227,7 @@ static size_t take_queued(struct grpc_call *call, uint8_t *out, size_t length)
         memcpy(out + taken, message->bytes + call->head_sent, n);
         taken += n;
         call->head_sent += n;
-        call->queued -= n;
-        call->connection->queued -= n;
+        queue_shrink(call, n);
         if (call->head_sent == message->length) {
             drop_message(call);
         }
@@ -270,8 +337,7 @@ int grpc_call_send(struct grpc_call *call, const ProtobufCMessage *message)
         call->head = m;
     }
     call->tail = m;
-    call->queued += m->length;
-    call->connection->queued += m->length;
+    queue_grow(call, m->length);
     offer(call);
     return 0;
 }
@@ -365,7 +431,7 @@ static void charge(struct grpc_call *call)
 {
     size_t now = call->deframer.capacity + (call->have_held ? call->held_length : 0);
     call->connection->charged += now - call->charged;
-    call->connection->server->charged += now - call->charged;
+    call->connection->owner->charged += now - call->charged;
     call->charged = now;
 }
 
@@ -493,13 +559,13 @@ static void drop_requests(struct grpc_call *call)
     charge(call);
 }
 
-/* Whether incomplete and held requests have outgrown what one client, or all, may hold of them. */
+/* Whether incomplete and held requests have outgrown what a connection, or a uid, may hold. */
 static bool overcharged(const struct grpc_call *call)
 {
     const struct connection *c = call->connection;
     size_t message = c->server->limits.max_message;
     return call->charged > 0 && (c->charged > message * CONNECTION_MESSAGES ||
-                                 c->server->charged > message * SERVER_MESSAGES);
+                                 c->owner->charged > message * OWNER_MESSAGES);
 }
 
 void call_data(struct grpc_call *call, const uint8_t *data, size_t length)
@@ -566,6 +632,7 @@ static struct grpc_call *call_new(struct connection *c, int32_t stream_id,
     call->arg = method->arg;
     call->deadline = TIME_NEVER;
     list_init(&call->waiting);
+    list_init(&call->sending);
     list_append(&c->calls, &call->link);
     grpc_deframer_init(&call->deframer, c->server->limits.max_message);
     nghttp2_session_set_stream_user_data(c->session, stream_id, call);

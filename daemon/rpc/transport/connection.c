@@ -13,7 +13,7 @@
 #include "rpc/transport/internal.h"
 
 enum {
-    BATCHES = 4, /* batches one callback writes: the others want to run, too */
+    BATCHES = 2, /* batches one callback writes: the others want to run, too */
     OUTBOUND_FRAMES =
         512, /* frames that wait for a client that does not read, until we stop reading */
 };
@@ -61,6 +61,27 @@ static void watch(struct connection *c, unsigned what)
     }
 }
 
+static void drop_tail(struct connection *c)
+{
+    c->owner->queued -= c->tail_length;
+    free(c->tail);
+    c->tail = NULL;
+    c->tail_length = c->tail_sent = 0;
+}
+
+/* Keeps what the socket did not take. False without memory. */
+static bool keep_tail(struct connection *c, const uint8_t *bytes, size_t length)
+{
+    c->tail = malloc(length);
+    if (!c->tail) {
+        return false;
+    }
+    memcpy(c->tail, bytes, length);
+    c->tail_length = length;
+    c->owner->queued += length;
+    return true;
+}
+
 /* What the socket did not take goes first. False: the connection is lost. */
 static bool send_tail(struct connection *c)
 {
@@ -71,10 +92,9 @@ static bool send_tail(struct connection *c)
             return errno == EAGAIN || errno == EINTR;
         }
         c->tail_sent += (size_t)n;
+        c->server->written += (size_t)n;
     }
-    free(c->tail);
-    c->tail = NULL;
-    c->tail_length = c->tail_sent = 0;
+    drop_tail(c);
     return true;
 }
 
@@ -115,13 +135,10 @@ static bool write_out(struct connection *c)
             return false;
         }
         size_t sent = n < 0 ? 0 : (size_t)n;
-        if (sent < (size_t)length) {
-            c->tail_length = (size_t)length - sent;
-            c->tail = malloc(c->tail_length);
-            if (!c->tail) {
-                return false;
-            }
-            memcpy(c->tail, c->server->write_buffer + sent, c->tail_length);
+        c->server->written += sent;
+        if (sent < (size_t)length &&
+            !keep_tail(c, c->server->write_buffer + sent, (size_t)length - sent)) {
+            return false;
         }
     }
     return true;
@@ -149,6 +166,7 @@ void connection_flush(struct connection *c)
         connection_close(c);
         return;
     }
+    owner_fed(c->server, c->owner);
     bool owes = c->tail && nghttp2_session_get_outbound_queue_size(c->session) > OUTBOUND_FRAMES;
     bool reads = nghttp2_session_want_read(c->session) && !owes;
     watch(c, (reads ? LOOP_READ : 0) | (c->tail ? LOOP_WRITE : 0));
@@ -214,6 +232,7 @@ static struct connection *connection_alloc(struct grpc_server *server, int fd)
     list_init(&c->dirty);
     list_init(&c->calls);
     list_init(&c->waiting);
+    list_init(&c->senders);
     list_append(&server->connections, &c->link);
     list_append(&server->greetings, &c->greeting);
     flood_init(&c->flood, loop_now(server->loop));
@@ -263,7 +282,8 @@ void connection_close(struct connection *c)
     }
     nghttp2_session_del(c->session);
     free(c->request);
-    free(c->tail);
+    drop_tail(c);
+    owner_fed(server, c->owner);
     owner_release(c->owner);
     free(c);
     server->stats.connections--;

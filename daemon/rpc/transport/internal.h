@@ -36,6 +36,7 @@ enum {
 };
 
 struct connection;
+struct uid_count;
 struct health;
 struct reflection;
 
@@ -159,6 +160,7 @@ struct message {
 struct grpc_call {
     struct list link;    /* of the connection's calls */
     struct list waiting; /* of the connection's calls that wait for room */
+    struct list sending; /* of the connection's calls whose queue is not empty */
     struct connection *connection;
     const struct grpc_method *method;
     void *arg, *data;
@@ -176,7 +178,7 @@ struct grpc_call {
     uint8_t *held; /* the one message of a unary request, until the client has half-closed */
     size_t held_length;
     bool have_held;
-    size_t charged;       /* bytes of the buffers above, as counted in connection and server */
+    size_t charged;       /* bytes of the buffers above, as counted in connection and uid */
     size_t unconsumed;    /* wire bytes delivered that the handler has not given back */
     size_t ahead;         /* wire bytes delivered whose window was given back before */
     size_t message_ahead; /* the same, of the message that is coming in */
@@ -198,8 +200,11 @@ void call_data(struct grpc_call *call, const uint8_t *data, size_t length);
 void call_half_close(struct grpc_call *call);
 /* The stream, or the connection, is gone: on_end, and the call is freed. */
 void call_end(struct grpc_call *call);
-/* Tells the handlers of calls that wait for room, when there is more than there was. */
+/* Tells the handlers of calls that wait for room, when there is more than there was. When they are
+ * many, it marks the connection as dirty for the rest. */
 void call_notify(struct connection *c);
+/* Whether the connections of a uid have half of what they may queue. */
+bool call_queues_half(const struct grpc_server *server, const struct uid_count *owner);
 /* The trailers, or the only headers, have been handed to the socket. */
 void call_status_sent(struct grpc_call *call);
 /* Answers a request that never becomes a call: trailers only. */
@@ -215,7 +220,7 @@ struct connection {
     struct grpc_server *server;
     struct loop_fd *watch;
     struct uid_count *owner;
-    struct list calls, waiting;
+    struct list calls, waiting, senders;
     nghttp2_session *session; /* NULL until the client has said something */
     struct request *request;  /* while its headers come in */
     uint8_t *tail;            /* what the socket did not take */
@@ -252,6 +257,9 @@ struct uid_count {
     struct list link;
     uid_t uid;
     unsigned connections;
+    size_t queued;  /* bytes of messages and tails that wait to be sent */
+    size_t charged; /* bytes of incomplete and held requests */
+    bool starved;   /* a call was refused room for the sake of `queued` */
 };
 struct listener {
     struct list link;
@@ -263,6 +271,8 @@ struct listener {
 /* Counts a connection of this uid; NULL at its limit or without memory. */
 struct uid_count *owner_take(struct grpc_server *server, uid_t uid);
 void owner_release(struct uid_count *owner);
+/* After bytes have left: calls that were refused room for the uid's sake hear of it. */
+void owner_fed(struct grpc_server *server, struct uid_count *owner);
 void listen_pause(struct grpc_server *server);
 /* Accepts again, when there is room and nothing else speaks against it. */
 void listen_resume(struct grpc_server *server);
@@ -289,7 +299,7 @@ struct grpc_server {
     struct reflection *reflection;
     struct health *health;
     struct unpacker unpacker;
-    size_t charged; /* bytes of incomplete and held requests of all connections */
+    size_t written; /* bytes since the server last counted */
     bool draining, accept_paused;
     struct grpc_stats stats;
     uint8_t *read_buffer, *write_buffer; /* one callback at a time needs them */

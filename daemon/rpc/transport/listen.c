@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include "rpc/transport/internal.h"
 
-enum { ACCEPTS = 16 /* of one callback */ };
+enum { ACCEPTS = 8 /* of one callback */ };
 #define PAUSE_NS (100 * NS_PER_MS)
 
 struct uid_count *owner_take(struct grpc_server *server, uid_t uid)
@@ -39,6 +39,21 @@ void owner_release(struct uid_count *owner)
     if (--owner->connections == 0) {
         list_remove(&owner->link);
         free(owner);
+    }
+}
+
+void owner_fed(struct grpc_server *server, struct uid_count *owner)
+{
+    if (!owner->starved || call_queues_half(server, owner)) {
+        return;
+    }
+    owner->starved = false;
+    list_for_each(at, &server->connections)
+    {
+        struct connection *c = container_of(at, struct connection, link);
+        if (c->owner == owner && !list_empty(&c->waiting)) {
+            connection_dirty(c);
+        }
     }
 }
 

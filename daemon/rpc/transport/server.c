@@ -7,18 +7,24 @@
 #include <string.h>
 #include "rpc/transport/internal.h"
 
-static void flush_all(void *arg)
+/* What one callback does at most, since packets want to run, too. */
+enum {
+    FLUSHED = 16,        /* connections */
+    WRITTEN = 256 << 10, /* bytes; one more flush may follow the last */
+    UNGREETED = 64,      /* connections closed */
+};
+
+/* A connection that has still more to send comes onto the list again, at its end. */
+static void flush_some(void *arg)
 {
     struct grpc_server *server = arg;
-    struct list now;
-    if (list_empty(&server->dirty)) {
-        return;
+    server->written = 0;
+    for (unsigned i = 0; i < FLUSHED && server->written < WRITTEN && !list_empty(&server->dirty);
+         i++) {
+        connection_flush(container_of(server->dirty.next, struct connection, dirty));
     }
-    /* A connection that has still more to send comes onto the list again, for the next round of the
-     * loop. */
-    list_replace(&server->dirty, &now);
-    while (!list_empty(&now)) {
-        connection_flush(container_of(now.next, struct connection, dirty));
+    if (!list_empty(&server->dirty)) {
+        loop_timer_at(server->flush_timer, loop_now(server->loop));
     }
 }
 
@@ -27,9 +33,9 @@ static void greetings_due(void *arg)
 {
     struct grpc_server *server = arg;
     ackd_time now = loop_now(server->loop);
-    while (!list_empty(&server->greetings)) {
+    for (unsigned i = 0; !list_empty(&server->greetings); i++) {
         struct connection *c = container_of(server->greetings.next, struct connection, greeting);
-        if (!time_reached(c->greeting_deadline, now)) {
+        if (i == UNGREETED || !time_reached(c->greeting_deadline, now)) {
             loop_timer_at(server->greeting_timer, c->greeting_deadline);
             return;
         }
@@ -63,7 +69,7 @@ static struct grpc_limits with_defaults(struct grpc_limits l)
 /* What can fail; the caller frees the whole. */
 static bool server_setup(struct grpc_server *server, const struct grpc_server_config *config)
 {
-    server->flush_timer = loop_timer_new(server->loop, flush_all, server);
+    server->flush_timer = loop_timer_new(server->loop, flush_some, server);
     server->greeting_timer = loop_timer_new(server->loop, greetings_due, server);
     server->accept_timer = loop_timer_new(server->loop, accept_again, server);
     server->read_buffer = malloc(READ_SIZE);

@@ -169,7 +169,7 @@ static const char *const paths[] = {"/u",
 
 static void check(const struct world *w)
 {
-    size_t charged = 0;
+    size_t charged = 0, pending = 0;
     list_for_each(at, &w->server->connections)
     {
         const struct connection *c = container_of(at, struct connection, link);
@@ -192,8 +192,13 @@ static void check(const struct world *w)
         /* Two of the largest messages, and the one that went over. */
         FUZZ_CHECK(c->charged <= 3 * MESSAGE_MAX);
         charged += held;
+        pending += queued + c->tail_length;
     }
-    FUZZ_CHECK(charged == w->server->charged);
+    list_for_each(owner_at, &w->server->owners)
+    {
+        const struct uid_count *owner = container_of(owner_at, struct uid_count, link);
+        FUZZ_CHECK(owner->charged == charged && owner->queued == pending);
+    }
 }
 
 static uint8_t next(struct input *in)
@@ -349,7 +354,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     poll_loop_settle(w.loop, 1000);
     struct grpc_stats stats;
     grpc_server_stats(w.server, &stats);
-    FUZZ_CHECK(stats.connections == 0 && stats.calls == 0 && w.server->charged == 0);
+    FUZZ_CHECK(list_empty(&w.server->owners));
+    FUZZ_CHECK(stats.connections == 0 && stats.calls == 0);
     FUZZ_CHECK(w.began == w.ended);
     grpc_server_free(w.server);
     poll_loop_free(w.loop);

@@ -349,6 +349,96 @@ static void test_room_of_the_connection(void **state)
     bench_close(&b);
 }
 
+/* What waits for the window of its own stream takes nothing from the others, until it is more than
+ * a whole queue. */
+static void test_stuck_message_is_in_nobody_elses_way(void **state)
+{
+    struct bench b;
+    (void)state;
+    bench_open(&b, &(struct grpc_limits){.max_send_queue = 370000});
+    struct client *c = client_open(&b, 0);
+    c->hold_windows = true;
+    int32_t s = client_call(c, DOWNLOAD, NULL);
+    client_message(c, s, 1, true);
+    client_pump(c);
+    struct grpc_call *stuck = b.call;
+    Any any = any_of(zeros, 400000);
+    assert_int_equal(grpc_call_send(stuck, &any.base), 0);
+    nghttp2_submit_window_update(c->session, 0, 0, 1 << 20);
+    client_message(c, client_call(c, DOWNLOAD, NULL), 1, true);
+    client_pump(c);
+    assert_int_equal(grpc_call_room(b.call), 65535 - GRPC_PREFIX_LENGTH);
+    any = any_of(zeros, 50000);
+    assert_int_equal(grpc_call_send(stuck, &any.base), 0);
+    assert_int_equal(grpc_call_room(b.call), 0);
+    b.writables = 0;
+    INSIDE(&b, grpc_call_fail(stuck, &(struct grpc_error){GRPC_ABORTED, NULL, NULL, "x"}));
+    client_pump(c);
+    assert_int_equal(b.writables, 1);
+    assert_int_equal(grpc_call_room(b.call), 65535 - GRPC_PREFIX_LENGTH);
+    client_close(c);
+    bench_close(&b);
+}
+
+/* A uid that lets too much wait, on however many connections, waits itself, and goes on when it is
+ * less. */
+static void test_queues_of_a_uid(void **state)
+{
+    struct bench b;
+    struct client *hoarders[2];
+    (void)state;
+    bench_open(&b, &(struct grpc_limits){.max_send_queue = 100000});
+    struct client *c = client_open(&b, 0);
+    client_message(c, client_call(c, DOWNLOAD, NULL), 1, true);
+    client_pump(c);
+    struct grpc_call *call = b.call;
+    Any any = any_of(zeros, 4000000);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_true(grpc_call_room(call) > 0);
+        hoarders[i] = client_open(&b, 0);
+        hoarders[i]->hold_windows = true;
+        client_message(hoarders[i], client_call(hoarders[i], DOWNLOAD, NULL), 1, true);
+        client_pump(hoarders[i]);
+        assert_int_equal(grpc_call_send(b.call, &any.base), 0);
+        client_pump(hoarders[i]);
+    }
+    assert_int_equal(grpc_call_room(call), 0);
+    client_pump(c);
+    assert_int_equal(b.writables, 0);
+    client_close(hoarders[0]);
+    assert_int_equal(b.writables, 0); /* not yet half */
+    client_close(hoarders[1]);
+    assert_int_equal(b.writables, 1);
+    assert_true(grpc_call_room(call) > 0);
+    client_close(c);
+    bench_close(&b);
+}
+
+/* Two hundred calls that wait for one window all hear of it. */
+static void test_many_wait(void **state)
+{
+    struct bench b;
+    (void)state;
+    bench_open(&b, NULL);
+    struct client *c = client_open(&b, 0);
+    c->hold_windows = true;
+    client_message(c, client_call(c, DOWNLOAD, NULL), 1, true);
+    client_pump(c);
+    Any any = any_of(zeros, 65535);
+    assert_int_equal(grpc_call_send(b.call, &any.base), 0);
+    client_pump(c);
+    for (unsigned i = 0; i < 200; i++) {
+        client_message(c, client_call(c, DOWNLOAD, NULL), 1, true);
+        client_pump(c);
+        assert_int_equal(grpc_call_room(b.call), 0);
+    }
+    nghttp2_submit_window_update(c->session, 0, 0, 1 << 20);
+    client_pump(c);
+    assert_int_equal(b.writables, 200);
+    client_close(c);
+    bench_close(&b);
+}
+
 /* A client that does not open its window gets one window; other calls go on; on_writable continues
  * when it opens. */
 static void test_stalled_download(void **state)
@@ -614,6 +704,9 @@ int main(void)
         cmocka_unit_test(test_stalled_upload_stalls_itself_alone),
         cmocka_unit_test(test_window_is_given_back_once),
         cmocka_unit_test(test_room_of_the_connection),
+        cmocka_unit_test(test_stuck_message_is_in_nobody_elses_way),
+        cmocka_unit_test(test_queues_of_a_uid),
+        cmocka_unit_test(test_many_wait),
         cmocka_unit_test(test_stalled_download),
         cmocka_unit_test(test_full_socket),
         cmocka_unit_test(test_send_limits),

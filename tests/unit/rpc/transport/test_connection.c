@@ -31,6 +31,25 @@ static void test_greeting(void **state)
     bench_close(&b);
 }
 
+/* Many that never greet go at one time, but not in one callback. */
+static void test_many_silent(void **state)
+{
+    struct bench b;
+    int fds[200];
+    (void)state;
+    bench_open(&b, NULL);
+    for (unsigned i = 0; i < 200; i++) {
+        fds[i] = raw_open(&b);
+    }
+    poll_loop_advance(b.loop, 10 * NS_PER_S);
+    assert_int_equal(bench_stats(&b).connections, 0);
+    assert_int_equal(bench_stats(&b).refused_connections, 200);
+    for (unsigned i = 0; i < 200; i++) {
+        close(fds[i]);
+    }
+    bench_close(&b);
+}
+
 static void test_peer(void **state)
 {
     struct bench b;
@@ -94,9 +113,8 @@ static void test_client_dies(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_greeting),
-        cmocka_unit_test(test_peer),
-        cmocka_unit_test(test_attach_refused),
+        cmocka_unit_test(test_greeting),    cmocka_unit_test(test_many_silent),
+        cmocka_unit_test(test_peer),        cmocka_unit_test(test_attach_refused),
         cmocka_unit_test(test_client_dies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
