@@ -15,7 +15,7 @@ complete -c ackctl -n '__fish_seen_subcommand_from ls' -s t -l tcp -d 'TCP (ther
 complete -c ackctl -n '__fish_seen_subcommand_from ls' -s n -l numeric -d 'numbers instead of names (always)'
 complete -c ackctl -n '__fish_seen_subcommand_from ls' -s 4 -l ipv4 -d 'only IPv4'
 complete -c ackctl -n '__fish_seen_subcommand_from ls' -s 6 -l ipv6 -d 'only IPv6'
-complete -c ackctl -n '__fish_seen_subcommand_from ls' -s o -l options -d 'timers; with a LIST in the same word: the columns'
+complete -c ackctl -n '__fish_seen_subcommand_from ls' -s o -l options -d 'timers; with a LIST of columns: these'
 complete -c ackctl -n '__fish_seen_subcommand_from ls' -l columns -r -d 'columns by name: id, state, recv-q, send-q, local, peer, label, owner, any field of `show --fields`'
 complete -c ackctl -n '__fish_seen_subcommand_from ls' -s e -l extended -d 'uid, session, listener'
 complete -c ackctl -n '__fish_seen_subcommand_from ls' -s m -l memory -d 'buffers'
