@@ -5,16 +5,21 @@
  * packets and control have the same priority: neither can starve the other, because the cycle works
  * by a budget and asks for another turn when it did not finish.
  *
- * libevent's timers count in its own cached time and in whole milliseconds of a coarse clock unless
- * told otherwise; we tell it, and still compare with our own clock when one fires, so that no
- * deadline is served early. */
+ * Deadlines are ours, not libevent's: its timers count in milliseconds of a coarse clock or, when
+ * told to be precise, cost a system call in every turn. All of ours share one timerfd, which is set
+ * only when a deadline comes to lie before the instant it is set for. A deadline that moves away or
+ * vanishes leaves it as it is: it then wakes us once for nothing. */
 #include "host/loop.h"
 
 #include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/timerfd.h>
 #include <time.h>
+#include <unistd.h>
+#include "base/list.h"
+#include "host/deadlines.h"
 
 static const int64_t bucket_limits[LOOP_BUCKETS] = {
     2 * NS_PER_US,   5 * NS_PER_US,   10 * NS_PER_US,  20 * NS_PER_US, 50 * NS_PER_US,
@@ -24,6 +29,10 @@ static const int64_t bucket_limits[LOOP_BUCKETS] = {
 
 struct loop {
     struct event_base *base;
+    int timerfd;
+    struct event *alarm; /* the timerfd fired */
+    ackd_time alarm_at;  /* what it is set for, TIME_NEVER when it is not */
+    struct deadlines deadlines;
     int64_t zero_ns; /* CLOCK_MONOTONIC at the loop's zero */
     ackd_time now;   /* as read at the start of the callback that runs */
     loop_fn cycle;
@@ -44,9 +53,8 @@ struct loop_fd {
 };
 
 struct loop_timer {
+    struct deadline deadline;
     struct loop *loop;
-    struct event *event;
-    ackd_time deadline;
     loop_fn fn;
     void *arg;
     const char *name;
@@ -95,33 +103,45 @@ static void account(struct loop *loop, ackd_time began, const char *name)
     }
 }
 
-struct loop *loop_new(void)
+static void alarm_fired(evutil_socket_t fd, short events, void *arg);
+
+/* False without memory, epoll or descriptors. */
+static bool set_up(struct loop *loop, struct event_config *config)
 {
-    struct loop *loop = calloc(1, sizeof *loop);
-    struct event_config *config = event_config_new();
-    if (loop == NULL || config == NULL) {
-        goto fail;
-    }
-    event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER);
     event_config_set_flag(config, EVENT_BASE_FLAG_NO_CACHE_TIME);
     event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
     loop->base = event_base_new_with_config(config);
-    if (loop->base == NULL) {
-        goto fail;
+    loop->timerfd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    if (loop->base == NULL || loop->timerfd < 0) {
+        return false;
     }
-    event_config_free(config);
+    loop->alarm = event_new(loop->base, loop->timerfd, EV_READ | EV_PERSIST, alarm_fired, loop);
+    return loop->alarm != NULL && event_add(loop->alarm, NULL) == 0;
+}
+
+struct loop *loop_new(void)
+{
+    struct loop *loop = calloc(1, sizeof *loop);
+    if (loop == NULL) {
+        return NULL;
+    }
+    loop->timerfd = -1;
+    struct event_config *config = event_config_new();
+    bool good = config != NULL && set_up(loop, config);
+    if (config != NULL) {
+        event_config_free(config);
+    }
+    if (!good) {
+        loop_free(loop);
+        return NULL;
+    }
     loop->zero_ns = clock_ns(CLOCK_MONOTONIC);
+    loop->alarm_at = TIME_NEVER;
     loop->stats.longest_name = "none";
     for (unsigned i = 0; i < LOOP_BUCKETS; i++) {
         loop->stats.bucket[i].below_ns = bucket_limits[i];
     }
     return loop;
-fail:
-    if (config != NULL) {
-        event_config_free(config);
-    }
-    free(loop);
-    return NULL;
 }
 
 void loop_free(struct loop *loop)
@@ -129,7 +149,15 @@ void loop_free(struct loop *loop)
     if (loop == NULL) {
         return;
     }
-    event_base_free(loop->base);
+    if (loop->alarm != NULL) {
+        event_free(loop->alarm);
+    }
+    if (loop->timerfd >= 0) {
+        close(loop->timerfd);
+    }
+    if (loop->base != NULL) {
+        event_base_free(loop->base);
+    }
     free(loop);
 }
 
@@ -159,9 +187,26 @@ static void run_cycle(struct loop *loop)
     }
 }
 
+/* Sees to it that the earliest deadline wakes us. */
+static int set_alarm(struct loop *loop)
+{
+    const struct deadline *first = deadlines_first(&loop->deadlines);
+    if (first == NULL || !time_before(first->at, loop->alarm_at)) {
+        return 0;
+    }
+    int64_t ns = time_add(first->at, loop->zero_ns).ns; /* 0 would mean never */
+    struct itimerspec when = {
+        .it_value = {.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)}};
+    loop->alarm_at = first->at;
+    return timerfd_settime(loop->timerfd, TFD_TIMER_ABSTIME, &when, NULL);
+}
+
 int loop_run(struct loop *loop)
 {
     while (!loop->stopped) {
+        if (set_alarm(loop) < 0) {
+            return -errno;
+        }
         if (event_base_loop(loop->base, EVLOOP_ONCE | (loop->kicked ? EVLOOP_NONBLOCK : 0)) < 0) {
             return errno != 0 ? -errno : -EIO;
         }
@@ -237,60 +282,47 @@ void loop_fd_free(struct loop_fd *f)
 /* ---- timers -----------------------------------------------------------------------------------
  */
 
-static void timer_arm(struct loop_timer *t)
+/* Serves what is due; not more often than there are deadlines, for one may set itself again. */
+static void alarm_fired(evutil_socket_t fd, short events, void *arg)
 {
-    int64_t wait = time_diff(t->deadline, read_clock(t->loop));
-    if (wait < 0) {
-        wait = 0;
-    }
-    wait += NS_PER_US - 1; /* libevent counts in microseconds: round up, never early */
-    struct timeval tv = {.tv_sec = wait / NS_PER_S, .tv_usec = wait % NS_PER_S / NS_PER_US};
-    event_add(t->event, &tv);
-}
-
-static void timer_fired(evutil_socket_t fd, short events, void *arg)
-{
-    (void)fd;
     (void)events;
-    struct loop_timer *t = arg;
-    struct loop *loop = t->loop;
-    const char *name = t->name;
-    ackd_time began = loop_refresh(loop);
-    if (!time_reached(t->deadline, began)) {
-        timer_arm(t);
-        return;
+    struct loop *loop = arg;
+    uint64_t expirations;
+    if (read((int)fd, &expirations, sizeof expirations) < 0) {
+        return; /* set anew meanwhile */
     }
-    t->deadline = TIME_NEVER;
-    t->fn(t->arg); /* may free t */
-    account(loop, began, name);
+    loop->alarm_at = TIME_NEVER;
+    for (size_t n = loop->deadlines.count; n > 0; n--) {
+        struct deadline *first = deadlines_first(&loop->deadlines);
+        ackd_time began = loop_refresh(loop);
+        if (first == NULL || !time_reached(first->at, began)) {
+            return;
+        }
+        struct loop_timer *t = container_of(first, struct loop_timer, deadline);
+        const char *name = t->name;
+        deadlines_clear(&loop->deadlines, first);
+        t->fn(t->arg); /* may free t */
+        account(loop, began, name);
+    }
 }
 
 struct loop_timer *loop_timer_new_named(struct loop *loop, loop_fn fn, void *arg, const char *name)
 {
     struct loop_timer *t = calloc(1, sizeof *t);
-    if (t == NULL) {
-        return NULL;
-    }
-    *t = (struct loop_timer){
-        .loop = loop, .deadline = TIME_NEVER, .fn = fn, .arg = arg, .name = name};
-    t->event = evtimer_new(loop->base, timer_fired, t);
-    if (t->event == NULL) {
+    if (t == NULL || !deadlines_join(&loop->deadlines)) {
         free(t);
         return NULL;
     }
+    *t = (struct loop_timer){.loop = loop, .fn = fn, .arg = arg, .name = name};
     return t;
 }
 
 void loop_timer_at(struct loop_timer *t, ackd_time deadline)
 {
-    if (time_equal(deadline, t->deadline)) {
-        return;
-    }
-    t->deadline = deadline;
     if (time_is_never(deadline)) {
-        event_del(t->event);
-    } else {
-        timer_arm(t);
+        deadlines_clear(&t->loop->deadlines, &t->deadline);
+    } else if (t->deadline.place == 0 || !time_equal(deadline, t->deadline.at)) {
+        deadlines_set(&t->loop->deadlines, &t->deadline, deadline);
     }
 }
 
@@ -299,6 +331,7 @@ void loop_timer_free(struct loop_timer *t)
     if (t == NULL) {
         return;
     }
-    event_free(t->event);
+    deadlines_clear(&t->loop->deadlines, &t->deadline);
+    deadlines_leave(&t->loop->deadlines);
     free(t);
 }

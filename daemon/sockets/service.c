@@ -135,8 +135,10 @@ static bool serve_chargen(struct service *s, ackd_time now, uint64_t id)
     if (drain(s, now, id) == INPUT_DEAD) {
         return true;
     }
+    if (s->pattern[0] == 0) {
+        service_pattern(0, s->pattern, sizeof s->pattern);
+    }
     for (;;) {
-        uint8_t chunk[LINE * 100];
         int64_t at = tcp_send_offset(s->engine, id);
         int64_t room = tcp_send_room(s->engine, id);
         if (at < 0 || room < 0) {
@@ -145,10 +147,11 @@ static bool serve_chargen(struct service *s, ackd_time now, uint64_t id)
         if (room == 0) {
             return false;
         }
-        size_t n = (uint64_t)room < sizeof chunk ? (size_t)room : sizeof chunk;
-        service_pattern((uint64_t)at, chunk, n);
-        if (tcp_send(s->engine, now, id, chunk, n, 0) < 0) {
-            return true;
+        size_t from = (uint64_t)at % SERVICE_PATTERN_PERIOD, there = sizeof s->pattern - from;
+        size_t n = (uint64_t)room < there ? (size_t)room : there;
+        int64_t sent = tcp_send(s->engine, now, id, s->pattern + from, n, 0);
+        if (sent <= 0) {
+            return sent < 0;
         }
     }
 }

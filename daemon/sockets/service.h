@@ -8,15 +8,22 @@
 #ifndef ACKD_SOCKETS_SERVICE_H
 #define ACKD_SOCKETS_SERVICE_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include "tcp/tcp.h"
 
 enum service_kind { SERVICE_NONE, SERVICE_ECHO, SERVICE_DISCARD, SERVICE_CHARGEN, SERVICE_KINDS };
 
+/* Chargen's lines repeat after as many bytes. */
+#define SERVICE_PATTERN_PERIOD ((size_t)95 * 74)
+
 struct service {
     struct tcp_engine *engine;
     uint32_t owner; /* the owner number of every endpoint of ours; readiness with it belongs to
                        service_on_ready() */
+    /* Two periods: from any place in the first, a whole one lies in one piece. All zero until
+     * chargen first writes. */
+    uint8_t pattern[2 * SERVICE_PATTERN_PERIOD];
 };
 
 /* "echo", "discard", "chargen"; SERVICE_NONE for anything else. */

@@ -166,7 +166,7 @@ static void on_syn(struct floor *f, const struct headers *in)
     h.tcp.seq = htonl(OUR_ISS);
     memcpy(h.options, options, sizeof options);
     if (ntohs(in->tcp.dest) == CHARGEN) {
-        f->shift = window_scale((const uint8_t *)(&in->tcp + 1), in->tcp.doff * 4 - 20u);
+        f->shift = window_scale(in->options, in->tcp.doff * 4 - 20u);
         f->offset = 0;
         f->open = false;
     }
