@@ -169,8 +169,10 @@ static int on_pair(void *user, const char *section, const char *name, const char
         return 1;
     }
     const struct config_option *o = option_find(name, strlen(name));
-    if (o == NULL || o->only_command_line) {
+    if (o == NULL) {
         complain_unknown(&r->place, name);
+    } else if (o->only_command_line) {
+        complain(&r->place, name, NULL, "only on the command line");
     } else if (o->argument != NULL) {
         set_value(r->config, o, value, &r->place);
     } else if (strcmp(value, "yes") == 0) {
@@ -212,7 +214,8 @@ static const struct config_option *take_option(int argc, char *const *argv, int 
     }
     if (strncmp(word, "--", 2) != 0) {
         place->failed = true;
-        fprintf(place->errors, "ackd: %s: not an option; ackd --help lists them\n", word);
+        fprintf(place->errors,
+                "ackd: %s: not an option (commas split a list); ackd --help lists them\n", word);
         return NULL;
     }
     size_t length = strcspn(word + 2, "=");

@@ -136,15 +136,7 @@ static bool set_monitor_socket(struct config *c, const char *word, char *right, 
            wrong(right, room, "auto, or a path of 1 to 107 bytes");
 }
 
-static bool set_socket_group(struct config *c, const char *word, char *right, size_t room)
-{
-    return text(c->socket_group, sizeof c->socket_group, word) ||
-           wrong(right, room, "the name or number of a group");
-}
-
-/* ---- rights -----------------------------------------------------------------------------------
- */
-
+/* A user or group by name or number. */
 static bool number_of(const char *name, bool group, uint32_t *out)
 {
     uint64_t n;
@@ -157,6 +149,18 @@ static bool number_of(const char *name, bool group, uint32_t *out)
     *out = p != NULL ? p->pw_uid : g != NULL ? g->gr_gid : 0;
     return p != NULL || g != NULL;
 }
+
+static bool set_socket_group(struct config *c, const char *word, char *right, size_t room)
+{
+    uint32_t gid;
+    if (!text(c->socket_group, sizeof c->socket_group, word)) {
+        return wrong(right, room, "the name or number of a group");
+    }
+    return number_of(word, true, &gid) || wrong(right, room, "there is no such group");
+}
+
+/* ---- rights -----------------------------------------------------------------------------------
+ */
 
 /* "user:NAME=ROLE" or "group:NAME=ROLE", with "+ports" behind it. */
 static bool set_grant(struct config *c, const char *word, char *right, size_t room)
@@ -327,7 +331,8 @@ static bool set_version(struct config *c, const char *word, char *right, size_t 
 const struct config_option config_options[] = {
     {"link", "tap:NAME|none", "a TAP to create or take over, or only loopback inside", set_link,
      .is_list = false},
-    {"address", "ADDR/LEN", "an address of ours, IPv4 or IPv6 (list)", set_address,
+    {"address", "ADDR/LEN",
+     "an address of ours (list); with --link none by default 127.0.0.1 and ::1", set_address,
      LIST(n_addresses)},
     {"host-address", "ADDR/LEN", "an address for the host's side of the TAP (list)",
      set_host_address, LIST(n_host_addresses)},

@@ -62,7 +62,8 @@ static int set_up_descriptor(struct tap *tap, const struct tap_config *config, c
     struct ifreq ifr = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
     snprintf(ifr.ifr_name, sizeof ifr.ifr_name, "%s", config->name);
     if (ioctl(tap->fd, TUNSETIFF, &ifr) < 0) {
-        return step(what, "create or take over the TAP (TUNSETIFF)");
+        return step(what, errno == EBUSY ? "take over the TAP, which another program has open"
+                                         : "create or take over the TAP (TUNSETIFF)");
     }
     snprintf(tap->name, sizeof tap->name, "%s", ifr.ifr_name);
     int header = sizeof(struct virtio_net_hdr);

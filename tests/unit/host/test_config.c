@@ -161,6 +161,8 @@ static void tells_every_mistake_at_once(void **state)
     assert_int_equal(parse("--link", "none", "--mtu", "1", "--seed", "x", NULL), -EINVAL);
     assert_non_null(strstr(said, "--mtu 1:"));
     assert_non_null(strstr(said, "--seed x:"));
+    assert_int_equal(parse("--link", "none", "--socket-group", "no such group", NULL), -EINVAL);
+    assert_non_null(strstr(said, "--socket-group no such group: there is no such group"));
 }
 
 static void checks_the_whole(void **state)
@@ -231,7 +233,7 @@ static void names_the_line_of_a_mistake(void **state)
     assert_non_null(strstr(said, want));
     snprintf(want, sizeof want, "ackd: %s:5: no-offload = maybe: yes or no", path);
     assert_non_null(strstr(said, want));
-    snprintf(want, sizeof want, "ackd: %s:6: config: unknown option", path);
+    snprintf(want, sizeof want, "ackd: %s:6: config: only on the command line", path);
     assert_non_null(strstr(said, want));
     snprintf(want, sizeof want, "ackd: %s:7: line: neither", path);
     assert_non_null(strstr(said, want));
