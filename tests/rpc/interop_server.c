@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -228,6 +229,16 @@ static void input_ended(void *arg, int fd, unsigned what)
     }
 }
 
+/* As many descriptors as we may have: idle clients want one each. */
+static void raise_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 int main(int argc, char **argv)
 {
     struct log log = {.level = LOG_LEVEL_DEBUG, .write = write_line};
@@ -240,6 +251,7 @@ int main(int argc, char **argv)
         .descriptor_set_length = ackd_descriptor_set_length};
     struct grpc_server *server = grpc_server_new(&config);
     int fd = argc == 2 ? listen_at(argv[1]) : -1;
+    raise_limit();
     if (!server || fd < 0 || grpc_server_listen(server, fd, false) < 0) {
         fprintf(stderr, "interop_server: cannot listen: %s\n", strerror(errno));
         return 1;

@@ -79,6 +79,14 @@ static void answer_http(struct connection *c, int32_t stream_id, const char *sta
     c->server->stats.protocol_errors++;
 }
 
+/* All calls of a connection take turns (RFC 9218: incremental), whatever the client says of their
+ * priorities: by itself one would wait until another has nothing more to send. */
+static void share(struct connection *c, int32_t stream_id)
+{
+    nghttp2_extpri turns = {.urgency = NGHTTP2_EXTPRI_DEFAULT_URGENCY, .inc = 1};
+    nghttp2_session_change_extpri_stream_priority(c->session, stream_id, &turns, 1);
+}
+
 static void request_in(struct connection *c, int32_t stream_id)
 {
     struct request *r = c->request;
@@ -95,6 +103,7 @@ static void request_in(struct connection *c, int32_t stream_id)
     } else if (r->fault == REQUEST_OK && r->bad_type) {
         answer_http(c, stream_id, "415");
     } else {
+        share(c, stream_id);
         call_begin(c, stream_id, r);
     }
     free(r);
@@ -226,6 +235,7 @@ int http2_new(struct connection *c)
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, limits->max_streams},
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, (uint32_t)limits->stream_window},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HEADER_LIST_MAX},
+        {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1}, /* share() decides */
     };
     if (nghttp2_session_server_new2(&c->session, c->server->callbacks, c, c->server->options) < 0) {
         return -ENOMEM;

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """interop.py SOCKET: gRPC's interoperability cases by a stock grpcio client, over a Unix socket. PYTHONPATH leads to the generated code."""
+import resource
 import socket
 import struct
 import sys
@@ -124,6 +125,27 @@ def authority_none():
             answer += more
 
 
+def idle_clients():
+    """Ten thousand that have greeted and say nothing more (or as many as we may have descriptors): another one is served."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+    idle = []
+    try:
+        for _ in range(min(10000, limit - 200)):
+            s = socket.socket(socket.AF_UNIX)
+            idle.append(s)
+            s.connect(SOCKET)  # waits while the listener's queue is full
+            s.settimeout(30)
+            s.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, b""))
+        for s in idle:
+            check(s.recv(9)[3:4] == b"\x04", "no SETTINGS came")
+        with_authority("localhost")
+    finally:
+        for s in idle:
+            s.close()
+    with_authority("localhost")
+
+
 def health():
     with channel() as c:
         s = health_pb2_grpc.HealthStub(c)
@@ -160,7 +182,7 @@ CASES = [
     ("authority_path", lambda: with_authority(SOCKET)),
     ("authority_percent_encoded", lambda: with_authority(SOCKET.replace("/", "%2F"))),
     ("authority_none", authority_none),
-    ("health", health), ("reflection_v1", lambda: reflection("v1")), ("reflection_v1alpha", lambda: reflection("v1alpha")),
+    ("idle_clients", idle_clients), ("health", health), ("reflection_v1", lambda: reflection("v1")), ("reflection_v1alpha", lambda: reflection("v1alpha")),
 ]
 
 failed = 0

@@ -349,6 +349,30 @@ static void test_room_of_the_connection(void **state)
     bench_close(&b);
 }
 
+/* Two downloads at once go side by side, not one after the other. */
+static void test_fair(void **state)
+{
+    struct bench b;
+    (void)state;
+    bench_open(&b, NULL);
+    struct client *c = client_open(&b, 100000);
+    c->hold_windows = true;
+    int32_t s = client_call(c, DOWNLOAD, NULL), t = client_call(c, DOWNLOAD, NULL);
+    client_message(c, s, 1, true);
+    client_pump(c);
+    struct grpc_call *first = b.call;
+    client_message(c, t, 1, true);
+    client_pump(c);
+    Any any = any_of(zeros, 90000);
+    assert_int_equal(grpc_call_send(first, &any.base), 0);
+    assert_int_equal(grpc_call_send(b.call, &any.base), 0);
+    client_pump(c);
+    assert_int_equal(client_reply(c, s)->length + client_reply(c, t)->length, 100000);
+    assert_in_range(client_reply(c, s)->length, 40000, 60000);
+    client_close(c);
+    bench_close(&b);
+}
+
 /* What waits for the window of its own stream takes nothing from the others, until it is more than
  * a whole queue. */
 static void test_stuck_message_is_in_nobody_elses_way(void **state)
@@ -704,6 +728,7 @@ int main(void)
         cmocka_unit_test(test_stalled_upload_stalls_itself_alone),
         cmocka_unit_test(test_window_is_given_back_once),
         cmocka_unit_test(test_room_of_the_connection),
+        cmocka_unit_test(test_fair),
         cmocka_unit_test(test_stuck_message_is_in_nobody_elses_way),
         cmocka_unit_test(test_queues_of_a_uid),
         cmocka_unit_test(test_many_wait),
