@@ -1,5 +1,6 @@
-/* Initial sequence numbers (RFC 6528; RFC 9293 section 3.4.1, MUST-8, SHLD-1, MUST-9): ISN = M + F(tuple, secret), M a
- * clock of 4 microseconds, F SipHash under a key that nobody outside can compute. */
+/* Initial sequence numbers (RFC 6528; RFC 9293 section 3.4.1, MUST-8, SHLD-1, MUST-9): ISN = M +
+ * F(tuple, secret), M a clock of 4 microseconds, F SipHash under a key that nobody outside can
+ * compute. */
 #ifndef ACKD_TCP_ISN_H
 #define ACKD_TCP_ISN_H
 
@@ -10,8 +11,9 @@
 
 tcp_seq isn_choose(const struct hash_key *secret, const struct tcp_tuple *tuple, ackd_time now);
 
-/* The offset added to our timestamp clock for this tuple (RFC 7323 section 7.1 and 5.4): the clock of one connection tells nothing about another's,
- * yet it grows over successive connections of one tuple. Ticks of 1 ms. */
+/* The offset added to our timestamp clock for this tuple (RFC 7323 section 7.1 and 5.4): the clock
+ * of one connection tells nothing about another's, yet it grows over successive connections of one
+ * tuple. Ticks of 1 ms. */
 uint32_t timestamp_offset(const struct hash_key *secret, const struct tcp_tuple *tuple);
 
 #endif

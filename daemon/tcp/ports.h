@@ -1,5 +1,6 @@
-/* Ephemeral ports (RFC 6056): algorithm 3 with a double hash (section 3.3.4), so that a port tells an outsider nothing about the next, while ports
- * towards one peer are reused as late as possible. */
+/* Ephemeral ports (RFC 6056): algorithm 3 with a double hash (section 3.3.4), so that a port tells
+ * an outsider nothing about the next, while ports towards one peer are reused as late as possible.
+ */
 #ifndef ACKD_TCP_PORTS_H
 #define ACKD_TCP_PORTS_H
 

@@ -1,9 +1,11 @@
 /* The retransmission queue: what was sent and is not acknowledged, as runs of equal history.
  *
- * A run is [start, end) of any length, sent at one time with one segment size, so a 64 KB super-frame is one run and a window of
- * gigabytes is a few hundred. A SACK block or a loss may split a run at any byte; neighbours of equal history merge again. Two orders: by sequence,
- * and by time of (last) transmission, which is what RACK (RFC 8985) walks. SYN and FIN occupy a sequence number in their run.
- * The number of runs is bounded (CVE-2019-11477): at the bound a split is refused and the SACK information behind it ignored, which is always safe. */
+ * A run is [start, end) of any length, sent at one time with one segment size, so a 64 KB
+ * super-frame is one run and a window of gigabytes is a few hundred. A SACK block or a loss may
+ * split a run at any byte; neighbours of equal history merge again. Two orders: by sequence, and by
+ * time of (last) transmission, which is what RACK (RFC 8985) walks. SYN and FIN occupy a sequence
+ * number in their run. The number of runs is bounded (CVE-2019-11477): at the bound a split is
+ * refused and the SACK information behind it ignored, which is always safe. */
 #ifndef ACKD_TCP_RTXQ_H
 #define ACKD_TCP_RTXQ_H
 
@@ -14,13 +16,14 @@
 #include "wire/tcp.h"
 
 #define RTXQ_MAX_RUNS 4096
-/* What the peer's SACK blocks and our new data may use of them; the rest is for the splits that retransmission needs. */
+/* What the peer's SACK blocks and our new data may use of them; the rest is for the splits that
+ * retransmission needs. */
 #define RTXQ_SHARED_RUNS (RTXQ_MAX_RUNS / 4 * 3)
 
 enum {
-    RTX_SACKED = 1,    /* the peer reported it */
-    RTX_LOST = 2,      /* deemed lost, not (yet) retransmitted since */
-    RTX_RETRANS = 4,   /* a retransmission of it is outstanding */
+    RTX_SACKED = 1,       /* the peer reported it */
+    RTX_LOST = 2,         /* deemed lost, not (yet) retransmitted since */
+    RTX_RETRANS = 4,      /* a retransmission of it is outstanding */
     RTX_EVER_RETRANS = 8, /* was retransmitted at least once: no RTT sample (Karn) */
     RTX_SYN = 16,
     RTX_FIN = 32,
@@ -30,11 +33,12 @@ enum {
 struct rtx_run {
     struct list by_seq, by_time;
     tcp_seq start, end;
-    ackd_time sent;        /* last transmission */
-    ackd_time first_sent;  /* first transmission */
-    uint64_t delivered;    /* the connection's delivered bytes when it was sent, and when that count last moved */
+    ackd_time sent;       /* last transmission */
+    ackd_time first_sent; /* first transmission */
+    uint64_t delivered;   /* the connection's delivered bytes when it was sent, and when that count
+                             last moved */
     ackd_time delivered_at;
-    uint16_t mss;          /* payload of its segments */
+    uint16_t mss; /* payload of its segments */
     uint8_t flags;
     uint8_t transmissions; /* how often it was sent, saturating */
 };
@@ -42,53 +46,64 @@ struct rtx_run {
 struct rtxq {
     struct list by_seq, by_time;
     uint32_t runs;
-    uint32_t bytes;        /* all */
+    uint32_t bytes;                 /* all */
     uint32_t sacked, lost, retrans; /* bytes of runs with SACKED; with LOST; with RETRANS */
-    tcp_seq highest_sacked; /* end of the highest SACKed run; meaningful while sacked > 0 */
+    tcp_seq highest_sacked;         /* end of the highest SACKed run; meaningful while sacked > 0 */
 };
 
 void rtxq_init(struct rtxq *q);
 void rtxq_clear(struct rtxq *q, struct slab *runs);
 
-/* What has not left the network (RFC 6675 section 4, pipe), in bytes: neither SACKed nor deemed lost. A retransmission clears LOST, so it
- * counts once, in place of what was lost; `retrans` says how much of this is retransmissions. */
+/* What has not left the network (RFC 6675 section 4, pipe), in bytes: neither SACKed nor deemed
+ * lost. A retransmission clears LOST, so it counts once, in place of what was lost; `retrans` says
+ * how much of this is retransmissions. */
 static inline uint32_t rtxq_pipe(const struct rtxq *q)
 {
     return q->bytes - q->sacked - q->lost;
 }
 
-/* New data [start, end), start == end of the queue. Merges with the last run when history is equal (same times, mss, flags, delivered). False when out of memory or
- * at the bound of runs: it cannot be sent before something is acknowledged. */
-bool rtxq_sent(struct rtxq *q, struct slab *runs, tcp_seq start, tcp_seq end, uint16_t mss, uint8_t flags, ackd_time now, uint64_t delivered, ackd_time delivered_at);
+/* New data [start, end), start == end of the queue. Merges with the last run when history is equal
+ * (same times, mss, flags, delivered). False when out of memory or at the bound of runs: it cannot
+ * be sent before something is acknowledged. */
+bool rtxq_sent(struct rtxq *q, struct slab *runs, tcp_seq start, tcp_seq end, uint16_t mss,
+               uint8_t flags, ackd_time now, uint64_t delivered, ackd_time delivered_at);
 
-/* The part [start, end) of run `r` was retransmitted at `now`: splits as needed, clears LOST, sets RETRANS and EVER_RETRANS, moves it to the end of by_time. Returns the run that now
- * is exactly (or, at the bound of runs, at least) that part, NULL when out of memory (then nothing changed). The run before it may merge into the one
- * before that; `r` and what follows stay where they are. */
-struct rtx_run *rtxq_retransmitted(struct rtxq *q, struct slab *runs, struct rtx_run *r, tcp_seq start, tcp_seq end, uint16_t mss, ackd_time now, uint64_t delivered, ackd_time delivered_at);
+/* The part [start, end) of run `r` was retransmitted at `now`: splits as needed, clears LOST, sets
+ * RETRANS and EVER_RETRANS, moves it to the end of by_time. Returns the run that now is exactly
+ * (or, at the bound of runs, at least) that part, NULL when out of memory (then nothing changed).
+ * The run before it may merge into the one before that; `r` and what follows stay where they are.
+ */
+struct rtx_run *rtxq_retransmitted(struct rtxq *q, struct slab *runs, struct rtx_run *r,
+                                   tcp_seq start, tcp_seq end, uint16_t mss, ackd_time now,
+                                   uint64_t delivered, ackd_time delivered_at);
 
 /* What an ACK and its SACK blocks taught. */
 struct rtxq_delta {
-    uint32_t acked;            /* bytes removed by the cumulative ACK, SYN and FIN counted as one each */
-    uint32_t newly_sacked;     /* bytes that became SACKED */
-    uint32_t delivered;        /* bytes newly known to have arrived: acked (not SACKed before) + newly_sacked */
-    bool has_rtt;              /* the newest transmission among the newly delivered that was sent exactly once (Karn): */
-    ackd_time rtt_sent;        /*   when it was sent (for RTT samples) */
-    bool any;                  /* anything newly delivered; the most recently sent of it: */
+    uint32_t acked; /* bytes removed by the cumulative ACK, SYN and FIN counted as one each */
+    uint32_t newly_sacked; /* bytes that became SACKED */
+    /* bytes newly known to have arrived: acked (not SACKed before) + newly_sacked */
+    uint32_t delivered;
+    bool has_rtt; /* the newest transmission among the newly delivered that was sent exactly once
+                     (Karn): */
+    ackd_time rtt_sent; /*   when it was sent (for RTT samples) */
+    bool any;           /* anything newly delivered; the most recently sent of it: */
     ackd_time newest_sent;
     tcp_seq newest_end;
     uint8_t newest_flags, newest_transmissions;
     uint64_t newest_delivered; /*   its snapshot */
     ackd_time newest_delivered_at;
-    bool retrans_acked;        /* some of the newly delivered was EVER_RETRANS */
-    bool never_retrans_acked;  /* some of the newly delivered was never retransmitted (F-RTO) */
+    bool retrans_acked;          /* some of the newly delivered was EVER_RETRANS */
+    bool never_retrans_acked;    /* some of the newly delivered was never retransmitted (F-RTO) */
     tcp_seq lowest_newly_sacked; /* of newly_sacked bytes (reordering detection) */
 };
 /* Removes everything before `una` (a run may be cut). Adds to *delta. */
 void rtxq_ack(struct rtxq *q, struct slab *runs, tcp_seq una, struct rtxq_delta *delta);
 
-/* Marks [start, end) SACKED; parts outside the queue are ignored. Clears LOST and RETRANS of what is marked. Adds to *delta. False when the bound of runs stopped it.
- * `splits` counts splits made. */
-bool rtxq_sack(struct rtxq *q, struct slab *runs, tcp_seq start, tcp_seq end, struct rtxq_delta *delta, uint32_t *splits);
+/* Marks [start, end) SACKED; parts outside the queue are ignored. Clears LOST and RETRANS of what
+ * is marked. Adds to *delta. False when the bound of runs stopped it. `splits` counts splits made.
+ */
+bool rtxq_sack(struct rtxq *q, struct slab *runs, tcp_seq start, tcp_seq end,
+               struct rtxq_delta *delta, uint32_t *splits);
 
 /* The peer reneged, or an RTO forgets the scoreboard: no run is SACKED any more. */
 void rtxq_forget_sacks(struct rtxq *q);
@@ -99,13 +114,16 @@ void rtxq_mark_lost(struct rtxq *q, struct rtx_run *r);
 void rtxq_mark_all_lost(struct rtxq *q);
 /* Undo: nothing is LOST any more (a spurious loss was detected). */
 void rtxq_unmark_lost(struct rtxq *q);
-/* Splits r at `at` (strictly inside); returns the second half, NULL at the bound or out of memory. */
+/* Splits r at `at` (strictly inside); returns the second half, NULL at the bound or out of memory.
+ */
 struct rtx_run *rtxq_split(struct rtxq *q, struct slab *runs, struct rtx_run *r, tcp_seq at);
 
 struct rtx_run *rtxq_first(const struct rtxq *q);
 struct rtx_run *rtxq_last(const struct rtxq *q);
-struct rtx_run *rtxq_next(const struct rtxq *q, const struct rtx_run *r); /* by sequence; NULL at the end */
-/* The first run that is LOST, by sequence; NULL. LOST and RETRANS, LOST and SACKED exclude each other. */
+struct rtx_run *rtxq_next(const struct rtxq *q,
+                          const struct rtx_run *r); /* by sequence; NULL at the end */
+/* The first run that is LOST, by sequence; NULL. LOST and RETRANS, LOST and SACKED exclude each
+ * other. */
 struct rtx_run *rtxq_first_lost(const struct rtxq *q);
 /* The run that holds sequence number s; NULL. */
 struct rtx_run *rtxq_at(const struct rtxq *q, tcp_seq s);

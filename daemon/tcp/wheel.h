@@ -1,5 +1,6 @@
-/* A hierarchical timing wheel (Varghese and Lauck): one entry per connection, its earliest deadline, lazily re-armed.
- * Setting, moving and removing are O(1); a tick is 2^16 ns (65.5 us) and a deadline fires at the first tick not before it. */
+/* A hierarchical timing wheel (Varghese and Lauck): one entry per connection, its earliest
+ * deadline, lazily re-armed. Setting, moving and removing are O(1); a tick is 2^16 ns (65.5 us) and
+ * a deadline fires at the first tick not before it. */
 #ifndef ACKD_TCP_WHEEL_H
 #define ACKD_TCP_WHEEL_H
 
@@ -18,7 +19,7 @@ struct wheel {
     uint64_t tick;                   /* everything before this tick has been expired or cascaded */
     uint64_t occupied[WHEEL_LEVELS]; /* bitmap of slots that hold entries */
     struct list slot[WHEEL_LEVELS][64];
-    struct list expired;             /* due, not yet popped */
+    struct list expired; /* due, not yet popped */
 };
 
 void wheel_init(struct wheel *wheel, ackd_time now);
@@ -27,11 +28,13 @@ void wheel_entry_init(struct wheel_entry *entry);
 /* Inserts or moves; TIME_NEVER removes. A deadline in the past is due at the next wheel_pop(). */
 void wheel_set(struct wheel *wheel, struct wheel_entry *entry, ackd_time deadline);
 
-/* Removes and returns one entry whose deadline is at or before `now`, NULL when there is none. Entries of one tick come in the order they were set. */
+/* Removes and returns one entry whose deadline is at or before `now`, NULL when there is none.
+ * Entries of one tick come in the order they were set. */
 struct wheel_entry *wheel_pop(struct wheel *wheel, ackd_time now);
 
-/* The instant at which wheel_pop() should be called next: never later than the first tick that is due, and only when a level has to be
- * cascaded earlier than it. TIME_NEVER when empty. After wheel_pop(now) returned NULL it is later than now. */
+/* The instant at which wheel_pop() should be called next: never later than the first tick that is
+ * due, and only when a level has to be cascaded earlier than it. TIME_NEVER when empty. After
+ * wheel_pop(now) returned NULL it is later than now. */
 ackd_time wheel_next(const struct wheel *wheel);
 
 #endif
