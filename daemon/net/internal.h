@@ -19,8 +19,11 @@
 #define NET_ROUTES_MAX 64u
 #define NET_NEIGHBOURS_MAX 1024u
 #define NET_NEIGHBOUR_BUCKETS 256u
-#define NET_NEIGHBOURS_STATIC_MAX 512u       /* the rest is always there for the ones we learn */
-#define NET_NEIGHBOUR_QUEUE 3u               /* packets a neighbour, RFC 4861 7.2.2 */
+#define NET_NEIGHBOURS_STATIC_MAX 512u /* the rest is always there for the ones we learn */
+/* Packets a neighbour (RFC 4861 7.2.2 asks for one at least): the answers to a burst of SYNs that
+ * came through a gateway whose address is not known yet, each of which would else be lost for a
+ * second. */
+#define NET_NEIGHBOUR_QUEUE 32u
 #define NET_NEIGHBOUR_QUEUE_BYTES (8u << 20) /* of all neighbours together */
 #define NET_OUTBOX_MAX 1024u
 #define NET_OUTBOX_BYTES (8u << 20)

@@ -208,7 +208,7 @@ static void send_tcp(struct world *w, const char *dst)
 
 static void neighbour_queue_full(struct world *w)
 {
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 33; i++) {
         send_tcp(w, PEER4);
     }
 }
