@@ -3,6 +3,7 @@
  * UNAVAILABLE or DEADLINE_EXCEEDED, so these two mean the daemon. */
 #include "ctl.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -71,7 +72,7 @@ int ctl_fail(const struct ctl *ctl, const char *object, const struct ackd_error 
     fprintf(stderr, "%s%s: %s", ctl->verb || object ? ": " : "",
             *err->errno_name ? err->errno_name : ackd_code_name(err->grpc_code),
             *err->message ? err->message : "no explanation was given");
-    if (*err->reason) {
+    if (*err->reason && !islower((unsigned char)*err->reason)) { /* a field's name: said already */
         fprintf(stderr, " (reason %s)", err->reason);
     }
     const char *what_to_do = advice(err);

@@ -265,6 +265,22 @@ static int begin_query(struct watch *w, char **words, int count)
     return 0;
 }
 
+/* An id that names nothing will never have an event: ids are not used again. With --after it may be
+ * over already. */
+static int check_id(struct watch *w)
+{
+    struct ackd_error err = {0};
+    struct ackd_connection c;
+    char text[24];
+    if (!w->query.hint.id || w->request.after_event ||
+        ackd_get(w->ctl->ackd, w->query.hint.id, &c, &err) == 0 ||
+        err.grpc_code != ACKD_NOT_FOUND) {
+        return 0;
+    }
+    snprintf(text, sizeof text, "%" PRIu64, w->query.hint.id);
+    return ctl_fail(w->ctl, text, &err);
+}
+
 static int watch(struct watch *w, char **words, int count)
 {
     struct ackd_error err = {0};
@@ -273,6 +289,10 @@ static int watch(struct watch *w, char **words, int count)
     }
     int code = begin_query(w, words, count);
     if (code) {
+        return code;
+    }
+    if ((code = check_id(w)) != 0) {
+        query_end(&w->query);
         return code;
     }
     w->line.show_id = !w->query.hint.id;

@@ -119,6 +119,10 @@ int ackd_socket_path(const char *address, char *path, size_t size, struct ackd_e
         n = snprintf(path, size, "%s", address + 7);
     else if (strncmp(address, "unix:", 5) == 0)
         n = snprintf(path, size, "%s", address + 5);
+    else if (strstr(address, "://"))
+        return error_set(err, ACKD_INVALID_ARGUMENT, EINVAL, "SOCKET_ADDRESS",
+                         "\"%s\": the control socket is never on a network, only unix:///PATH",
+                         address);
     else if (strchr(address, '/'))
         n = snprintf(path, size, "%s", address);
     else if (!good_name(address))

@@ -50,6 +50,8 @@ static void test_2_usage_and_ambiguity(void **state)
                         .errno_name = "EINVAL",
                         .message = "a multicast address is no peer"};
     check("ackctl open 224.0.0.1:80", &c, 2, "EINVAL");
+    c.reason = "remote"; /* the field, which the sentence names */
+    check("ackctl open 224.0.0.1:80", &c, 2, "is no peer\n");
 }
 
 static void test_3_unreachable(void **state)
@@ -67,6 +69,7 @@ static void test_4_no_such_id(void **state)
     (void)state;
     struct canned c = {.fail_path = NULL};
     check("ackctl why 99", &c, 4, "no endpoint has this id");
+    check("ackctl watch 99", &c, 4, "no endpoint has this id");
     check("ackctl why @nobody", &c, 4, "no endpoint matches '@nobody'");
 }
 

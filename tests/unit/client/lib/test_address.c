@@ -50,6 +50,7 @@ static void test_malformed(void **state)
     longer[sizeof longer - 1] = '\0';
     assert_string_equal(path_of(longer), "-");
     assert_string_equal(path_of("unix:"), "-");
+    assert_string_equal(path_of("tcp://10.0.0.1:5"), "-");
     assert_string_equal(path_of("a b"), "-");
     assert_string_equal(path_of(".."), "-");
     assert_int_equal(ackd_socket_path("/tmp/a", tiny, sizeof tiny, NULL), -1);
