@@ -432,6 +432,14 @@ void script_active(struct script *s, const char *options)
     script_quiet(s);
 }
 
+void script_tune(struct script *s, void (*change)(struct tcp_options *))
+{
+    struct tcp_options o;
+    assert_int_equal(tcp_get_options(s->engine, s->id, &o), 0);
+    change(&o);
+    assert_int_equal(tcp_set_options(s->engine, s->now, s->id, &o), 0);
+}
+
 void script_send(struct script *s, uint32_t bytes, unsigned flags)
 {
     static uint8_t data[1 << 20];

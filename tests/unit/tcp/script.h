@@ -23,9 +23,15 @@ struct script_seen {
 };
 extern struct script_seen script_seen;
 
-/* The groups of test_states.c and test_transfer.c; each returns the number of failures. */
+/* The groups of the test_*.c files; each returns the number of failures. */
 int states_tests(void);
 int transfer_tests(void);
+int handshake_tests(void);
+int windows_tests(void);
+int user_calls_tests(void);
+int recovery_tests(void);
+int time_wait_tests(void);
+int accounting_tests(void);
 
 struct script {
     struct arena *arena;
@@ -71,6 +77,8 @@ void script_passive(struct script *s, const char *options);
 void script_active(struct script *s, const char *options);
 void script_open(struct script *s);
 
+/* The user changes options of the connection. */
+void script_tune(struct script *s, void (*change)(struct tcp_options *));
 void script_send(struct script *s, uint32_t bytes, unsigned flags);
 /* Reads everything and returns how many bytes; checks the pattern of injected data. */
 uint32_t script_read(struct script *s);

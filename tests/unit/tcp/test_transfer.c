@@ -14,14 +14,6 @@
 #define SACK "mss 1000,sackOK"
 #define PLAIN "mss 1000"
 
-static void set_options(struct script *s, void (*change)(struct tcp_options *))
-{
-    struct tcp_options o;
-    assert_int_equal(tcp_get_options(s->engine, s->id, &o), 0);
-    change(&o);
-    assert_int_equal(tcp_set_options(s->engine, s->now, s->id, &o), 0);
-}
-
 static void nodelay(struct tcp_options *o)
 {
     o->nodelay = true;
@@ -120,7 +112,7 @@ static void nagle_waits_for_the_ack(void **state)
     script_quiet(&s);
     script_inject(&s, ". 1:1(0) ack 1011");
     script_expect(&s, "P. 1011:1521(510) ack 1");
-    set_options(&s, nodelay);
+    script_tune(&s, nodelay);
     script_send(&s, 1, 0);
     script_expect(&s, "P. 1521:1522(1) ack 1");
     script_end(&s);
@@ -312,7 +304,7 @@ static void user_timeout_ends_it(void **state) /* MUST-21 */
 {
     (void)state;
     ESTABLISHED(s, SACK);
-    set_options(&s, user_times_out);
+    script_tune(&s, user_times_out);
     script_send(&s, 500, 0);
     script_discard(&s);
     for (int n = 0; n < 60 && script_state(&s) == TCP_ESTABLISHED; n++) {
@@ -496,7 +488,7 @@ static void keepalive_probes_and_ends(void **state)
 {
     (void)state;
     ESTABLISHED(s, SACK);
-    set_options(&s, keepalive_on);
+    script_tune(&s, keepalive_on);
     script_quiet(&s);
     script_advance_ms(&s, 100001);
     script_expect(&s, ". 0:0(0) ack 1");
