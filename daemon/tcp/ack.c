@@ -24,14 +24,11 @@ static bool ack_valid(struct tcp_engine *e, struct tcb *c, struct segment *s)
     return true;
 }
 
-/* The octet of a zero-window probe was taken: now it counts as sent. */
+/* The octet of a zero-window probe was taken: now it counts as sent. It was the only one beyond
+ * SND.UNA, so the retransmission queue never learns of it, and it gives no RTT. */
 static void probe_taken(struct tcp_engine *e, struct tcb *c, const struct segment *s)
 {
     if (!(c->flags & C_PROBE_SENT) || !seq_eq(s->h.ack, seq_add(c->snd.nxt, 1))) {
-        return;
-    }
-    if (!rtxq_sent(&c->act->rtxq, &e->run_slab, c->snd.nxt, s->h.ack, 1, RTX_EVER_RETRANS, s->now,
-                   0, s->now)) {
         return;
     }
     c->snd.nxt = s->h.ack;
@@ -42,7 +39,7 @@ static void probe_taken(struct tcp_engine *e, struct tcb *c, const struct segmen
 
 void window_from_segment(struct tcp_engine *e, struct tcb *c, const struct segment *s)
 {
-    uint32_t window = (uint32_t)s->h.window << c->nego.snd_wscale;
+    uint32_t window = (uint32_t)s->h.window << s->wscale;
     bool newer =
         seq_lt(c->snd.wl1, s->seq) || (seq_eq(c->snd.wl1, s->seq) && seq_le(c->snd.wl2, s->h.ack));
     if (seq_lt(s->h.ack, c->snd.una) || !newer) {
@@ -57,7 +54,7 @@ void window_from_segment(struct tcp_engine *e, struct tcb *c, const struct segme
         !c->snd.wnd) { /* out of a zero window: what was dropped beyond its edge comes again soon */
         c->persist_backoff = 0;
         c->rtt.backoff = 0;
-        c->flags &= ~(uint32_t)(C_WINDOW_PROBED | C_WINDOW_OVERRIDE);
+        c->flags &= ~(uint32_t)(C_WINDOW_PROBED | C_WINDOW_OVERRIDE | C_PROBE_DUE);
         c->t_rtx = TIME_NEVER;
         if (tcb_outstanding(c)) {
             rto_restart(c, s->now);
@@ -97,40 +94,31 @@ static void advance_una(struct tcp_engine *e, struct tcb *c, const struct segmen
     sndbuf_trim(&c->act->snd, e->arena, data);
     c->snd.una = ack;
     c->act->oldest_unacked = s->now;
-    c->rtt.backoff = 0;
     c->rtt.timeouts = 0;
-    c->flags &= ~(uint32_t)(C_R1_TOLD | C_WINDOW_PROBED | C_LOCAL_DROP | C_NEIGHBOUR_PENDING);
+    c->flags &= ~(uint32_t)(C_R1_TOLD | C_WINDOW_PROBED | C_NEIGHBOUR_PENDING);
     if (c->flags & C_URGENT_SENT && seq_ge(ack, c->snd.up)) {
         c->flags &= ~(uint32_t)C_URGENT_SENT;
     }
 }
 
-/* RFC 5681 section 2: the five conditions of a duplicate ACK. */
+/* RFC 5681 section 2: the five conditions of a duplicate ACK. What a zero window answers to probes
+ * is none. */
 static bool is_duplicate(const struct tcb *c, const struct segment *s)
 {
     return tcb_outstanding(c) && !s->payload && !(s->h.flags & (TCP_SYN | TCP_FIN)) &&
-           seq_eq(s->h.ack, c->snd.una) &&
-           (uint32_t)s->h.window << c->nego.snd_wscale == c->snd.wnd;
+           seq_eq(s->h.ack, c->snd.una) && c->snd.wnd &&
+           (uint32_t)s->h.window << s->wscale == c->snd.wnd;
 }
 
-static void restart_timer(struct tcb *c, const struct segment *s, bool advanced)
+/* RFC 6298 (5.2) and (5.3). While nothing was outstanding the timer is the persist or the override
+ * timer, which an ACK leaves alone. */
+static void restart_timer(struct tcb *c, ackd_time now)
 {
-    if (!tcb_outstanding(c)) {
+    if (tcb_outstanding(c)) {
+        rto_restart(c, now);
+    } else {
         c->t_rtx = TIME_NEVER;
-    } else if (advanced) {
-        rto_restart(c, s->now); /* RFC 6298 (5.3) */
-    }
-}
-
-static void tell_user(struct tcp_engine *e, struct tcb *c)
-{
-    unsigned what = tcb_buffered(c) ? 0 : TCP_READY_ACKED;
-    if (c->flags & C_WRITE_WANTED && tcb_buffered(c) <= c->options->v.snd_buffer * 2 / 3) {
-        c->flags &= ~(uint32_t)C_WRITE_WANTED;
-        what |= TCP_READY_WRITE;
-    }
-    if (what) {
-        ready_tcb(e, c, what);
+        c->flags &= ~(uint32_t)C_LOCAL_DROP;
     }
 }
 
@@ -145,7 +133,8 @@ static bool fin_acked(struct tcp_engine *e, struct tcb *c, ackd_time now)
         }
         return true;
     case TCP_CLOSING:
-        return time_wait_enter(e, c, now);
+        time_wait_enter(e, c, now);
+        return true;
     case TCP_LAST_ACK:
         tcb_closed(e, c, now, TCP_CLOSE_NORMAL);
         return false;
@@ -157,20 +146,20 @@ static bool fin_acked(struct tcp_engine *e, struct tcb *c, ackd_time now)
 static void outstanding_ack(struct tcp_engine *e, struct tcb *c, struct segment *s)
 {
     struct rtxq_delta delta = {0};
-    bool new_sack = false, duplicate = is_duplicate(c, s), advanced = seq_gt(s->h.ack, c->snd.una);
-    if (c->nego.sack && s->o.n_sack) {
-        recovery_sack(e, c, s, &delta, &new_sack);
+    bool duplicate = is_duplicate(c, s), advanced = seq_gt(s->h.ack, c->snd.una);
+    bool sack_shows_loss = c->nego.sack && s->o.n_sack && recovery_sack(e, c, s, &delta);
+    if (c->nego.sack && !delta.newly_sacked) {
+        duplicate = false; /* RFC 6675 section 2: it brings SACK information */
     }
     if (advanced) {
         advance_una(e, c, s, &delta);
     }
     sample(c, s, &delta);
     window_from_segment(e, c, s);
-    if (c->flags & C_WINDOW_PROBED && duplicate) {
-        c->act->oldest_unacked = s->now; /* MUST-37: probes are answered, the connection stays */
+    recovery_ack(e, c, &delta, duplicate, sack_shows_loss);
+    if (advanced) {
+        restart_timer(c, s->now);
     }
-    recovery_ack(e, c, &delta, c->nego.sack ? duplicate && new_sack : duplicate, s->now);
-    restart_timer(c, s, advanced);
 }
 
 bool ack_input(struct tcp_engine *e, struct tcb *c, struct segment *s)
@@ -187,9 +176,10 @@ bool ack_input(struct tcp_engine *e, struct tcb *c, struct segment *s)
         bool had = tcb_outstanding(c);
         outstanding_ack(e, c, s);
         if (c->flags & C_WINDOW_PROBED || !had) {
-            c->act->oldest_unacked = s->now;
+            c->act->oldest_unacked =
+                s->now; /* MUST-37: probes are answered, the connection stays */
         }
-        tell_user(e, c);
+        ready_sent(e, c);
     } else {
         window_from_segment(e, c, s);
     }

@@ -10,7 +10,7 @@
 /* ---- first: the sequence number
  * --------------------------------------------------------------------------- */
 
-/* Cuts what lies before RCV.NXT. Returns false when everything did. */
+/* Cuts what lies before RCV.NXT. Returns false when everything did; a SYN there is no text. */
 static bool trim_old(struct tcb *c, struct segment *s)
 {
     uint32_t len = segment_len(s);
@@ -21,22 +21,28 @@ static bool trim_old(struct tcb *c, struct segment *s)
     if (old > len) {
         return false;
     }
-    bool all_old = old == len;
+    bool all_old = old == len && !(s->syn && len == 1);
     if (s->syn) {
         s->syn = false;
+        s->seq = seq_add(s->seq, 1);
         old--;
     }
     uint32_t data = old < s->data ? old : s->data;
+    if (data && c->nego.sack) { /* RFC 2883 section 4: report the duplicate */
+        c->rcv.dsack = (struct tcp_sack_block){s->seq, seq_add(s->seq, data)};
+    }
     s->data -= data;
     s->data_offset += data;
     if (old > data) {
         s->fin = false;
     }
-    s->seq = c->rcv.nxt;
+    if (!all_old) {
+        s->seq = c->rcv.nxt;
+    }
     return !all_old;
 }
 
-/* Cuts what lies beyond the window's right edge; a FIN there comes again. */
+/* Cuts what lies beyond the window's right edge. A FIN right at the edge needs no room. */
 static void trim_beyond(struct tcb *c, struct segment *s, uint32_t window)
 {
     uint32_t room = seq_dist(seq_add(c->rcv.nxt, window), s->seq);
@@ -44,8 +50,6 @@ static void trim_beyond(struct tcb *c, struct segment *s, uint32_t window)
         s->data = room;
         s->fin = false;
         s->drop = TCP_DROP_RECEIVE_BUFFER_FULL;
-    } else if (s->fin && s->data == room && !window) {
-        s->fin = false;
     }
 }
 
@@ -64,7 +68,8 @@ static void answer_unacceptable(struct tcp_engine *e, struct tcb *c, const struc
     }
 }
 
-/* All of it is old: its text is dropped, its ACK may still count. */
+/* All of it is old: its text is dropped, its ACK may still count; its window does not, because its
+ * sequence number is behind SND.WL1. */
 static bool old_segment(struct tcp_engine *e, struct tcb *c, struct segment *s)
 {
     s->drop = s->payload || s->h.flags & TCP_FIN ? TCP_DROP_OLD_DUPLICATE : TCP_DROP_OUT_OF_WINDOW;
@@ -74,7 +79,7 @@ static bool old_segment(struct tcp_engine *e, struct tcb *c, struct segment *s)
     }
     if (s->payload) {
         e->counters.duplicate_segments += s->segs;
-        if (c->nego.sack) { /* RFC 2883 section 4: report the duplicate */
+        if (c->nego.sack) {
             c->rcv.dsack = (struct tcp_sack_block){s->h.seq, seq_add(s->h.seq, s->payload)};
         }
     }
@@ -85,7 +90,6 @@ static bool old_segment(struct tcp_engine *e, struct tcb *c, struct segment *s)
     answer_unacceptable(e, c, s);
     s->data = 0;
     s->syn = s->fin = false;
-    s->seq = c->rcv.nxt;
     return s->h.flags & TCP_ACK;
 }
 
@@ -96,10 +100,11 @@ static bool check_sequence(struct tcp_engine *e, struct tcb *c, struct segment *
     if (!trim_old(c, s)) {
         return old_segment(e, c, s);
     }
-    bool at_edge = seq_eq(s->seq, c->rcv.nxt); /* acceptable even with a closed window: its ACK, URG
-                                                  and RST count (MUST-66) */
-    if (!at_edge && !seq_in_window(s->seq, c->rcv.nxt, window)) {
-        s->drop = s->h.flags & TCP_RST ? TCP_DROP_RST_OUT_OF_WINDOW : TCP_DROP_OUT_OF_WINDOW;
+    /* RCV.NXT is acceptable even with a closed window: its ACK, URG and RST count (MUST-66). So is
+     * the right edge, from which a peer acknowledges that has sent all it may, but not for RST. */
+    bool rst = s->h.flags & TCP_RST;
+    if (!seq_in_window(s->seq, c->rcv.nxt, rst && window ? window : window + 1)) {
+        s->drop = rst ? TCP_DROP_RST_OUT_OF_WINDOW : TCP_DROP_OUT_OF_WINDOW;
         answer_unacceptable(e, c, s);
         return false;
     }
@@ -182,6 +187,9 @@ void established_enter(struct tcp_engine *e, struct tcb *c, const struct segment
     c->established = s->now;
     c->rcv.adv = seq_max(c->rcv.adv, c->rcv.nxt);
     c->t_rtx = TIME_NEVER;
+    c->rtt.backoff = 0; /* RFC 6298 (5.7): the RTO begins anew with the data */
+    c->rtt.timeouts = 0;
+    c->flags &= ~(uint32_t)(C_R1_TOLD | C_NEIGHBOUR_PENDING | C_LOCAL_DROP);
     keepalive_restart(c, s->now);
     if (c->flags & C_FIN_QUEUED) { /* CLOSE came before */
         state_set(e, &c->t.rec, TCP_FIN_WAIT_1, s->now, TCP_CLOSE_NONE);
@@ -220,7 +228,7 @@ static bool syn_received_ack(struct tcp_engine *e, struct tcb *c, struct segment
 /* MUST-30 to MUST-33, RFC 6093: the pointer only moves forward; the data stay in line. */
 static void input_urgent(struct tcp_engine *e, struct tcb *c, const struct segment *s)
 {
-    if (!(s->h.flags & TCP_URG) || !s->h.urgent || c->flags & C_FIN_RECEIVED) {
+    if (!(s->h.flags & TCP_URG) || c->flags & C_FIN_RECEIVED) {
         return;
     }
     uint32_t past = c->options->v.urgent_mode == TCP_URGENT_BSD ? s->h.urgent + 1u : s->h.urgent;
@@ -333,8 +341,10 @@ static bool input_text(struct tcp_engine *e, struct tcb *c, struct segment *s)
     struct rcvq_result r = {0};
     if (!rcvq_need(e, c)) {
         s->drop = TCP_DROP_NO_MEMORY;
+        s->fin = false;
         return true;
     }
+    c->rcvq->budget = rcv_budget(c, s->data);
     rcvq_insert(c->rcvq, &e->piece_slab, e->pool, s->seq, s->rx->pkt, s->data_offset, s->data, &r);
     if (r.drop) {
         s->drop = r.drop;
@@ -349,8 +359,7 @@ static bool input_text(struct tcp_engine *e, struct tcb *c, struct segment *s)
 /* ---- eighth: FIN
  * ------------------------------------------------------------------------------------------ */
 
-/* False: c may be gone. */
-static bool fin_in_order(struct tcp_engine *e, struct tcb *c, ackd_time now, bool with_text)
+static void fin_in_order(struct tcp_engine *e, struct tcb *c, ackd_time now, bool with_text)
 {
     if (with_text) { /* the sum behind our ACK: the text and its FIN are one segment */
         c->rcv.last_len++;
@@ -366,32 +375,41 @@ static bool fin_in_order(struct tcp_engine *e, struct tcb *c, ackd_time now, boo
     switch (c->t.rec.state) {
     case TCP_ESTABLISHED:
         state_set(e, &c->t.rec, TCP_CLOSE_WAIT, now, TCP_CLOSE_NONE);
-        return true;
+        break;
     case TCP_FIN_WAIT_1: /* our FIN was acknowledged before, or it is a simultaneous close (U-6) */
         state_set(e, &c->t.rec, TCP_CLOSING, now, TCP_CLOSE_NONE);
-        return true;
+        break;
     case TCP_FIN_WAIT_2:
-        return time_wait_enter(e, c, now);
+        time_wait_enter(e, c, now);
+        break;
     default:
-        return true;
+        break;
     }
 }
 
-static bool input_fin(struct tcp_engine *e, struct tcb *c, struct segment *s)
+/* A FIN in front of data that were received, or another than the one before, is not the stream's
+ * end: it would never come in order. */
+static bool fin_contradicts(const struct tcb *c, tcp_seq at)
+{
+    return (c->flags & C_FIN_AHEAD && !seq_eq(at, c->rcv.fin)) ||
+           (c->rcvq && seq_lt(at, rcvq_end(c->rcvq)));
+}
+
+static void input_fin(struct tcp_engine *e, struct tcb *c, struct segment *s)
 {
     if (s->fin && receives_text(c->t.rec.state)) {
         tcp_seq at = seq_add(s->seq, s->data);
-        if (seq_gt(at, c->rcv.nxt)) { /* beyond a hole */
+        c->flags |= C_ACK_NOW;
+        if (fin_contradicts(c, at)) {
+            s->drop = TCP_DROP_DATA_AFTER_FIN;
+        } else { /* in order, or beyond a hole */
             c->rcv.fin = at;
-            c->flags |= C_FIN_AHEAD | C_ACK_NOW;
-        } else if (seq_eq(at, c->rcv.nxt)) {
-            return fin_in_order(e, c, s->now, s->data > 0);
+            c->flags |= C_FIN_AHEAD;
         }
     }
     if (c->flags & C_FIN_AHEAD && seq_eq(c->rcv.fin, c->rcv.nxt)) {
-        return fin_in_order(e, c, s->now, true);
+        fin_in_order(e, c, s->now, s->data > 0);
     }
-    return true;
 }
 
 /* ---- all eight

@@ -277,7 +277,7 @@ struct tcp_engine *tcp_engine_new(const struct tcp_config *config, ackd_time now
     ports_init(&e->ports, &e->rng, config->port_first, config->port_last);
     wheel_init(&e->wheel, now);
     struct list *heads[] = {&e->all,     &e->output,  &e->ready, &e->listener_ready,
-                            &e->control, &e->cursors, &e->dead};
+                            &e->control, &e->cursors, &e->dead,  &e->time_waits};
     for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
         list_init(heads[i]);
     }

@@ -1,74 +1,80 @@
-/* What can be seen of a connection from the inside: one table from which struct tcp_info, the RPC's Connection message (same names, checked
- * by a test) and `ackctl show` are made. X(C type, name, "unit", "meaning"). A time is nanoseconds of the engine's clock, TIME_NEVER unknown. */
+/* What can be seen of a connection from the inside: one table from which struct tcp_info, the RPC's
+ * Connection message (same names, checked by a test) and `ackctl show` are made. X(C type, name,
+ * "unit", "meaning"). A time is nanoseconds of the engine's clock, TIME_NEVER unknown. */
 #ifndef ACKD_TCP_FIELDS_H
 #define ACKD_TCP_FIELDS_H
 
-#define TCP_INFO_FIELDS(X)                                                                                             \
-    X(uint32_t, recv_q_bytes, "bytes", "in order, not yet taken by the user; for LISTEN: connections waiting in the accept queue") \
-    X(uint32_t, send_q_bytes, "bytes", "accepted from the user, not yet acknowledged; for LISTEN: the backlog")        \
-    X(uint32_t, iss, "seq", "initial send sequence number")                                                            \
-    X(uint32_t, irs, "seq", "initial receive sequence number")                                                         \
-    X(uint32_t, snd_una, "seq", "oldest unacknowledged sequence number")                                               \
-    X(uint32_t, snd_nxt, "seq", "next sequence number to send")                                                        \
-    X(uint32_t, snd_wnd, "bytes", "send window, scaled")                                                               \
-    X(uint32_t, snd_max_wnd, "bytes", "largest send window seen")                                                      \
-    X(uint32_t, snd_wl1, "seq", "segment sequence number of the last window update")                                   \
-    X(uint32_t, snd_wl2, "seq", "segment acknowledgment number of the last window update")                             \
-    X(uint32_t, snd_up, "seq", "send urgent pointer (the octet after the urgent data)")                                \
-    X(uint32_t, rcv_nxt, "seq", "next sequence number expected")                                                       \
-    X(uint32_t, rcv_wnd, "bytes", "receive window as last advertised, scaled")                                         \
-    X(uint32_t, rcv_up, "seq", "receive urgent pointer (the octet after the urgent data)")                             \
-    X(uint32_t, rcv_space_bytes, "bytes", "free space of the receive buffer now")                                      \
-    X(uint32_t, rcv_buffer_bytes, "bytes", "size of the receive buffer")                                               \
-    X(uint32_t, snd_buffer_bytes, "bytes", "size of the send buffer")                                                  \
-    X(uint32_t, ooo_bytes, "bytes", "received beyond a hole")                                                          \
-    X(uint32_t, snd_wscale, "shift", "the peer's window scale")                                                        \
-    X(uint32_t, rcv_wscale, "shift", "our window scale")                                                               \
-    X(uint32_t, snd_mss_bytes, "bytes", "payload of a full segment that we send, options subtracted")                  \
-    X(uint32_t, peer_mss_bytes, "bytes", "MSS option received; 536 or 1220 without (RFC 9293 MUST-15)")                \
-    X(uint32_t, adv_mss_bytes, "bytes", "MSS option sent")                                                             \
-    X(uint32_t, path_mtu_bytes, "bytes", "path MTU")                                                                   \
-    X(uint32_t, cwnd_bytes, "bytes", "congestion window")                                                              \
-    X(uint32_t, ssthresh_bytes, "bytes", "slow start threshold; 4294967295 while unlimited")                           \
-    X(uint32_t, bytes_in_flight, "bytes", "sent, not acknowledged, not SACKed, not deemed lost")                       \
-    X(uint32_t, sacked_bytes, "bytes", "SACKed above snd_una")                                                         \
-    X(uint32_t, lost_bytes, "bytes", "deemed lost and not yet retransmitted")                                          \
-    X(uint32_t, rtx_runs, "runs", "runs in the retransmission queue")                                                  \
-    X(uint32_t, dup_acks, "segments", "duplicate ACKs in a row")                                                       \
-    X(int64_t, srtt_ns, "ns", "smoothed round-trip time (RFC 6298); -1 before the first sample")                       \
-    X(int64_t, rttvar_ns, "ns", "round-trip time variation; -1 before the first sample")                               \
-    X(int64_t, min_rtt_ns, "ns", "smallest round-trip time seen; -1 before the first sample")                          \
-    X(int64_t, rto_ns, "ns", "retransmission timeout, backoff included")                                               \
-    X(uint32_t, backoff, "count", "timeouts in a row")                                                                 \
-    X(uint32_t, ts_recent, "ticks", "TS.Recent (RFC 7323)")                                                            \
-    X(uint32_t, keepalive_probes, "segments", "keepalive probes unanswered")                                           \
-    X(uint32_t, soft_error, "errno", "last soft ICMP error (RFC 9293 SHLD-25), 0 none")                                \
-    X(uint64_t, bytes_sent, "bytes", "payload sent, without retransmissions")                                          \
-    X(uint64_t, bytes_acked, "bytes", "payload acknowledged by the peer")                                              \
-    X(uint64_t, bytes_received, "bytes", "payload received in order")                                                  \
-    X(uint64_t, bytes_read, "bytes", "payload taken by the user")                                                      \
-    X(uint64_t, bytes_retransmitted, "bytes", "payload retransmitted")                                                 \
-    X(uint64_t, segs_out, "segments", "segments sent")                                                                 \
-    X(uint64_t, segs_in, "segments", "segments received")                                                              \
-    X(uint64_t, retransmits, "segments", "segments retransmitted")                                                     \
-    X(int64_t, created_ns, "ns", "when the connection was made")                                                       \
-    X(int64_t, established_ns, "ns", "when it became ESTABLISHED; TIME_NEVER if not yet")                              \
-    X(int64_t, last_received_ns, "ns", "when the last segment arrived; TIME_NEVER if none")                            \
-    X(int64_t, last_sent_ns, "ns", "when the last segment was sent; TIME_NEVER if none")                               \
-    X(int64_t, rto_deadline_ns, "ns", "when the retransmission timer fires")                                           \
-    X(int64_t, persist_deadline_ns, "ns", "when the next zero-window probe is due")                                    \
-    X(int64_t, delack_deadline_ns, "ns", "when the delayed ACK is due")                                                \
-    X(int64_t, keepalive_deadline_ns, "ns", "when the next keepalive probe is due")                                    \
-    X(int64_t, user_timeout_deadline_ns, "ns", "when the user timeout or R2 gives the connection up")                  \
-    X(int64_t, time_wait_deadline_ns, "ns", "when TIME-WAIT or FIN-WAIT-2 ends")                                       \
-    X(bool, sack_ok, "bool", "SACK was negotiated")                                                                    \
-    X(bool, timestamps_ok, "bool", "timestamps were negotiated")                                                       \
-    X(bool, wscale_ok, "bool", "window scaling was negotiated")                                                        \
-    X(bool, in_recovery, "bool", "loss recovery is under way")                                                         \
-    X(bool, passive, "bool", "opened by the peer")                                                                     \
-    X(bool, released, "bool", "nobody here holds it any more")                                                         \
-    X(bool, fin_sent, "bool", "our FIN was sent")                                                                      \
-    X(bool, fin_received, "bool", "the peer's FIN was received in order")                                              \
+#define TCP_INFO_FIELDS(X)                                                                         \
+    X(uint32_t, recv_q_bytes, "bytes",                                                             \
+      "in order, not yet taken by the user; for LISTEN: connections waiting in the accept queue")  \
+    X(uint32_t, send_q_bytes, "bytes",                                                             \
+      "accepted from the user, not yet acknowledged; for LISTEN: the backlog")                     \
+    X(uint32_t, iss, "seq", "initial send sequence number")                                        \
+    X(uint32_t, irs, "seq", "initial receive sequence number")                                     \
+    X(uint32_t, snd_una, "seq", "oldest unacknowledged sequence number")                           \
+    X(uint32_t, snd_nxt, "seq", "next sequence number to send")                                    \
+    X(uint32_t, snd_wnd, "bytes", "send window, scaled")                                           \
+    X(uint32_t, snd_max_wnd, "bytes", "largest send window seen")                                  \
+    X(uint32_t, snd_wl1, "seq", "segment sequence number of the last window update")               \
+    X(uint32_t, snd_wl2, "seq", "segment acknowledgment number of the last window update")         \
+    X(uint32_t, snd_up, "seq", "send urgent pointer (the octet after the urgent data)")            \
+    X(uint32_t, rcv_nxt, "seq", "next sequence number expected")                                   \
+    X(uint32_t, rcv_wnd, "bytes", "receive window as last advertised, scaled")                     \
+    X(uint32_t, rcv_up, "seq", "receive urgent pointer (the octet after the urgent data)")         \
+    X(uint32_t, rcv_space_bytes, "bytes", "free space of the receive buffer now")                  \
+    X(uint32_t, rcv_buffer_bytes, "bytes", "size of the receive buffer")                           \
+    X(uint32_t, snd_buffer_bytes, "bytes", "size of the send buffer")                              \
+    X(uint32_t, ooo_bytes, "bytes", "received beyond a hole")                                      \
+    X(uint32_t, snd_wscale, "shift", "the peer's window scale")                                    \
+    X(uint32_t, rcv_wscale, "shift", "our window scale")                                           \
+    X(uint32_t, snd_mss_bytes, "bytes",                                                            \
+      "payload of a full segment that we send, options subtracted")                                \
+    X(uint32_t, peer_mss_bytes, "bytes",                                                           \
+      "MSS option received; 536 or 1220 without (RFC 9293 MUST-15)")                               \
+    X(uint32_t, adv_mss_bytes, "bytes", "MSS option sent")                                         \
+    X(uint32_t, path_mtu_bytes, "bytes", "path MTU")                                               \
+    X(uint32_t, cwnd_bytes, "bytes", "congestion window")                                          \
+    X(uint32_t, ssthresh_bytes, "bytes", "slow start threshold; 4294967295 while unlimited")       \
+    X(uint32_t, bytes_in_flight, "bytes", "sent, not acknowledged, not SACKed, not deemed lost")   \
+    X(uint32_t, sacked_bytes, "bytes", "SACKed above snd_una")                                     \
+    X(uint32_t, lost_bytes, "bytes", "deemed lost and not yet retransmitted")                      \
+    X(uint32_t, rtx_runs, "runs", "runs in the retransmission queue")                              \
+    X(uint32_t, dup_acks, "segments", "duplicate ACKs in a row")                                   \
+    X(int64_t, srtt_ns, "ns", "smoothed round-trip time (RFC 6298); -1 before the first sample")   \
+    X(int64_t, rttvar_ns, "ns", "round-trip time variation; -1 before the first sample")           \
+    X(int64_t, min_rtt_ns, "ns", "smallest round-trip time seen; -1 before the first sample")      \
+    X(int64_t, rto_ns, "ns", "retransmission timeout, backoff included")                           \
+    X(uint32_t, backoff, "count", "timeouts in a row")                                             \
+    X(uint32_t, ts_recent, "ticks", "TS.Recent (RFC 7323)")                                        \
+    X(uint32_t, keepalive_probes, "segments", "keepalive probes unanswered")                       \
+    X(uint32_t, soft_error, "errno", "last soft ICMP error (RFC 9293 SHLD-25), 0 none")            \
+    X(uint64_t, bytes_sent, "bytes", "payload sent, without retransmissions")                      \
+    X(uint64_t, bytes_acked, "bytes", "payload acknowledged by the peer")                          \
+    X(uint64_t, bytes_received, "bytes", "payload received in order")                              \
+    X(uint64_t, bytes_read, "bytes", "payload taken by the user")                                  \
+    X(uint64_t, bytes_retransmitted, "bytes", "payload retransmitted")                             \
+    X(uint64_t, segs_out, "segments", "segments sent")                                             \
+    X(uint64_t, segs_in, "segments", "segments received")                                          \
+    X(uint64_t, retransmits, "segments", "segments retransmitted")                                 \
+    X(int64_t, created_ns, "ns", "when the connection was made")                                   \
+    X(int64_t, established_ns, "ns", "when it became ESTABLISHED; TIME_NEVER if not yet")          \
+    X(int64_t, last_received_ns, "ns", "when the last segment arrived; TIME_NEVER if none")        \
+    X(int64_t, last_sent_ns, "ns", "when the last segment was sent; TIME_NEVER if none")           \
+    X(int64_t, rto_deadline_ns, "ns", "when the retransmission timer fires")                       \
+    X(int64_t, persist_deadline_ns, "ns", "when the next zero-window probe is due")                \
+    X(int64_t, delack_deadline_ns, "ns", "when the delayed ACK is due")                            \
+    X(int64_t, keepalive_deadline_ns, "ns", "when the next keepalive probe is due")                \
+    X(int64_t, user_timeout_deadline_ns, "ns",                                                     \
+      "when the user timeout or R2 gives the connection up")                                       \
+    X(int64_t, time_wait_deadline_ns, "ns", "when TIME-WAIT or FIN-WAIT-2 ends")                   \
+    X(bool, sack_ok, "bool", "SACK was negotiated")                                                \
+    X(bool, timestamps_ok, "bool", "timestamps were negotiated")                                   \
+    X(bool, wscale_ok, "bool", "window scaling was negotiated")                                    \
+    X(bool, in_recovery, "bool", "loss recovery is under way")                                     \
+    X(bool, passive, "bool", "opened by the peer")                                                 \
+    X(bool, released, "bool", "nobody here holds it any more")                                     \
+    X(bool, fin_sent, "bool", "our FIN was sent")                                                  \
+    X(bool, fin_received, "bool", "the peer's FIN was received in order")                          \
     X(bool, urgent_pending, "bool", "urgent data not yet read")
 
 #endif

@@ -22,15 +22,14 @@ static void mtu_lower(struct tcp_engine *e, struct tcb *c, ackd_time now, uint32
         return;
     }
     uint32_t mss = send_mss(c);
-    struct rtx_run *next;
-    for (struct rtx_run *r = rtxq_first(&c->act->rtxq); r; r = next) {
-        next = rtxq_next(&c->act->rtxq, r);
-        if (r->mss > mss && !(r->flags & RTX_SACKED)) {
+    for (struct rtx_run *r = rtxq_first(&c->act->rtxq); r; r = rtxq_next(&c->act->rtxq, r)) {
+        if (r->mss > mss) {
             rtxq_mark_lost(&c->act->rtxq, r);
         }
     }
-    c->flags |= C_RETRANSMIT_NOW;
-    rto_restart(c, now);
+    if (tcb_outstanding(c)) {
+        rto_restart(c, now);
+    }
     tcb_touch(e, c);
 }
 

@@ -86,14 +86,17 @@ static bool time_wait_gives_way(struct tcp_engine *e, struct rec *r, struct segm
         if (!time_wait_reusable(s, tw->rcv_nxt, tw->timestamps, tw->ts_recent)) {
             return false;
         }
+        s->beyond = tw->snd_nxt;
         time_wait_remove(e, tw, s->now, TCP_CLOSE_TIME_WAIT_REUSED);
     } else {
         struct tcb *c = tcb_of_rec(r);
         if (!time_wait_reusable(s, c->rcv.nxt, c->nego.timestamps, c->ts_recent)) {
             return false;
         }
+        s->beyond = c->snd.nxt;
         tcb_closed(e, c, s->now, TCP_CLOSE_TIME_WAIT_REUSED);
     }
+    s->succeeds = true;
     e->counters.time_wait_reuses++;
     return true;
 }
@@ -126,7 +129,9 @@ void tcp_input(struct tcp_engine *e, ackd_time now, const struct tcp_rx *rx)
 {
     struct segment s = {.rx = rx, .now = now, .bytes = rx->pkt->data + rx->offset};
     e->counters.in_frames++;
-    if (segment_check(e, &s)) {
+    if (!segment_check(e, &s)) {
+        e->counters.in_segs++;
+    } else {
         segment_fill(e, &s);
         dispatch(e, &s);
         event_segment_in(e, &s);
@@ -144,13 +149,13 @@ void tcp_input(struct tcp_engine *e, ackd_time now, const struct tcp_rx *rx)
 static void syn_sent_syn(struct tcp_engine *e, struct tcb *c, struct segment *s,
                          bool ack_acceptable)
 {
+    uint32_t offered = rcv_window(c); /* by our SYN */
     c->rcv.irs = s->h.seq;
     c->rcv.nxt = c->rcv.ack_sent = seq_add(s->h.seq, 1);
-    c->rcv.adv =
-        seq_add(c->rcv.nxt, rcv_space(c) > 65535 ? 65535 : rcv_space(c)); /* as our SYN offered */
+    c->rcv.adv = seq_add(c->rcv.nxt, offered);
     c->rcv.last_seq = s->h.seq;
     c->rcv.last_len = 1;
-    negotiate_from_syn(&c->options->v, s, &c->nego);
+    negotiate_from_syn(s, &c->nego);
     if (c->nego.timestamps) {
         c->ts_recent = s->o.tsval;
         c->ts_recent_at = s->now;

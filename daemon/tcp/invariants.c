@@ -27,7 +27,7 @@ static int check_send(const struct tcb *c, const char **what)
     uint32_t control = (seq_eq(c->snd.una, c->snd.iss) && !seq_eq(c->snd.nxt, c->snd.iss)) +
                        ((c->flags & C_FIN_SENT) != 0 && tcb_outstanding(c));
     MUST(tcb_outstanding(c) <= a->snd.length + control, "outstanding data are in the send buffer");
-    MUST(a->snd.length || a->rtxq.runs || c->t.rec.state == TCP_SYN_SENT,
+    MUST(a->snd.length || a->rtxq.runs || seq_eq(c->snd.nxt, c->snd.iss),
          "the activity block is folded when it is empty");
     MUST(tcb_outstanding(c) == 0 || !time_is_never(c->t_rtx),
          "a timer runs while data are unacknowledged");
@@ -40,6 +40,8 @@ static int check_receive(const struct tcb *c, const char **what)
         MUST(rcvq_valid(c->rcvq), "the receive queue adds up");
         MUST(c->flags & C_FIN_RECEIVED || seq_eq(c->rcvq->nxt, c->rcv.nxt),
              "the receive queue ends at RCV.NXT");
+        MUST(!(c->flags & C_FIN_AHEAD) || !seq_lt(c->rcv.fin, rcvq_end(c->rcvq)),
+             "nothing was received beyond the FIN");
     }
     return 0;
 }
@@ -53,6 +55,16 @@ static int check_tcb(const struct tcb *c, const char **what)
     }
     MUST(list_empty(&c->out) ? !time_before(tcb_deadline(c), c->t.timer.deadline) : true,
          "the wheel knows the earliest deadline");
+    const uint32_t due = C_ACK_NOW | C_PROBE_DUE | C_KEEPALIVE_DUE | C_RETRANSMIT_NOW;
+    MUST(!(c->flags & due || c->rcv.dup_acks_due) || !list_empty(&c->out),
+         "what is due has its turn in the next flush");
+    MUST(!(c->flags & C_FIN_QUEUED) || c->flags & C_FIN_SENT || !list_empty(&c->out) ||
+             !time_is_never(c->t_rtx),
+         "a FIN that is not sent has a timer or work pending");
+    MUST(c->t.rec.state != TCP_SYN_SENT || !list_empty(&c->out) || !time_is_never(c->t_rtx),
+         "SYN-SENT has a timer or work pending");
+    MUST(c->t.rec.state != TCP_SYN_RECEIVED || !(c->flags & C_PASSIVE),
+         "a passive open has no tcb before it is established");
     bool waiting = tcb_unsent(c) && tcb_outstanding(c) == 0 && c->t.rec.state != TCP_SYN_RECEIVED;
     MUST(!waiting || !list_empty(&c->out) || !time_is_never(c->t_rtx),
          "unsent data on an idle connection have a timer or work pending");

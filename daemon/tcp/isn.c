@@ -35,6 +35,11 @@ tcp_seq isn_choose(const struct hash_key *secret, const struct tcp_tuple *tuple,
     return seq_of(clock + tuple_hash(secret, tuple, PURPOSE_ISN));
 }
 
+tcp_seq isn_beyond(tcp_seq isn, tcp_seq last)
+{
+    return seq_gt(isn, last) ? isn : seq_add(last, 1u << 16);
+}
+
 uint32_t timestamp_offset(const struct hash_key *secret, const struct tcp_tuple *tuple)
 {
     return tuple_hash(secret, tuple, PURPOSE_TIMESTAMP);

@@ -11,6 +11,10 @@
 
 tcp_seq isn_choose(const struct hash_key *secret, const struct tcp_tuple *tuple, ackd_time now);
 
+/* The number of a connection that takes the place of one in TIME-WAIT, which had sent up to `last`:
+ * beyond that, even where the old one was faster than the clock (RFC 9293 MAY-2). */
+tcp_seq isn_beyond(tcp_seq isn, tcp_seq last);
+
 /* The offset added to our timestamp clock for this tuple (RFC 7323 section 7.1 and 5.4): the clock
  * of one connection tells nothing about another's, yet it grows over successive connections of one
  * tuple. Ticks of 1 ms. */

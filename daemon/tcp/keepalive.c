@@ -7,6 +7,7 @@ void keepalive_restart(struct tcb *c, ackd_time now)
 {
     const struct tcp_options *o = &c->options->v;
     c->keepalive_probes = 0;
+    c->flags &= ~(uint32_t)C_KEEPALIVE_DUE;
     c->t_keepalive =
         o->keepalive && state_synchronized(c->t.rec.state) && c->t.rec.state != TCP_TIME_WAIT
             ? time_add(now, o->keepalive_idle_ns)

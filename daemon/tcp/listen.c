@@ -12,6 +12,7 @@
 
 #define SYN_ACK_RTO_NS NS_PER_S
 #define SYN_ACK_TRANSMISSIONS 6 /* 1+2+4+8+16+32 = 63 s */
+#define ANSWERS_MAX 5           /* between two of them */
 
 static struct tcp_opts syn_ack_options(const struct listener *l, const struct half_open *h,
                                        ackd_time now, uint32_t ts_offset)
@@ -43,6 +44,8 @@ static void syn_ack(struct tcp_engine *e, const struct listener *l, struct half_
     if (!cs) {
         return;
     }
+    cs->again = h->sent > 0;
+    h->sent += h->sent < UINT8_MAX;
     cs->id = h->t.rec.id;
     cs->state = TCP_SYN_RECEIVED;
     cs->kind = TCP_KIND_HANDSHAKE;
@@ -50,10 +53,23 @@ static void syn_ack(struct tcp_engine *e, const struct listener *l, struct half_
     cs->irs = h->irs;
     cs->ack = seq_add(h->irs, 1);
     cs->flags = TCP_SYN | TCP_ACK;
-    cs->window = syn_window(&l->options->v);
+    cs->window = h->offered;
     cs->ttl = l->options->v.ttl;
     cs->tos = (uint8_t)(l->options->v.dscp << 2);
     cs->options = syn_ack_options(l, h, now, timestamp_offset(&e->ts_key, &h->t.rec.tuple));
+}
+
+/* To what is not acceptable, or challenged. Only so often: two half-open ends, which a forged SYN
+ * to each of them makes, would answer each other as fast as the wire allows. */
+static void answer(struct tcp_engine *e, struct half_open *h, ackd_time now)
+{
+    const struct listener *l = listener_find(e, h->listener);
+    if (h->answers >= ANSWERS_MAX) {
+        e->counters.challenge_acks_limited++;
+    } else if (l) {
+        h->answers++;
+        syn_ack(e, l, h, now);
+    }
 }
 
 /* The timer of the n-th transmission, doubling (RFC 6298). */
@@ -87,15 +103,21 @@ static void listen_syn(struct tcp_engine *e, struct listener *l, struct segment 
         return;
     }
     list_init(&h->t.rec.all);
+    list_init(&h->t.aged);
     wheel_entry_init(&h->t.timer);
     h->t.rec.state = TCP_LISTEN;
     h->listener = l->rec.id;
     h->irs = s->h.seq;
     h->iss = isn_choose(&e->isn_key, &s->tuple, s->now);
+    if (s->succeeds) {
+        h->iss = isn_beyond(h->iss, s->beyond);
+    }
     h->ts_recent = s->o.tsval;
     h->window = s->h.window;
+    h->offered = syn_window(&l->options->v);
     h->mtu = s->rx->mtu > 65535 ? 65535 : (uint16_t)s->rx->mtu;
-    negotiate_from_syn(&l->options->v, s, &h->nego);
+    negotiate_offer(&l->options->v, &h->nego);
+    negotiate_from_syn(s, &h->nego);
     rec_enter(e, &h->t.rec, 0, REC_HALF_OPEN, &s->tuple);
     rec_enter_tuple(e, &h->t.rec);
     e->half_open++;
@@ -163,7 +185,7 @@ void half_open_timeout(struct tcp_engine *e, struct half_open *h, ackd_time now)
         half_open_drop(e, h, now, TCP_CLOSE_SYN_RECEIVED_TIMEOUT);
     } else {
         h->transmissions++;
-        e->counters.retrans_segs++;
+        h->answers = 0;
         syn_ack_arm(e, h, now);
         syn_ack(e, l, h, now);
     }
@@ -184,18 +206,18 @@ static struct tcb *half_open_promote(struct tcp_engine *e, struct listener *l, s
     c->snd.nxt = seq_add(h->iss, 1);
     c->rcv.irs = h->irs;
     c->rcv.nxt = c->rcv.ack_sent = seq_add(h->irs, 1);
-    c->rcv.adv = seq_add(c->rcv.nxt, syn_window(&l->options->v));
+    c->rcv.adv = seq_add(c->rcv.nxt, h->offered);
     c->rcv.last_seq = h->irs;
     c->rcv.last_len = 1;
     c->ts_recent = h->ts_recent;
     c->ts_recent_at = now;
-    if (h->transmissions ==
-        1) { /* Karn: a sample only of what was sent once; the timer ends one RTO after it */
+    if (h->sent ==
+        1) { /* Karn: a sample only of what was sent once; the timer ends one RTO later */
         rtt_sample(c, time_diff(now, h->t.timer.deadline) + SYN_ACK_RTO_NS);
     } else {
         c->flags |= C_RTO_3S;
     }
-    cc_init(c, h->transmissions > 1);
+    cc_init(c, h->sent > 1);
     rec_replace(e, &h->t.rec, &c->t.rec, REC_CONNECTION);
     half_open_free(e, h);
     return c;
@@ -235,29 +257,25 @@ static void half_open_ack(struct tcp_engine *e, struct half_open *h, struct segm
 void half_open_input(struct tcp_engine *e, struct half_open *h, struct segment *s)
 {
     tcp_seq rcv_nxt = seq_add(h->irs, 1);
-    struct listener *l = listener_find(e, h->listener);
-    uint32_t window = l ? syn_window(&l->options->v) : 65535;
     s->id = h->t.rec.id;
     if ((s->h.flags & (TCP_SYN | TCP_RST)) == TCP_SYN && seq_eq(s->h.seq, h->irs)) {
-        if (l && !(s->h.flags & TCP_ACK)) {
-            syn_ack(e, l, h, s->now); /* our SYN,ACK got lost */
+        if (!(s->h.flags & TCP_ACK)) {
+            answer(e, h, s->now); /* our SYN,ACK got lost */
         }
         s->drop = TCP_DROP_OLD_DUPLICATE;
         return;
     }
-    if (!seq_in_window(s->h.seq, rcv_nxt, window)) { /* first, the sequence number */
+    if (!seq_in_window(s->h.seq, rcv_nxt, h->offered)) { /* first, the sequence number */
         s->drop = s->h.flags & TCP_RST ? TCP_DROP_RST_OUT_OF_WINDOW : TCP_DROP_OUT_OF_WINDOW;
-        if (l && !(s->h.flags & TCP_RST)) {
-            syn_ack(e, l, h, s->now);
+        if (!(s->h.flags & TCP_RST)) {
+            answer(e, h, s->now);
         }
         return;
     }
     if (s->h.flags & TCP_RST) { /* second: MUST-11, back to LISTEN */
         if (!seq_eq(s->h.seq, rcv_nxt)) {
             s->drop = TCP_DROP_RST_CHALLENGED;
-            if (l) {
-                syn_ack(e, l, h, s->now);
-            }
+            answer(e, h, s->now);
             return;
         }
         e->counters.rsts_received[TCP_RST_RECEIVED_RST_IN_SYN_RECEIVED]++;
@@ -266,9 +284,11 @@ void half_open_input(struct tcp_engine *e, struct half_open *h, struct segment *
     } else if (s->h.flags & TCP_SYN) { /* fourth: back to LISTEN */
         s->drop = TCP_DROP_SYN_CHALLENGED;
         half_open_drop(e, h, s->now, TCP_CLOSE_RESET_BY_PEER);
-    } else if (h->nego.timestamps && s->o.has_timestamps &&
-               (int32_t)(s->o.tsval - h->ts_recent) < 0) {
+    } else if (h->nego.timestamps && !s->o.has_timestamps) {
+        s->drop = TCP_DROP_TIMESTAMP_MISSING;
+    } else if (h->nego.timestamps && (int32_t)(s->o.tsval - h->ts_recent) < 0) {
         s->drop = TCP_DROP_PAWS;
+        answer(e, h, s->now);
     } else if (!(s->h.flags & TCP_ACK)) {
         s->drop = TCP_DROP_ACK_MISSING;
     } else {
@@ -308,7 +328,9 @@ int tcp_accept(struct tcp_engine *e, uint64_t listener, uint32_t owner, uint64_t
     c->owner = owner;
     c->cookie = cookie;
     *id = c->t.rec.id;
-    ready_tcb(e, c, TCP_READY_WRITE | (c->rcvq || c->flags & C_FIN_RECEIVED ? TCP_READY_READ : 0));
+    ready_tcb(e, c,
+              TCP_READY_WRITE | (c->rcvq || c->flags & C_FIN_RECEIVED ? TCP_READY_READ : 0) |
+                  (c->flags & C_URGENT_RECEIVED ? TCP_READY_URGENT : 0));
     return 0;
 }
 

@@ -34,21 +34,26 @@ uint8_t wscale_choose(uint32_t rcv_buffer)
     return shift;
 }
 
-void negotiate_from_syn(const struct tcp_options *o, const struct segment *s, struct negotiated *n)
+void negotiate_offer(const struct tcp_options *o, struct negotiated *n)
 {
+    *n = (struct negotiated){.sack = o->sack,
+                             .timestamps = o->timestamps,
+                             .wscale = o->window_scaling,
+                             .rcv_wscale = wscale_choose(o->rcv_buffer)};
+}
+
+void negotiate_from_syn(const struct segment *s, struct negotiated *n)
+{
+    n->agreed = true;
     n->peer_mss = ip_addr_is_v4(&s->tuple.local) ? 536 : 1220; /* MUST-15 */
     if (s->o.has_mss) {
         n->peer_mss = s->o.mss < SEND_MSS_MIN ? SEND_MSS_MIN : s->o.mss;
     }
-    n->sack = o->sack && s->o.sack_permitted;
-    n->timestamps = o->timestamps && s->o.has_timestamps;
-    n->wscale = o->window_scaling && s->o.has_wscale;
-    n->snd_wscale = 0;
-    n->rcv_wscale = 0;
-    if (n->wscale) {
-        n->snd_wscale = s->o.wscale > 14 ? 14 : s->o.wscale;
-        n->rcv_wscale = wscale_choose(o->rcv_buffer);
-    }
+    n->sack = n->sack && s->o.sack_permitted;
+    n->timestamps = n->timestamps && s->o.has_timestamps;
+    n->wscale = n->wscale && s->o.has_wscale;
+    n->snd_wscale = !n->wscale ? 0 : s->o.wscale > 14 ? 14 : s->o.wscale;
+    n->rcv_wscale = n->wscale ? n->rcv_wscale : 0;
 }
 
 uint32_t send_mss(const struct tcb *c)

@@ -37,10 +37,10 @@ static uint32_t sack_option_len(const struct tcb *c)
     return n ? 4 + 8 * n : 0;
 }
 
+/* The smallest MSS with timestamps still has 8 octets beside as many SACK blocks as fit there. */
 static uint32_t segment_mss(const struct tcb *c)
 {
-    uint32_t mss = send_mss(c), sack = sack_option_len(c);
-    return mss > sack + 8 ? mss - sack : mss;
+    return send_mss(c) - sack_option_len(c);
 }
 
 /* The largest payload of one frame: a segment, or as many whole ones as the device takes. Not while
@@ -80,7 +80,8 @@ static bool plan_handshake(const struct tcb *c, struct plan *p)
     }
     p->limit = c->flags & C_NEIGHBOUR_PENDING ? TCP_LIMIT_NEIGHBOUR_PENDING : TCP_LIMIT_HANDSHAKE;
     struct rtx_run *syn = c->act ? rtxq_first(&c->act->rtxq) : NULL;
-    if (c->act && (seq_eq(c->snd.nxt, c->snd.iss) || (syn && syn->flags & RTX_LOST))) {
+    bool lost = syn && syn->flags & RTX_LOST && !(c->flags & C_LOCAL_DROP);
+    if (c->act && (seq_eq(c->snd.nxt, c->snd.iss) || lost)) {
         p->what = PLAN_SYN;
         p->kind = TCP_KIND_HANDSHAKE;
         p->run = syn;
@@ -102,7 +103,7 @@ static uint32_t window_room(const struct tcb *c, tcp_seq from)
 static bool plan_retransmit(const struct tcp_engine *e, const struct tcb *c, struct plan *p)
 {
     struct rtx_run *r = c->act ? rtxq_first_lost(&c->act->rtxq) : NULL;
-    if (!r) {
+    if (!r || c->flags & C_LOCAL_DROP) { /* the device has a moment to recover */
         return false;
     }
     uint32_t pipe = rtxq_pipe(&c->act->rtxq), cwnd = usable_cwnd(c, p->mss);
@@ -229,10 +230,16 @@ static enum tcp_limit nothing_to_send(const struct tcb *c)
         return c->flags & C_NEIGHBOUR_PENDING ? TCP_LIMIT_NEIGHBOUR_PENDING
                : c->flags & C_LOCAL_DROP      ? TCP_LIMIT_LOCAL_DROP
                : c->flags & C_WINDOW_PROBED   ? TCP_LIMIT_ZERO_WINDOW
-               : c->rtt.backoff               ? TCP_LIMIT_RTO_BACKOFF
+               : c->rtt.timeouts              ? TCP_LIMIT_RTO_BACKOFF
                                               : TCP_LIMIT_WAITING_FOR_ACK;
     }
     return c->flags & C_FIN_SENT ? TCP_LIMIT_CLOSED : TCP_LIMIT_APPLICATION_IDLE;
+}
+
+/* A probe that was due may have become needless: what it was to ask about is gone, or answered. */
+static bool probe_wanted(const struct tcb *c)
+{
+    return c->flags & C_PROBE_DUE && !c->snd.wnd && c->act && (tcb_outstanding(c) || tcb_unsent(c));
 }
 
 void output_plan(const struct tcp_engine *e, const struct tcb *c, ackd_time now, struct plan *p)
@@ -247,7 +254,7 @@ void output_plan(const struct tcp_engine *e, const struct tcb *c, ackd_time now,
         p->kind = TCP_KIND_DUPLICATE_ACK;
         return;
     }
-    if (c->flags & C_PROBE_DUE) {
+    if (probe_wanted(c)) {
         p->what = PLAN_PROBE;
         p->kind = TCP_KIND_WINDOW_PROBE;
         return;
@@ -279,10 +286,13 @@ void output_plan(const struct tcp_engine *e, const struct tcb *c, ackd_time now,
 
 void limit_set(struct tcp_engine *e, struct tcb *c, enum tcp_limit limit, ackd_time now)
 {
-    if (!c->clocks && limit != c->limit && c->act) {
+    if (!c->clocks && limit != c->limit && (c->act || limit == TCP_LIMIT_CLOSED)) {
         c->clocks = slab_alloc(&e->clocks_slab);
-        if (c->clocks) {
-            c->clocks->since = time_is_never(c->established) ? c->created : c->established;
+        if (c->clocks && time_is_never(c->established)) {
+            c->clocks->since = c->created;
+        } else if (c->clocks) {
+            c->clocks->since = c->established;
+            c->clocks->ns[TCP_LIMIT_HANDSHAKE] = time_diff(c->established, c->created);
         }
     }
     if (c->clocks && limit != c->limit) {
@@ -336,11 +346,8 @@ static void put_header(const struct tcp_engine *e, struct tcp_tx *tx, const stru
 
 static void segment_options(struct tcb *c, struct tcp_opts *o, bool syn, ackd_time now)
 {
-    const struct tcp_options *v = &c->options->v;
     *o = (struct tcp_opts){0};
-    bool answer = syn && c->t.rec.state == TCP_SYN_RECEIVED;
-    bool timestamps = syn && !answer ? v->timestamps : c->nego.timestamps;
-    if (timestamps) {
+    if (c->nego.timestamps) {
         o->has_timestamps = true;
         o->tsval = timestamp_now(c->ts_offset, now);
         o->tsecr = c->ts_recent;
@@ -348,9 +355,9 @@ static void segment_options(struct tcb *c, struct tcp_opts *o, bool syn, ackd_ti
     if (syn) {
         o->has_mss = true;
         o->mss = c->adv_mss;
-        o->sack_permitted = answer ? c->nego.sack : v->sack;
-        o->has_wscale = answer ? c->nego.wscale : v->window_scaling;
-        o->wscale = answer ? c->nego.rcv_wscale : wscale_choose(v->rcv_buffer);
+        o->sack_permitted = c->nego.sack;
+        o->has_wscale = c->nego.wscale;
+        o->wscale = c->nego.rcv_wscale;
     } else {
         o->n_sack = (uint8_t)sack_blocks(c, o->sack, c->nego.timestamps ? 3 : 4);
     }
@@ -370,7 +377,7 @@ static void put_urgent(const struct tcb *c, struct tcp_hdr *h)
     h->urgent = pointer > 65535 ? 65535 : (uint16_t)pointer;
 }
 
-/* The ACK that every segment but a first SYN carries settles what was owed. */
+/* The ACK that a segment carries settles what was owed. */
 static void ack_settled(struct tcp_engine *e, struct tcb *c, const struct plan *p)
 {
     if (c->flags & C_ACK_DELAYED && p->what == PLAN_ACK) {
@@ -423,16 +430,22 @@ static bool pushes(const struct tcb *c, const struct plan *p)
     return seq_eq(end, all) || mark;
 }
 
-static void build(struct tcp_engine *e, struct tcb *c, ackd_time now, struct plan *p,
-                  struct tcp_tx *tx)
+/* The first half: what the segment holds. It may still be dropped. */
+static void begin(struct tcb *c, struct plan *p, struct tcp_tx *tx)
 {
-    bool syn = p->what == PLAN_SYN, acks = c->t.rec.state != TCP_SYN_SENT;
     memset(tx, 0, offsetof(struct tcp_tx, range));
     tx->id = c->t.rec.id;
     tx->ttl = c->options->v.ttl;
     tx->tos = (uint8_t)(c->options->v.dscp << 2);
     tx->kind = p->kind;
     attach_payload(c, p, tx);
+}
+
+/* The second half: what it says, which is promised and settled from here on. */
+static void finish(struct tcp_engine *e, struct tcb *c, ackd_time now, const struct plan *p,
+                   struct tcp_tx *tx)
+{
+    bool syn = p->what == PLAN_SYN, acks = c->t.rec.state != TCP_SYN_SENT;
     struct tcp_opts o;
     segment_options(c, &o, syn, now);
     struct tcp_hdr h = {.seq = p->start, .window = rcv_window_field(e, c, syn)};
@@ -451,7 +464,7 @@ static void build(struct tcp_engine *e, struct tcb *c, ackd_time now, struct pla
     }
     put_urgent(c, &h);
     put_header(e, tx, &c->t.rec.tuple, &h, &o);
-    if (acks) {
+    if (acks && p->what != PLAN_KEEPALIVE) { /* a keepalive lies outside the peer's window */
         ack_settled(e, c, p);
     }
 }
@@ -471,6 +484,9 @@ static void account(struct tcp_engine *e, struct tcb *c, ackd_time now, const st
     e->counters.out_frames++;
     c->segs_out += segs;
     c->last_sent = now;
+    if (tx->payload_len) {
+        c->data_sent = now;
+    }
     if (again) {
         e->counters.retrans_segs += segs;
         e->counters.retrans_bytes += tx->payload_len;
@@ -491,23 +507,19 @@ static void timer_needed(struct tcb *c, ackd_time now)
     }
 }
 
-/* False when the retransmission queue has no memory: then nothing was sent, and a timer tries
- * again. */
+/* False when the retransmission queue has no memory: then nothing was sent. */
 static bool send_new(struct tcp_engine *e, struct tcb *c, ackd_time now, struct plan *p,
                      struct tcp_tx *tx)
 {
     bool first = !tcb_outstanding(c);
-    if (first) {
-        cc_restart_after_idle(c, now);
-    }
-    build(e, c, now, p, tx);
+    begin(c, p, tx);
     uint8_t flags = (uint8_t)((p->what == PLAN_SYN ? RTX_SYN : 0) | (p->fin ? RTX_FIN : 0));
     tcp_seq end = seq_add(p->start, p->length + p->fin + (p->what == PLAN_SYN));
     if (!rtxq_sent(&c->act->rtxq, &e->run_slab, p->start, end, (uint16_t)p->mss, flags, now, 0,
                    now)) {
-        c->t_rtx = time_add(now, 10 * NS_PER_MS);
         return false;
     }
+    finish(e, c, now, p, tx);
     if (first) {
         c->act->oldest_unacked = now;
         c->t_rtx = TIME_NEVER; /* the persist timer's time is over */
@@ -528,13 +540,13 @@ static bool send_new(struct tcp_engine *e, struct tcb *c, ackd_time now, struct 
 static bool send_again(struct tcp_engine *e, struct tcb *c, ackd_time now, struct plan *p,
                        struct tcp_tx *tx)
 {
-    build(e, c, now, p, tx);
+    begin(c, p, tx);
     tcp_seq end = seq_add(p->start, p->length + p->fin + (p->what == PLAN_SYN));
     if (!rtxq_retransmitted(&c->act->rtxq, &e->run_slab, p->run, p->start, end, (uint16_t)p->mss,
                             now, 0, now)) {
-        c->t_rtx = time_add(now, 10 * NS_PER_MS);
         return false;
     }
+    finish(e, c, now, p, tx);
     c->flags &= ~(uint32_t)C_RETRANSMIT_NOW;
     timer_needed(c, now);
     account(e, c, now, p, tx, true);
@@ -546,35 +558,49 @@ static bool send_again(struct tcp_engine *e, struct tcb *c, ackd_time now, struc
 static bool send_probe(struct tcp_engine *e, struct tcb *c, ackd_time now, struct plan *p,
                        struct tcp_tx *tx)
 {
+    bool outstanding = tcb_outstanding(c), again = outstanding || c->flags & C_PROBE_SENT;
     c->flags &= ~(uint32_t)C_PROBE_DUE;
-    bool again = tcb_outstanding(c);
-    p->start = again ? c->snd.una : c->snd.nxt;
-    uint32_t data = again ? tcb_buffered(c) : tcb_unsent(c);
-    p->length = data ? 1 : 0;
-    p->fin = !data && c->flags & C_FIN_QUEUED;
-    build(e, c, now, p, tx);
-    if (!again && p->length) {
+    p->start = outstanding ? c->snd.una : c->snd.nxt;
+    p->length = tcb_buffered(c) ? 1 : 0;
+    p->fin = !p->length; /* nothing but a FIN is outstanding */
+    begin(c, p, tx);
+    finish(e, c, now, p, tx);
+    if (outstanding) {
+        rtxq_probed(&c->act->rtxq);
+    } else {
         c->flags |= C_PROBE_SENT;
-    } else if (!again && p->fin) { /* nothing but a FIN is left: it is its own probe */
-        return send_new(e, c, now, p, tx);
     }
     e->counters.zero_window_probes++;
     e->counters.out_frames++;
+    *(again ? &e->counters.retrans_segs : &e->counters.out_segs) += 1;
+    c->retransmits += again;
     c->segs_out++;
     c->last_sent = now;
     return true;
 }
 
+/* SND.NXT; but a peer that took back its window does not look at what lies beyond. A FIN may lie
+ * just behind the edge, and the edge is known to the unit of the field. */
+tcp_seq bare_seq(const struct tcb *c)
+{
+    tcp_seq edge = seq_add(c->snd.una, c->snd.wnd);
+    uint32_t blur = 1u << c->nego.snd_wscale;
+    blur = c->flags & C_FIN_SENT && blur < 2 ? 2 : blur;
+    bool inside = !state_synchronized(c->t.rec.state) || seq_lt(c->snd.nxt, seq_add(edge, blur));
+    return inside ? c->snd.nxt : edge;
+}
+
 static bool send_bare(struct tcp_engine *e, struct tcb *c, ackd_time now, struct plan *p,
                       struct tcp_tx *tx)
 {
-    p->start = c->snd.nxt;
+    p->start = bare_seq(c);
     if (p->what == PLAN_KEEPALIVE) {
         p->start = seq_sub(c->snd.nxt, 1); /* MAY-6's garbage octet is left out (SHLD-12) */
         c->flags &= ~(uint32_t)C_KEEPALIVE_DUE;
         e->counters.keepalive_probes++;
     }
-    build(e, c, now, p, tx);
+    begin(c, p, tx);
+    finish(e, c, now, p, tx);
     e->counters.out_frames++;
     e->counters.out_segs++;
     c->segs_out++;
@@ -593,16 +619,35 @@ static bool carry_out(struct tcp_engine *e, struct tcb *c, ackd_time now, struct
     case PLAN_RETRANSMIT:
         return send_again(e, c, now, p, tx);
     case PLAN_PROBE:
-        return c->act ? send_probe(e, c, now, p, tx) : false;
+        return send_probe(e, c, now, p, tx);
     default:
         return send_bare(e, c, now, p, tx);
     }
+}
+
+/* There was no memory for the plan: a timer tries again, and an ACK that is owed goes alone. */
+static bool postpone(struct tcp_engine *e, struct tcb *c, ackd_time now, struct tcp_tx *tx)
+{
+    tcb_fold(e, c);
+    if (tcb_outstanding(c)) {
+        timer_needed(c, now);
+    } else {
+        c->t_rtx = time_add(now, 10 * NS_PER_MS);
+    }
+    if (c->flags & C_ACK_NOW && c->t.rec.state != TCP_SYN_SENT) {
+        struct plan ack = {.what = PLAN_ACK, .kind = TCP_KIND_ACK};
+        return send_bare(e, c, now, &ack, tx);
+    }
+    list_remove(&c->out);
+    tcb_arm(e, c);
+    return false;
 }
 
 /* Nothing more goes: note why, and make sure that something wakes us. */
 static void settle(struct tcp_engine *e, struct tcb *c, ackd_time now, const struct plan *p)
 {
     limit_set(e, c, p->limit, now);
+    c->flags &= ~(uint32_t)(C_PROBE_DUE | C_RETRANSMIT_NOW); /* what is left of them is stale */
     bool by_cwnd = p->limit == TCP_LIMIT_CONGESTION_WINDOW || p->limit == TCP_LIMIT_RECOVERY ||
                    p->limit == TCP_LIMIT_RTO_BACKOFF;
     c->flags = by_cwnd ? c->flags | C_CWND_LIMITED : c->flags & ~(uint32_t)C_CWND_LIMITED;
@@ -626,14 +671,15 @@ static void settle(struct tcp_engine *e, struct tcb *c, ackd_time now, const str
 static bool flush_tcb(struct tcp_engine *e, struct tcb *c, ackd_time now, struct tcp_tx *tx)
 {
     struct plan p;
+    if (!tcb_outstanding(c) && tcb_unsent(c)) {
+        cc_restart_after_idle(c, now);
+    }
     output_plan(e, c, now, &p);
     if (p.what == PLAN_NOTHING) {
         settle(e, c, now, &p);
         return false;
     }
-    if (!carry_out(e, c, now, &p, tx)) {
-        list_remove(&c->out);
-        tcb_arm(e, c);
+    if (!carry_out(e, c, now, &p, tx) && !postpone(e, c, now, tx)) {
         return false;
     }
     event_segment_out(e, now, tx, &c->t.rec.tuple, c, NULL);
@@ -653,7 +699,7 @@ static void flush_control(struct tcp_engine *e, ackd_time now, struct tcp_tx *tx
     struct tcp_hdr h = {.seq = cs->seq, .ack = cs->ack, .flags = cs->flags, .window = cs->window};
     put_header(e, tx, &cs->tuple, &h, &cs->options);
     e->counters.out_frames++;
-    e->counters.out_segs++;
+    *(cs->again ? &e->counters.retrans_segs : &e->counters.out_segs) += 1;
     e->counters.out_rsts += (cs->flags & TCP_RST) != 0;
     event_segment_out(e, now, tx, &cs->tuple, NULL, cs);
     list_remove(&cs->link);
@@ -680,6 +726,27 @@ bool tcp_flush(struct tcp_engine *e, ackd_time now, struct tcp_tx *tx)
 /* ---- what could not be sent
  * ------------------------------------------------------------------------------- */
 
+/* What occupies sequence numbers is LOST and goes again soon; not at once, or a device that refuses
+ * everything would be asked for ever. An ACK goes again in the same time; probes have their timers.
+ */
+static void locally_dropped(struct tcp_engine *e, struct tcb *c, ackd_time now,
+                            const struct tcp_tx *tx)
+{
+    ackd_time soon = time_add(now, 10 * NS_PER_MS);
+    struct tcp_hdr h;
+    tcp_hdr_parse(tx->header, tx->header_len, &h);
+    uint32_t length = tx->payload_len + (h.flags & TCP_SYN ? 1 : 0) + (h.flags & TCP_FIN ? 1 : 0);
+    if (tx->kind == TCP_KIND_KEEPALIVE) {
+        c->keepalive_probes -= c->keepalive_probes > 0;
+    } else if (length && tx->kind != TCP_KIND_WINDOW_PROBE && tcb_outstanding(c)) {
+        rtxq_mark_range_lost(&c->act->rtxq, &e->run_slab, h.seq, seq_add(h.seq, length));
+        c->flags |= C_LOCAL_DROP;
+        c->t_rtx = time_min(c->t_rtx, soon);
+    } else if (!length) {
+        c->t_delack = time_min(c->t_delack, soon);
+    }
+}
+
 void tcp_tx_failed(struct tcp_engine *e, ackd_time now, const struct tcp_tx *tx,
                    enum tcp_tx_failure why, int error)
 {
@@ -690,10 +757,7 @@ void tcp_tx_failed(struct tcp_engine *e, ackd_time now, const struct tcp_tx *tx,
     }
     switch (why) {
     case TCP_TX_LOCAL_DROP:
-        if (tcb_outstanding(c)) {
-            c->flags |= C_LOCAL_DROP;
-            c->t_rtx = time_min(c->t_rtx, time_add(now, 10 * NS_PER_MS));
-        }
+        locally_dropped(e, c, now, tx);
         break;
     case TCP_TX_NEIGHBOUR_PENDING:
         c->flags |= C_NEIGHBOUR_PENDING;

@@ -9,8 +9,9 @@
  * in size as a stream of small segments goes on;
  *   - two contiguous pieces become one when the second is small and the first has room for it.
  * So whatever a peer does, the memory pinned is at most a small multiple of the bytes, plus one
- * compact buffer for each range beyond a hole. `charge` is that memory exactly: each buffer counted
- * once, with the first in sequence of the pieces that share it, and each piece's own record. */
+ * compact buffer for each range beyond a hole; and beyond the caller's budget, it is hardly more
+ * than the bytes. `charge` is that memory exactly: each buffer counted once, with the first in
+ * sequence of the pieces that share it, and each piece's own record. */
 #include "tcp/rcvq.h"
 
 #include <assert.h>
@@ -18,6 +19,7 @@
 
 #define COMPACT_MIN (2048u - (uint32_t)sizeof(struct pkt))
 #define COMPACT_MAX (16384u - (uint32_t)sizeof(struct pkt))
+#define RECORD ((uint32_t)(sizeof(struct pkt) + sizeof(struct rcv_piece)))
 #define SMALL_PIECE 1024u /* at most this is moved to join the piece before it */
 
 static struct rcv_piece *piece_of(struct list *link)
@@ -59,6 +61,7 @@ void rcvq_init(struct rcvq *q, tcp_seq nxt)
     list_init(&q->in_order);
     list_init(&q->ooo);
     q->nxt = nxt;
+    q->budget = UINT32_MAX;
 }
 
 /* The next piece behind `p` that lies in the same buffer. One segment filled it, so it is no
@@ -187,16 +190,31 @@ static bool piece_copied(struct insertion *in, const struct rcv_piece *before, t
     return true;
 }
 
+/* May the segment's whole frame stay? What is kept for holes is not for that. */
+static bool may_pin(const struct insertion *in)
+{
+    uint64_t after = (uint64_t)in->q->charge + pkt_footprint(in->pkt) + RCVQ_HOLES;
+    return after <= in->q->budget;
+}
+
 /* Finds memory for the part [from, to) of the segment, which the queue lacks. `before` is the
  * contiguous piece in front of it, if any. */
 static bool fill_gap(struct insertion *in, struct rcv_piece *before, tcp_seq from, tcp_seq to)
 {
     uint32_t length = seq_dist(to, from);
-    if (!is_wasteful(length, in->pkt) || length > COMPACT_MAX) {
+    if (!is_wasteful(length, in->pkt) && may_pin(in)) {
         return piece_in_place(in, from, to);
     }
     uint32_t behind = before == NULL ? 0 : min_u32(room_behind(before), length);
-    return behind == length || piece_copied(in, before, seq_add(from, behind), to);
+    tcp_seq at = seq_add(from, behind);
+    while (seq_lt(at, to)) {
+        tcp_seq end = seq_min(to, seq_add(at, COMPACT_MAX));
+        if (!piece_copied(in, before, at, end)) {
+            return false;
+        }
+        at = end;
+    }
+    return true;
 }
 
 static void forget_fresh(struct insertion *in)
@@ -313,6 +331,11 @@ static bool absorb_next(struct rcvq *q, struct slab *pieces, struct list *head, 
     return true;
 }
 
+static struct rcv_piece *next_fresh(const struct insertion *in)
+{
+    return list_empty(&in->fresh) ? NULL : piece_of(in->fresh.next);
+}
+
 /* Everything that was planned happens: bytes behind existing pieces, then the fresh pieces between
  * them. */
 static void commit(struct insertion *in, struct list *link)
@@ -327,7 +350,7 @@ static void commit(struct insertion *in, struct list *link)
             continue;
         }
         tcp_seq to = more ? piece_of(link)->seq : in->end;
-        struct rcv_piece *fresh = list_empty(&in->fresh) ? NULL : piece_of(in->fresh.next);
+        struct rcv_piece *fresh = next_fresh(in);
         tcp_seq behind_end = fresh != NULL ? seq_min(fresh->seq, to) : to;
         q->ooo_bytes += seq_dist(to, at);
         if (seq_lt(at, behind_end)) {
@@ -340,7 +363,7 @@ static void commit(struct insertion *in, struct list *link)
                 q->ooo_bytes -= seq_dist(behind_end, at);
             }
         }
-        if (fresh != NULL && seq_lt(fresh->seq, to)) {
+        for (; fresh != NULL && seq_lt(fresh->seq, to); fresh = next_fresh(in)) {
             list_remove(&fresh->link);
             list_insert_before(link, &fresh->link);
             q->ooo_pieces++;
@@ -461,6 +484,11 @@ void rcvq_insert(struct rcvq *q, struct slab *pieces, struct pkt_pool *pool, tcp
         result->drop = TCP_DROP_REASSEMBLY_LIMIT;
         return;
     }
+    uint64_t after = (uint64_t)q->charge + seq_dist(in.end, in.seq) + COMPACT_MIN + RECORD;
+    if (!at_nxt && after > q->budget) {
+        result->drop = TCP_DROP_RECEIVE_BUFFER_FULL;
+        return;
+    }
     if (!plan(&in, first)) {
         forget_fresh(&in);
         memset(result, 0, sizeof(*result));
@@ -491,6 +519,12 @@ void rcvq_insert(struct rcvq *q, struct slab *pieces, struct pkt_pool *pool, tcp
     }
     result->advanced = seq_dist(q->nxt, old_nxt);
     note_recent(q, !at_nxt, start, end);
+}
+
+tcp_seq rcvq_end(const struct rcvq *q)
+{
+    return list_empty(&q->ooo) ? q->nxt
+                               : piece_end(container_of(q->ooo.prev, const struct rcv_piece, link));
 }
 
 /* ---- looking

@@ -14,6 +14,8 @@
 
 /* A peer that sends every other byte may make this many holes, no more. */
 #define RCVQ_MAX_RANGES 256
+/* Bytes of the budget that only data beyond holes may use. */
+#define RCVQ_HOLES 65536u
 
 struct rcv_piece {
     struct list link;
@@ -31,7 +33,11 @@ struct rcvq {
     tcp_seq nxt;          /* RCV.NXT as far as data go (FIN is the caller's) */
     uint32_t ready;       /* bytes in in_order */
     uint32_t ooo_bytes, ooo_pieces, ooo_ranges;
-    uint32_t charge;   /* bytes of memory pinned by both lists */
+    uint32_t charge; /* bytes of memory pinned by both lists */
+    /* Bytes of memory that may be pinned, set by the caller before an insertion. Beyond it payload
+     * is copied compactly instead of staying in its frame, and data beyond a hole are refused; data
+     * in order are always taken. */
+    uint32_t budget;
     tcp_seq recent[3]; /* starts of the ranges that changed last, most recent first, for SACK (RFC
                           2018 section 4) */
     uint8_t n_recent;
@@ -48,14 +54,17 @@ struct rcvq_result {
     bool out_of_order; /* new bytes were kept beyond a hole */
     /* First range that was here already (RFC 2883); start == end: none. */
     struct tcp_sack_block duplicate;
-    enum tcp_drop drop; /* NO_MEMORY, REASSEMBLY_LIMIT, OLD_DUPLICATE or NONE; on the first two
-                           nothing was kept */
+    enum tcp_drop drop; /* NO_MEMORY, REASSEMBLY_LIMIT, RECEIVE_BUFFER_FULL, OLD_DUPLICATE or NONE;
+                           but for the last two nothing was kept */
 };
 /* Takes [seq, seq+length), which the caller has trimmed to the receive window, at `data_offset` of
  * pkt. A reference is taken when payload stays in place. */
 void rcvq_insert(struct rcvq *q, struct slab *pieces, struct pkt_pool *pool, tcp_seq seq,
                  struct pkt *pkt, uint32_t data_offset, uint32_t length,
                  struct rcvq_result *result);
+
+/* The sequence number behind the last octet that is here. */
+tcp_seq rcvq_end(const struct rcvq *q);
 
 /* Up to `max` SACK blocks of ranges beyond holes, the most recent first, then the others of
  * `recent`, then by sequence. Returns how many. */

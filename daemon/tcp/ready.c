@@ -13,6 +13,18 @@ void ready_tcb(struct tcp_engine *e, struct tcb *c, unsigned what)
     }
 }
 
+void ready_sent(struct tcp_engine *e, struct tcb *c)
+{
+    unsigned what = tcb_buffered(c) ? 0 : TCP_READY_ACKED;
+    if (c->flags & C_WRITE_WANTED && tcb_buffered(c) <= c->options->v.snd_buffer * 2 / 3) {
+        c->flags &= ~(uint32_t)C_WRITE_WANTED;
+        what |= TCP_READY_WRITE;
+    }
+    if (what) {
+        ready_tcb(e, c, what);
+    }
+}
+
 void ready_listener(struct tcp_engine *e, struct listener *l, unsigned what)
 {
     l->ready_bits |= what;

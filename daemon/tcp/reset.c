@@ -51,8 +51,8 @@ void reset_for_segment(struct tcp_engine *e, const struct segment *s, enum tcp_r
     }
 }
 
-/* Section 3.10.5 (ABORT): <SEQ=SND.NXT><CTL=RST>, with our ACK so that a peer with RFC 5961's
- * checks takes it, too. */
+/* Section 3.10.5 (ABORT): <SEQ=SND.NXT><CTL=RST>, with our ACK so that a peer that looks at it
+ * takes the reset, too. */
 void reset_tcb(struct tcp_engine *e, struct tcb *c, ackd_time now, enum tcp_rst_sent reason)
 {
     struct control_segment *cs = reset_new(e, &c->t.rec.tuple, reason);
@@ -65,7 +65,7 @@ void reset_tcb(struct tcp_engine *e, struct tcb *c, ackd_time now, enum tcp_rst_
     cs->irs = c->rcv.irs;
     cs->ttl = c->options->v.ttl;
     cs->tos = (uint8_t)(c->options->v.dscp << 2);
-    cs->seq = c->snd.nxt;
+    cs->seq = bare_seq(c);
     cs->ack = c->rcv.nxt;
     cs->flags |= TCP_ACK;
     if (c->nego.timestamps) {

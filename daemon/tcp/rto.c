@@ -26,6 +26,7 @@ void rtt_sample(struct tcb *c, int64_t rtt_ns)
     if (c->rtt.min_ns < 0 || rtt_ns < c->rtt.min_ns) {
         c->rtt.min_ns = rtt_ns;
     }
+    c->rtt.backoff = 0; /* section 5: only a measurement ends the backoff */
     c->flags &= ~(uint32_t)C_RTO_3S;
 }
 
@@ -48,15 +49,8 @@ int64_t rto_ns(const struct tcb *c)
 
 void rto_restart(struct tcb *c, ackd_time now)
 {
-    c->t_rtx = time_add(now, rto_ns(c));
-}
-
-/* What was not handed to the wire is sent again; the network did nothing. */
-static void after_local_drop(struct tcb *c)
-{
-    c->flags &= ~(uint32_t)C_LOCAL_DROP;
-    c->flags |= C_RETRANSMIT_NOW;
-    rtxq_mark_all_lost(&c->act->rtxq);
+    ackd_time t = time_add(now, rto_ns(c));
+    c->t_rtx = c->flags & C_LOCAL_DROP ? time_min(c->t_rtx, t) : t;
 }
 
 static void tell_r1(struct tcp_engine *e, struct tcb *c)
@@ -69,8 +63,9 @@ static void tell_r1(struct tcp_engine *e, struct tcb *c)
 
 void rto_fired(struct tcp_engine *e, struct tcb *c, ackd_time now)
 {
-    if (c->flags & C_LOCAL_DROP) {
-        after_local_drop(c);
+    if (c->flags & C_LOCAL_DROP) { /* what was not handed to the wire is LOST already and goes
+                                      again; the network did nothing */
+        c->flags &= ~(uint32_t)C_LOCAL_DROP;
         rto_restart(c, now);
         return;
     }

@@ -398,6 +398,25 @@ void rtxq_mark_lost(struct rtxq *q, struct rtx_run *r)
     }
 }
 
+void rtxq_mark_range_lost(struct rtxq *q, struct slab *runs, tcp_seq start, tcp_seq end)
+{
+    struct rtx_run *r = rtxq_at(q, start), *part = r;
+    if (r != NULL && seq_lt(r->start, start)) {
+        part = rtxq_split(q, runs, r, start);
+    }
+    for (r = part != NULL ? part : r; r != NULL && seq_lt(r->start, end); r = rtxq_next(q, r)) {
+        if (seq_gt(r->end, end)) {
+            rtxq_split(q, runs, r, end);
+        }
+        rtxq_mark_lost(q, r);
+    }
+}
+
+void rtxq_probed(struct rtxq *q)
+{
+    set_flags(q, rtxq_first(q), 0, RTX_EVER_RETRANS);
+}
+
 void rtxq_mark_all_lost(struct rtxq *q)
 {
     list_for_each(link, &q->by_seq)

@@ -114,6 +114,11 @@ void rtxq_mark_lost(struct rtxq *q, struct rtx_run *r);
 void rtxq_mark_all_lost(struct rtxq *q);
 /* Undo: nothing is LOST any more (a spurious loss was detected). */
 void rtxq_unmark_lost(struct rtxq *q);
+/* Marks [start, end) LOST where it is here and not SACKED; at the bound of runs, or without memory,
+ * more of the runs at its ends. */
+void rtxq_mark_range_lost(struct rtxq *q, struct slab *runs, tcp_seq start, tcp_seq end);
+/* The first octet was sent once more, as a window probe: no RTT sample from its run (Karn). */
+void rtxq_probed(struct rtxq *q);
 /* Splits r at `at` (strictly inside); returns the second half, NULL at the bound or out of memory.
  */
 struct rtx_run *rtxq_split(struct rtxq *q, struct slab *runs, struct rtx_run *r, tcp_seq at);

@@ -69,6 +69,7 @@ void tcb_closed(struct tcp_engine *e, struct tcb *c, ackd_time now, enum tcp_clo
     limit_set(e, c, TCP_LIMIT_CLOSED, now);
     if (r->state == TCP_TIME_WAIT) {
         e->time_wait--;
+        list_remove(&c->t.aged);
     }
     c->close_reason = (uint8_t)reason;
     state_set(e, r, TCP_CLOSED, now, reason);

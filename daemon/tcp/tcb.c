@@ -19,6 +19,7 @@ struct tcb *tcb_new(struct tcp_engine *e, ackd_time now, const struct tcp_tuple 
     list_init(&c->ready);
     list_init(&c->accept);
     list_init(&c->t.rec.all);
+    list_init(&c->t.aged);
     wheel_entry_init(&c->t.timer);
     c->options = options_share(o);
     /* What follows from the family of the addresses is asked before the record is entered. */
@@ -26,7 +27,7 @@ struct tcb *tcb_new(struct tcp_engine *e, ackd_time now, const struct tcp_tuple 
     c->mtu = mtu;
     c->adv_mss = mss_advertised(&o->v, &t->local, mtu);
     c->ts_offset = timestamp_offset(&e->ts_key, t);
-    c->nego.rcv_wscale = wscale_choose(o->v.rcv_buffer);
+    negotiate_offer(&o->v, &c->nego);
     c->nego.peer_mss = ip_addr_is_v4(&t->local) ? 536 : 1220; /* MUST-15 */
     c->rtt.srtt_ns = c->rtt.rttvar_ns = c->rtt.min_ns = -1;
     c->cc.ssthresh = UINT32_MAX;
@@ -35,7 +36,7 @@ struct tcb *tcb_new(struct tcp_engine *e, ackd_time now, const struct tcp_tuple 
     c->limit = TCP_LIMIT_HANDSHAKE;
     c->t_rtx = c->t_delack = c->t_state = c->t_keepalive = TIME_NEVER;
     c->created = now;
-    c->established = c->last_received = c->last_sent = c->ts_recent_at = TIME_NEVER;
+    c->established = c->last_received = c->last_sent = c->data_sent = c->ts_recent_at = TIME_NEVER;
     return c;
 }
 
@@ -67,7 +68,9 @@ static void activity_free(struct tcp_engine *e, struct tcb *c)
 
 void tcb_fold(struct tcp_engine *e, struct tcb *c)
 {
-    if (c->act && !c->act->snd.length && !c->act->rtxq.runs) {
+    bool syn_unsent =
+        seq_eq(c->snd.nxt, c->snd.iss) && c->t.rec.state != TCP_CLOSED; /* its run is to come */
+    if (c->act && !c->act->snd.length && !c->act->rtxq.runs && !syn_unsent) {
         activity_free(e, c);
     }
     if (c->rcvq && !c->rcvq->ready && !c->rcvq->ooo_bytes) {
@@ -82,6 +85,7 @@ void tcb_destroy(struct tcp_engine *e, struct tcb *c)
     wheel_set(&e->wheel, &c->t.timer, TIME_NEVER);
     list_remove(&c->out);
     list_remove(&c->ready);
+    list_remove(&c->t.aged);
     listener_accept_closed(e, c);
     activity_free(e, c);
     if (c->rcvq) {

@@ -39,6 +39,7 @@ struct rec {
 struct timed {
     struct rec rec;
     struct wheel_entry timer;
+    struct list aged; /* in TIME-WAIT: on engine.time_waits */
 };
 
 struct listener {
@@ -59,7 +60,8 @@ struct listener {
 struct negotiated {
     uint16_t peer_mss;
     uint8_t snd_wscale, rcv_wscale; /* shift of what we receive as windows, of what we send */
-    bool wscale : 1, sack : 1, timestamps : 1;
+    bool wscale : 1, sack : 1, timestamps : 1; /* what our SYN offers, until the peer's has come */
+    bool agreed : 1;                           /* it has */
 };
 
 struct half_open {
@@ -67,10 +69,13 @@ struct half_open {
     uint64_t listener;
     tcp_seq iss, irs;
     uint32_t ts_recent;
-    uint16_t window; /* of the SYN, unscaled */
+    uint16_t window;  /* of the SYN, unscaled */
+    uint16_t offered; /* window of our SYN,ACK */
     uint16_t mtu;
     struct negotiated nego;
-    uint8_t transmissions; /* of our SYN,ACK */
+    uint8_t transmissions; /* of our SYN,ACK, by the timer */
+    uint8_t sent;          /* of our SYN,ACK, all */
+    uint8_t answers;       /* to unacceptable segments since the last of the timer */
 };
 
 struct time_wait {
@@ -113,8 +118,8 @@ enum {                 /* tcb.flags */
        C_WINDOW_UPDATE = 2097152, /* the ACK that is due opens the window */
        C_ACK_DELAYED = 4194304,   /* the ACK that is due comes from the delay timer */
        C_NEIGHBOUR_PENDING = 8388608,
-       C_LOCAL_DROP = 16777216, /* the device refused a frame: the next timer sends it again,
-                                   without blaming the network */
+       C_LOCAL_DROP = 16777216, /* the device refused a frame, which counts as LOST: the next timer
+                                   sends it again, without blaming the network */
        C_RTO_3S = 33554432,     /* SYN was retransmitted and there is no sample: RTO begins with 3 s
                                    (RFC 6298 5.7) */
        C_FIN_AHEAD = 67108864,  /* a FIN lies beyond a hole, at rcv.fin */
@@ -193,8 +198,6 @@ struct tcb {
         uint8_t state; /* enum recovery_state */
         uint8_t dup_acks;
         bool recover_valid; /* recover is meaningful */
-        bool rescued; /* the rescue retransmission of this recovery is used up (RFC 6675 NextSeg
-                         rule 4) */
     } cc;
 
     ackd_time t_rtx; /* retransmission, or persist when nothing is outstanding */
@@ -206,6 +209,7 @@ struct tcb {
     uint8_t challenge_tokens;
     uint32_t challenge_second; /* the second for which the tokens count */
     ackd_time created, established, last_received, last_sent;
+    ackd_time data_sent; /* last time that octets of the user were sent */
     uint64_t retransmitted_bytes, segs_out, segs_in, retransmits, bytes_sent;
 };
 
@@ -223,6 +227,7 @@ struct control_segment {
     enum tcp_rst_sent rst_reason;
     enum tcp_state state;
     tcp_seq iss, irs;
+    bool again; /* a retransmission */
 };
 
 #define CONTROL_SEGMENTS_MAX 8192u
@@ -265,6 +270,7 @@ struct tcp_engine {
     struct list listener_ready;
     struct list control;
     uint32_t control_count;
+    struct list time_waits; /* timed.aged, the oldest first */
     struct list cursors;
     struct list dead; /* tcb.out of records that are gone; freed when the door closes */
 
@@ -294,9 +300,11 @@ struct segment {
     uint32_t segs;        /* wire segments behind a merged frame */
     ackd_time now;
     enum tcp_drop drop;
-    uint64_t id; /* the endpoint it was for, 0 none */
-    tcp_seq iss, irs;   /* of its connection, which may be gone when the event is told */
-    uint8_t wscale;     /* shift of its window field */
+    uint64_t id;      /* the endpoint it was for, 0 none */
+    tcp_seq iss, irs; /* of its connection, which may be gone when the event is told */
+    uint8_t wscale;   /* shift of its window field */
+    bool succeeds;    /* a SYN that took the place of a connection in TIME-WAIT, */
+    tcp_seq beyond;   /* which had sent up to here */
 };
 
 static inline uint32_t segment_len(const struct segment *s)
@@ -400,6 +408,8 @@ void remember_closed(struct tcp_engine *e, const struct tcp_closed *record);
  * ------------------------------------------------------------------------------------- */
 void ready_tcb(struct tcp_engine *e, struct tcb *c, unsigned what);
 void ready_listener(struct tcp_engine *e, struct listener *l, unsigned what);
+/* The send buffer, or its size, changed: was the user waiting for that? */
+void ready_sent(struct tcp_engine *e, struct tcb *c);
 void event_state(struct tcp_engine *e, const struct rec *r, enum tcp_state old, ackd_time now,
                  enum tcp_close_reason reason);
 void event_segment_in(struct tcp_engine *e, const struct segment *s);
@@ -411,7 +421,10 @@ void event_segment_out(struct tcp_engine *e, ackd_time now, const struct tcp_tx 
  * ------------------------------------------------------ */
 uint32_t ip_overhead(const struct ip_addr *a); /* 20 or 40 */
 uint16_t mss_advertised(const struct tcp_options *o, const struct ip_addr *a, uint32_t mtu);
-void negotiate_from_syn(const struct tcp_options *o, const struct segment *s, struct negotiated *n);
+/* What a SYN of ours offers. */
+void negotiate_offer(const struct tcp_options *o, struct negotiated *n);
+/* What of that the peer's SYN agrees to. */
+void negotiate_from_syn(const struct segment *s, struct negotiated *n);
 uint8_t wscale_choose(uint32_t rcv_buffer);
 /* Payload of a full segment now: what the options that every segment carries leave (MUST-16). */
 uint32_t send_mss(const struct tcb *c);
@@ -429,6 +442,8 @@ uint32_t rcv_space(const struct tcb *c);  /* free buffer */
 uint16_t rcv_window_field(struct tcp_engine *e, struct tcb *c, bool syn);
 /* The user read: is a window update worth a segment? */
 bool rcv_window_update_due(const struct tcb *c);
+/* Memory that the receive queue may pin while it takes a segment of `length` octets. */
+uint32_t rcv_budget(const struct tcb *c, uint32_t length);
 
 /* ---- input.c and its parts
  * -------------------------------------------------------------------------------- */
@@ -444,9 +459,8 @@ void time_wait_input(struct tcp_engine *e, struct time_wait *tw, struct segment 
 void time_wait_timeout(struct tcp_engine *e, struct time_wait *tw, ackd_time now);
 void time_wait_remove(struct tcp_engine *e, struct time_wait *tw, ackd_time now,
                       enum tcp_close_reason reason);
-/* The tcb reached TIME-WAIT: starts 2 MSL, and becomes a small record when nobody holds it. Returns
- * false when c is gone. */
-bool time_wait_enter(struct tcp_engine *e, struct tcb *c, ackd_time now);
+/* The tcb reached TIME-WAIT: starts 2 MSL. At the limit the oldest makes room. */
+void time_wait_enter(struct tcp_engine *e, struct tcb *c, ackd_time now);
 bool time_wait_compact(struct tcp_engine *e, struct tcb *c, ackd_time now);
 /* May a SYN take the place of TIME-WAIT (RFC 6191, MAY-2)? */
 bool time_wait_reusable(const struct segment *s, tcp_seq rcv_nxt, bool timestamps,
@@ -464,6 +478,8 @@ void established_enter(struct tcp_engine *e, struct tcb *c, const struct segment
 void challenge_ack(struct tcp_engine *e, struct tcb *c, ackd_time now);
 void reset_for_segment(struct tcp_engine *e, const struct segment *s, enum tcp_rst_sent reason);
 void reset_tcb(struct tcp_engine *e, struct tcb *c, ackd_time now, enum tcp_rst_sent reason);
+/* The sequence number of a segment without text. */
+tcp_seq bare_seq(const struct tcb *c);
 struct control_segment *control_new(struct tcp_engine *e, const struct tcp_tuple *t);
 
 /* ---- sending
@@ -480,10 +496,11 @@ void keepalive_restart(struct tcb *c, ackd_time now);
 ackd_time user_timeout_deadline(const struct tcb *c);
 
 /* recovery/ */
-void recovery_sack(struct tcp_engine *e, struct tcb *c, const struct segment *s,
-                   struct rtxq_delta *delta, bool *new_sack);
+/* Takes the SACK blocks in; true when they show a loss that was not known. */
+bool recovery_sack(struct tcp_engine *e, struct tcb *c, const struct segment *s,
+                   struct rtxq_delta *delta);
 void recovery_ack(struct tcp_engine *e, struct tcb *c, const struct rtxq_delta *delta,
-                  bool duplicate, ackd_time now);
+                  bool duplicate, bool sack_shows_loss);
 void recovery_timeout(struct tcp_engine *e, struct tcb *c);
 /* congestion/ */
 void cc_init(struct tcb *c, bool syn_retransmitted);

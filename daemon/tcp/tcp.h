@@ -1,17 +1,19 @@
 /* The engine: TCP (RFC 9293 and its extensions) as a pure function.
  *
- * Everything enters through few doors: a segment (tcp_input), an ICMP verdict (tcp_icmp), the passing of time (tcp_timeout), a user
- * call of RFC 9293 section 3.9.1. Everything leaves when the caller asks: segments by tcp_flush, events by tcp_event_next, readiness
- * by tcp_ready_next. Nothing here calls the system, reads a clock or keeps a global; the same seed, calls and times give the same bytes.
- * No function calls back, so none can be re-entered.
+ * Everything enters through few doors: a segment (tcp_input), an ICMP verdict (tcp_icmp), the
+ * passing of time (tcp_timeout), a user call of RFC 9293 section 3.9.1. Everything leaves when the
+ * caller asks: segments by tcp_flush, events by tcp_event_next, readiness by tcp_ready_next.
+ * Nothing here calls the system, reads a clock or keeps a global; the same seed, calls and times
+ * give the same bytes. No function calls back, so none can be re-entered.
  *
  * The cycle of a caller:
- *     tcp_input()*  tcp_timeout()  while (tcp_flush()) send  while (tcp_event_next()) tell  while (tcp_ready_next()) serve
- *     and sleep until tcp_next_deadline().
- * User calls may come at any time between; they only mark work that the next flush does.
+ *     tcp_input()*  tcp_timeout()  while (tcp_flush()) send  while (tcp_event_next()) tell  while
+ * (tcp_ready_next()) serve and sleep until tcp_next_deadline(). User calls may come at any time
+ * between; they only mark work that the next flush does.
  *
- * Errors of user calls are negative errno values. An id names one endpoint (listener or connection) for ever: ids count from 1
- * and are never reused; a call with an id that no longer exists answers -EBADF. */
+ * Errors of user calls are negative errno values. An id names one endpoint (listener or connection)
+ * for ever: ids count from 1 and are never reused; a call with an id that no longer exists answers
+ * -EBADF. */
 #ifndef ACKD_TCP_TCP_H
 #define ACKD_TCP_TCP_H
 
@@ -70,8 +72,9 @@ enum tcp_send_kind { TCP_KIND_NONE, TCP_SEND_KINDS(X) TCP_KINDS };
 struct tcp_reason_text {
     const char *name, *sentence;
 };
-extern const struct tcp_reason_text tcp_drop_text[TCP_DROPS], tcp_rst_sent_text[TCP_RST_SENTS], tcp_rst_received_text[TCP_RST_RECEIVEDS],
-    tcp_close_text[TCP_CLOSES], tcp_limit_text[TCP_LIMITS], tcp_kind_text[TCP_KINDS];
+extern const struct tcp_reason_text tcp_drop_text[TCP_DROPS], tcp_rst_sent_text[TCP_RST_SENTS],
+    tcp_rst_received_text[TCP_RST_RECEIVEDS], tcp_close_text[TCP_CLOSES],
+    tcp_limit_text[TCP_LIMITS], tcp_kind_text[TCP_KINDS];
 /* The errno that a close reason gives the user, positive; 0 for an orderly end. */
 int tcp_close_errno(enum tcp_close_reason reason);
 
@@ -79,11 +82,13 @@ struct tcp_counters {
 #define X(name, unit, doc) uint64_t name;
     TCP_COUNTERS(X)
 #undef X
-    uint64_t drops[TCP_DROPS], rsts_sent[TCP_RST_SENTS], rsts_received[TCP_RST_RECEIVEDS], closes[TCP_CLOSES];
+    uint64_t drops[TCP_DROPS], rsts_sent[TCP_RST_SENTS], rsts_received[TCP_RST_RECEIVEDS],
+        closes[TCP_CLOSES];
     uint64_t states[TCP_STATES]; /* gauge: endpoints in each state now */
 };
 
-/* ---- options ---------------------------------------------------------------------------------------------- */
+/* ---- options
+ * ---------------------------------------------------------------------------------------------- */
 
 enum tcp_icmp_policy {
     TCP_ICMP_RFC5927, /* default: hard errors are soft in synchronized states */
@@ -96,27 +101,31 @@ enum tcp_urgent_mode {
     TCP_URGENT_BSD  /* the pointer names the last urgent octet */
 };
 
-/* Options of an endpoint. Connections share one record until one is changed; a listener's are inherited. All times in nanoseconds. */
+/* Options of an endpoint. Connections share one record until one is changed; a listener's are
+ * inherited. All times in nanoseconds. */
 struct tcp_options {
-    uint32_t rcv_buffer;       /* bytes, 2 KiB .. 64 MiB; default 1 MiB */
-    uint32_t snd_buffer;       /* bytes, 2 KiB .. 64 MiB; default 1 MiB */
-    uint32_t mss_clamp;        /* bytes, 0 = none: never advertise or use more */
-    bool nodelay;              /* Nagle off (MUST-17) */
-    bool sack, timestamps, window_scaling; /* offered in our SYN and accepted in the peer's; default all */
-    bool keepalive;            /* default off (MUST-25) */
-    int64_t keepalive_idle_ns; /* default 2 h (MUST-28) */
+    uint32_t rcv_buffer; /* bytes, 2 KiB .. 64 MiB; default 1 MiB */
+    uint32_t snd_buffer; /* bytes, 2 KiB .. 64 MiB; default 1 MiB */
+    uint32_t mss_clamp;  /* bytes, 0 = none: never advertise or use more */
+    bool nodelay;        /* Nagle off (MUST-17) */
+    bool sack, timestamps,
+        window_scaling;            /* offered in our SYN and accepted in the peer's; default all */
+    bool keepalive;                /* default off (MUST-25) */
+    int64_t keepalive_idle_ns;     /* default 2 h (MUST-28) */
     int64_t keepalive_interval_ns; /* default 75 s */
-    uint32_t keepalive_count;  /* unanswered probes that end the connection, >= 2 (MUST-29); default 9 */
-    int64_t user_timeout_ns;   /* R2 by time (MUST-21); 0 = by default: 15 min of retransmissions, 3 min for SYN (MUST-23) */
-    int64_t rto_initial_ns;    /* default 1 s */
-    int64_t rto_min_ns;        /* default 200 ms */
-    int64_t rto_max_ns;        /* default 120 s, >= 60 s */
-    int64_t delayed_ack_ns;    /* 0 = none; default 40 ms; < 500 ms (MUST-40) */
-    int64_t msl_ns;            /* default 30 s: TIME-WAIT lasts 2 MSL */
-    int64_t fin_wait_2_ns;     /* for connections that nobody holds; default 60 s; 0 = for ever */
-    bool rfc1337;              /* ignore RST in TIME-WAIT; default on */
-    uint8_t ttl;               /* TTL or hop limit (MUST-49); default 64 */
-    uint8_t dscp;              /* 0..63 (MUST-48) */
+    uint32_t
+        keepalive_count; /* unanswered probes that end the connection, >= 2 (MUST-29); default 9 */
+    int64_t user_timeout_ns; /* R2 by time (MUST-21); 0 = by default: 15 min of retransmissions, 3
+                                min for SYN (MUST-23) */
+    int64_t rto_initial_ns;  /* default 1 s */
+    int64_t rto_min_ns;      /* default 200 ms */
+    int64_t rto_max_ns;      /* default 120 s, >= 60 s */
+    int64_t delayed_ack_ns;  /* 0 = none; default 40 ms; < 500 ms (MUST-40) */
+    int64_t msl_ns;          /* default 30 s: TIME-WAIT lasts 2 MSL */
+    int64_t fin_wait_2_ns;   /* for connections that nobody holds; default 60 s; 0 = for ever */
+    bool rfc1337;            /* ignore RST in TIME-WAIT; default on */
+    uint8_t ttl;             /* TTL or hop limit (MUST-49); default 64 */
+    uint8_t dscp;            /* 0..63 (MUST-48) */
     enum tcp_icmp_policy icmp_policy;
     enum tcp_urgent_mode urgent_mode;
 };
@@ -125,16 +134,18 @@ void tcp_options_default(struct tcp_options *options);
 /* 0, or -EINVAL with the offending field's name in *field. */
 int tcp_options_check(const struct tcp_options *options, const char **field);
 
-/* ---- life ------------------------------------------------------------------------------------------------- */
+/* ---- life
+ * -------------------------------------------------------------------------------------------------
+ */
 
 struct tcp_config {
-    struct arena *arena;      /* all memory */
-    uint64_t seed0, seed1;    /* randomness: hash keys, ISN secret, ports */
-    uint32_t max_endpoints;   /* listeners and connections of every state; default 4 Mi */
-    uint32_t max_time_wait;   /* default 65536; beyond it the oldest is evicted */
-    uint32_t max_syn_received; /* default 16384 for all listeners */
-    uint32_t closed_history;  /* records of closed connections kept; default 4096 */
-    uint32_t event_ring;      /* events; default 8192 */
+    struct arena *arena;            /* all memory */
+    uint64_t seed0, seed1;          /* randomness: hash keys, ISN secret, ports */
+    uint32_t max_endpoints;         /* listeners and connections of every state; default 4 Mi */
+    uint32_t max_time_wait;         /* default 65536; beyond it the oldest is evicted */
+    uint32_t max_syn_received;      /* default 16384 for all listeners */
+    uint32_t closed_history;        /* records of closed connections kept; default 4096 */
+    uint32_t event_ring;            /* events; default 8192 */
     uint16_t port_first, port_last; /* ephemeral ports; default 49152..65535 (RFC 6335) */
     struct tcp_options defaults;
 };
@@ -154,43 +165,48 @@ struct tcp_link {
 };
 void tcp_set_link(struct tcp_engine *engine, const struct tcp_link *link);
 
-/* ---- doors: segments, ICMP, time -------------------------------------------------------------------------- */
+/* ---- doors: segments, ICMP, time
+ * -------------------------------------------------------------------------- */
 
-/* A TCP segment as net/ hands it up. The engine takes its own references on pkt where it keeps payload. */
+/* A TCP segment as net/ hands it up. The engine takes its own references on pkt where it keeps
+ * payload. */
 struct tcp_rx {
     struct ip_addr src, dst;
     struct pkt *pkt;
     uint32_t offset, length; /* of the TCP header and everything behind it within pkt->data */
-    uint16_t gso_size;       /* payload bytes of each segment behind a merged frame; 0: one segment */
-    uint8_t ttl, tos;        /* TTL or hop limit; the DSCP and ECN byte */
-    bool checksum_ok;        /* the device vouches, or the segment never left this machine */
-    bool to_group;           /* the IP destination or the link destination was broadcast or multicast */
-    uint32_t mtu;            /* EMTU_S towards src now, bytes of IP packet */
+    uint16_t gso_size; /* payload bytes of each segment behind a merged frame; 0: one segment */
+    uint8_t ttl, tos;  /* TTL or hop limit; the DSCP and ECN byte */
+    bool checksum_ok;  /* the device vouches, or the segment never left this machine */
+    bool to_group;     /* the IP destination or the link destination was broadcast or multicast */
+    uint32_t mtu;      /* EMTU_S towards src now, bytes of IP packet */
 };
 void tcp_input(struct tcp_engine *engine, ackd_time now, const struct tcp_rx *rx);
 
 enum tcp_icmp_kind {
-    TCP_ICMP_SOFT,      /* unreachable net, host, source route failed; time exceeded; parameter problem (MUST-56) */
-    TCP_ICMP_HARD,      /* protocol, port unreachable; administratively prohibited in IPv6 (SHLD-26) */
-    TCP_ICMP_TOO_BIG,   /* mtu holds the next hop's (RFC 1191, 8201) */
+    TCP_ICMP_SOFT, /* unreachable net, host, source route failed; time exceeded; parameter problem
+                      (MUST-56) */
+    TCP_ICMP_HARD, /* protocol, port unreachable; administratively prohibited in IPv6 (SHLD-26) */
+    TCP_ICMP_TOO_BIG, /* mtu holds the next hop's (RFC 1191, 8201) */
 };
 /* An ICMP error about one of our segments: the quoted header's addresses as sent by us. */
 struct tcp_icmp {
     enum tcp_icmp_kind kind;
     struct ip_addr src, dst; /* of the quoted packet: src is ours */
     uint16_t sport, dport;
-    tcp_seq seq;             /* of the quoted segment */
+    tcp_seq seq; /* of the quoted segment */
     uint32_t mtu;
-    int error;               /* errno the user sees, positive */
+    int error; /* errno the user sees, positive */
 };
 void tcp_icmp(struct tcp_engine *engine, ackd_time now, const struct tcp_icmp *icmp);
 
 /* Runs every timer that is due. */
 void tcp_timeout(struct tcp_engine *engine, ackd_time now);
-/* The next time tcp_timeout() has something to do, or TIME_NEVER. After tcp_timeout(now) and a full flush it is later than now. */
+/* The next time tcp_timeout() has something to do, or TIME_NEVER. After tcp_timeout(now) and a full
+ * flush it is later than now. */
 ackd_time tcp_next_deadline(const struct tcp_engine *engine);
 
-/* ---- the way out: segments -------------------------------------------------------------------------------- */
+/* ---- the way out: segments
+ * -------------------------------------------------------------------------------- */
 
 #define TCP_TX_RANGES 18
 
@@ -199,30 +215,35 @@ struct tcp_range {
     uint32_t length;
 };
 
-/* A segment, or a super-frame when gso_size is set, for the caller to put into IP packets. Its bytes are valid until the next engine call. */
+/* A segment, or a super-frame when gso_size is set, for the caller to put into IP packets. Its
+ * bytes are valid until the next engine call. */
 struct tcp_tx {
-    uint64_t id;               /* 0: about no connection (a reset from CLOSED) */
+    uint64_t id; /* 0: about no connection (a reset from CLOSED) */
     struct ip_addr src, dst;
     uint8_t ttl, tos;
-    uint32_t flow_label;       /* IPv6, 20 bits (RFC 6437) */
+    uint32_t flow_label; /* IPv6, 20 bits (RFC 6437) */
     uint8_t header_len;
     uint8_t header[TCP_HEADER_MAX];
-    bool checksum_partial;     /* the field holds the pseudo-header's sum, the device completes it */
-    uint16_t gso_size;         /* payload bytes per segment, 0: one segment */
+    bool checksum_partial; /* the field holds the pseudo-header's sum, the device completes it */
+    uint16_t gso_size;     /* payload bytes per segment, 0: one segment */
     uint32_t payload_len;
     unsigned n_ranges;
     struct tcp_range range[TCP_TX_RANGES];
     enum tcp_send_kind kind;
 };
-/* The next segment to send, or false when there is none. What it says counts as sent at `now`; see tcp_tx_failed(). */
+/* The next segment to send, or false when there is none. What it says counts as sent at `now`; see
+ * tcp_tx_failed(). */
 bool tcp_flush(struct tcp_engine *engine, ackd_time now, struct tcp_tx *tx);
 
 enum tcp_tx_failure { TCP_TX_LOCAL_DROP, TCP_TX_NEIGHBOUR_PENDING, TCP_TX_UNREACHABLE };
-/* The segment just yielded by tcp_flush() was not handed to the wire: the device refused it, it waits (or was dropped) for its neighbour, or
- * no route leads there. It is a local event, not a loss in the network: no congestion response follows. `error` is an errno for UNREACHABLE. */
-void tcp_tx_failed(struct tcp_engine *engine, ackd_time now, const struct tcp_tx *tx, enum tcp_tx_failure why, int error);
+/* The segment just yielded by tcp_flush() was not handed to the wire: the device refused it, it
+ * waits (or was dropped) for its neighbour, or no route leads there. It is a local event, not a
+ * loss in the network: no congestion response follows. `error` is an errno for UNREACHABLE. */
+void tcp_tx_failed(struct tcp_engine *engine, ackd_time now, const struct tcp_tx *tx,
+                   enum tcp_tx_failure why, int error);
 
-/* ---- the way out: events and readiness -------------------------------------------------------------------- */
+/* ---- the way out: events and readiness
+ * -------------------------------------------------------------------- */
 
 struct tcp_tuple {
     struct ip_addr local, remote;
@@ -235,30 +256,32 @@ enum tcp_direction { TCP_IN, TCP_OUT };
 #define TCP_EVENT_PAYLOAD 64
 
 struct tcp_event {
-    uint64_t number;  /* counts from 1, without gaps; a jump means that the ring was full */
+    uint64_t number; /* counts from 1, without gaps; a jump means that the ring was full */
     ackd_time at;
     enum tcp_event_type type;
-    uint64_t id;      /* 0: about no connection */
+    uint64_t id;       /* 0: about no connection */
     uint64_t listener; /* the listener behind a passive connection, else 0 */
     struct tcp_tuple tuple;
     enum tcp_state state; /* after the event */
     /* STATE */
     enum tcp_state old_state;
-    enum tcp_close_reason close_reason;     /* when state is CLOSED */
+    enum tcp_close_reason close_reason; /* when state is CLOSED */
     /* SEGMENT */
     enum tcp_direction direction;
     uint8_t header_len;
-    uint8_t header[TCP_HEADER_MAX];         /* as on the wire, checksum completed where the device was to do it */
+    uint8_t header[TCP_HEADER_MAX]; /* as on the wire, checksum completed where the device was to do
+                                       it */
     uint32_t payload_len;
     uint16_t gso_size;
-    uint8_t payload[TCP_EVENT_PAYLOAD];     /* its first bytes */
-    enum tcp_send_kind send_kind;           /* OUT */
-    enum tcp_drop drop;                     /* IN: why it was discarded, or NONE */
-    enum tcp_rst_sent rst_reason;           /* OUT: why the reset */
+    uint8_t payload[TCP_EVENT_PAYLOAD]; /* its first bytes */
+    enum tcp_send_kind send_kind;       /* OUT */
+    enum tcp_drop drop;                 /* IN: why it was discarded, or NONE */
+    enum tcp_rst_sent rst_reason;       /* OUT: why the reset */
     uint32_t scaled_window;
-    uint32_t ack_seq;     /* OUT with ACK: RCV.NXT = ack_seq + ack_len, "ack 1101 = their seq 1001 + 100" */
-    uint32_t ack_len;     /*    the last segment that moved RCV.NXT and its sequence length */
-    uint32_t iss, irs;    /* for relative numbers */
+    uint32_t
+        ack_seq; /* OUT with ACK: RCV.NXT = ack_seq + ack_len, "ack 1101 = their seq 1001 + 100" */
+    uint32_t ack_len;  /*    the last segment that moved RCV.NXT and its sequence length */
+    uint32_t iss, irs; /* for relative numbers */
     uint32_t cwnd, in_flight;
 };
 /* Segment events are made only while asked for: they cost. State events always are. */
@@ -271,77 +294,96 @@ enum {
     TCP_READY_WRITE = 4,     /* room in the send buffer after a call that found none */
     TCP_READY_ACCEPT = 8,    /* a listener has a connection to accept */
     TCP_READY_ACKED = 16,    /* all data were acknowledged */
-    TCP_READY_CLOSED = 32,   /* reached CLOSED: tcp_status() tells how; tcp_release() still has to be called */
-    TCP_READY_URGENT = 64,   /* the urgent pointer advanced (MUST-32) */
+    TCP_READY_CLOSED =
+        32, /* reached CLOSED: tcp_status() tells how; tcp_release() still has to be called */
+    TCP_READY_URGENT = 64,      /* the urgent pointer advanced (MUST-32) */
     TCP_READY_SOFT_ERROR = 128, /* an ICMP soft error (SHLD-25) or R1 reached (SHLD-9) */
 };
 struct tcp_ready {
     uint64_t id;
-    uint32_t owner;  /* as given at tcp_open, tcp_listen or tcp_accept */
+    uint32_t owner; /* as given at tcp_open, tcp_listen or tcp_accept */
     uint64_t cookie;
-    unsigned what;   /* TCP_READY_*, joined since the last report */
+    unsigned what; /* TCP_READY_*, joined since the last report */
 };
 /* Edge-triggered: each endpoint that something happened to, once. */
 bool tcp_ready_next(struct tcp_engine *engine, struct tcp_ready *ready);
 
-/* ---- user calls, RFC 9293 section 3.9.1 ------------------------------------------------------------------- */
+/* ---- user calls, RFC 9293 section 3.9.1
+ * ------------------------------------------------------------------- */
 
 struct tcp_open_args {
-    struct tcp_tuple tuple; /* local address complete (net_source_for); local_port 0 = choose (RFC 6056) */
-    uint32_t mtu;           /* EMTU_S towards remote, bytes of IP packet */
+    struct tcp_tuple
+        tuple;    /* local address complete (net_source_for); local_port 0 = choose (RFC 6056) */
+    uint32_t mtu; /* EMTU_S towards remote, bytes of IP packet */
     const struct tcp_options *options; /* NULL: the engine's defaults */
-    uint32_t owner;         /* 0 none; any number that tells the caller's rooms apart */
+    uint32_t owner;                    /* 0 none; any number that tells the caller's rooms apart */
     uint64_t cookie;
 };
-/* Active OPEN. -EADDRNOTAVAIL (remote invalid: MUST-46, or no port free), -EADDRINUSE (tuple taken), -ENOBUFS, -EINVAL. */
-int tcp_open(struct tcp_engine *engine, ackd_time now, const struct tcp_open_args *args, uint64_t *id);
+/* Active OPEN. -EADDRNOTAVAIL (remote invalid: MUST-46, or no port free), -EADDRINUSE (tuple
+ * taken), -ENOBUFS, -EINVAL. */
+int tcp_open(struct tcp_engine *engine, ackd_time now, const struct tcp_open_args *args,
+             uint64_t *id);
 
 struct tcp_listen_args {
-    struct tcp_tuple tuple;  /* local none = any address; remote none and remote_port 0 = anyone (U-4) */
-    bool v6_only, v4_only;   /* with no local address: which family; neither = both */
-    uint32_t backlog;        /* accept queue, 1..65535 */
+    struct tcp_tuple
+        tuple; /* local none = any address; remote none and remote_port 0 = anyone (U-4) */
+    bool v6_only, v4_only; /* with no local address: which family; neither = both */
+    uint32_t backlog;      /* accept queue, 1..65535 */
     const struct tcp_options *options;
     uint32_t owner;
     uint64_t cookie;
 };
 /* Passive OPEN. -EADDRINUSE (MUST-41), -ENOBUFS, -EINVAL. Local port 0 chooses one. */
-int tcp_listen(struct tcp_engine *engine, ackd_time now, const struct tcp_listen_args *args, uint64_t *id);
+int tcp_listen(struct tcp_engine *engine, ackd_time now, const struct tcp_listen_args *args,
+               uint64_t *id);
 
-/* Takes the oldest established connection of a listener and gives it an owner. -EAGAIN when there is none. */
-int tcp_accept(struct tcp_engine *engine, uint64_t listener, uint32_t owner, uint64_t cookie, uint64_t *id);
-/* Puts an accepted connection back at the head of its listener's queue, if the listener still lives (else -EBADF). */
+/* Takes the oldest established connection of a listener and gives it an owner. -EAGAIN when there
+ * is none. */
+int tcp_accept(struct tcp_engine *engine, uint64_t listener, uint32_t owner, uint64_t cookie,
+               uint64_t *id);
+/* Puts an accepted connection back at the head of its listener's queue, if the listener still lives
+ * (else -EBADF). */
 int tcp_accept_return(struct tcp_engine *engine, uint64_t listener, uint64_t id);
 
 enum { TCP_SEND_PUSH = 1, TCP_SEND_URGENT = 2 };
-/* SEND: copies up to `length` bytes into the send buffer, returns how many (0: full; TCP_READY_WRITE will follow). PUSH applies to the last
- * byte taken. URGENT makes everything up to and with that byte urgent. -EPIPE after a close, -ENOTCONN before a connection exists or the close errno. */
-int64_t tcp_send(struct tcp_engine *engine, ackd_time now, uint64_t id, const void *data, size_t length, unsigned flags);
+/* SEND: copies up to `length` bytes into the send buffer, returns how many (0: full;
+ * TCP_READY_WRITE will follow). PUSH applies to the last byte taken. URGENT makes everything up to
+ * and with that byte urgent. -EPIPE after a close, -ENOTCONN before a connection exists or the
+ * close errno. */
+int64_t tcp_send(struct tcp_engine *engine, ackd_time now, uint64_t id, const void *data,
+                 size_t length, unsigned flags);
 /* Stream offset of the next byte that tcp_send() will take: bytes accepted so far. -EBADF. */
 int64_t tcp_send_offset(struct tcp_engine *engine, uint64_t id);
 /* Free bytes of the send buffer now; asking for WRITE readiness when 0. */
 int64_t tcp_send_room(struct tcp_engine *engine, uint64_t id);
 
 struct tcp_received {
-    uint64_t offset;         /* stream offset of the first byte: the oldest not yet consumed */
-    uint64_t available;      /* bytes in order from there */
-    bool end_of_stream;      /* the FIN follows the last of them */
-    bool urgent;             /* urgent data at or after `offset` */
-    uint64_t urgent_mark;    /* stream offset just past the urgent data */
+    uint64_t offset;      /* stream offset of the first byte: the oldest not yet consumed */
+    uint64_t available;   /* bytes in order from there */
+    bool end_of_stream;   /* the FIN follows the last of them */
+    bool urgent;          /* urgent data at or after `offset` */
+    uint64_t urgent_mark; /* stream offset just past the urgent data */
     unsigned n_ranges;
-    struct tcp_range range[TCP_TX_RANGES]; /* the first of them, in place; valid until the next engine call */
+    struct tcp_range
+        range[TCP_TX_RANGES]; /* the first of them, in place; valid until the next engine call */
 };
-/* RECEIVE, first half: looks at what is there from stream offset `from` (at or after the oldest byte), up to `max` bytes. -EINVAL when `from` was
- * consumed already or lies beyond what is there; the close errno when the connection died and everything was read; -ENOTCONN. */
-int tcp_peek(struct tcp_engine *engine, uint64_t id, uint64_t from, size_t max, struct tcp_received *out);
-/* Second half: releases every byte before stream offset `upto`, which may open the window. -EINVAL beyond what is there. */
+/* RECEIVE, first half: looks at what is there from stream offset `from` (at or after the oldest
+ * byte), up to `max` bytes. -EINVAL when `from` was consumed already or lies beyond what is there;
+ * the close errno when the connection died and everything was read; -ENOTCONN. */
+int tcp_peek(struct tcp_engine *engine, uint64_t id, uint64_t from, size_t max,
+             struct tcp_received *out);
+/* Second half: releases every byte before stream offset `upto`, which may open the window. -EINVAL
+ * beyond what is there. */
 int tcp_consume(struct tcp_engine *engine, ackd_time now, uint64_t id, uint64_t upto);
 
-/* CLOSE: no more data from us; what is queued is sent, then FIN. Receiving goes on (half-close). A listener stops listening and resets what was not accepted. -EPIPE when closed already. */
+/* CLOSE: no more data from us; what is queued is sent, then FIN. Receiving goes on (half-close). A
+ * listener stops listening and resets what was not accepted. -EPIPE when closed already. */
 int tcp_close(struct tcp_engine *engine, ackd_time now, uint64_t id);
 /* ABORT: RST, all data gone. `reason` is ABORTED, KILLED or SESSION_ENDED. */
 int tcp_abort(struct tcp_engine *engine, ackd_time now, uint64_t id, enum tcp_close_reason reason);
-/* The user lets go: closes if that was not done, resets if received data were not read or arrive later (SHLD-3). The id stays visible
- * until the protocol is done with it, and belongs to nobody; a record that is CLOSED disappears at once. */
+/* The user lets go: closes if that was not done, resets if received data were not read or arrive
+ * later (SHLD-3). The id stays visible until the protocol is done with it, and belongs to nobody; a
+ * record that is CLOSED disappears at once. */
 int tcp_release(struct tcp_engine *engine, ackd_time now, uint64_t id);
 /* Changes who is told of readiness. */
 int tcp_set_owner(struct tcp_engine *engine, uint64_t id, uint32_t owner, uint64_t cookie);
@@ -349,14 +391,18 @@ int tcp_set_owner(struct tcp_engine *engine, uint64_t id, uint32_t owner, uint64
 int64_t tcp_flush_send(struct tcp_engine *engine, ackd_time now, uint64_t id);
 
 int tcp_get_options(struct tcp_engine *engine, uint64_t id, struct tcp_options *options);
-int tcp_set_options(struct tcp_engine *engine, ackd_time now, uint64_t id, const struct tcp_options *options);
+int tcp_set_options(struct tcp_engine *engine, ackd_time now, uint64_t id,
+                    const struct tcp_options *options);
 
 /* A path MTU learnt elsewhere (a changed interface MTU). */
-void tcp_set_path_mtu(struct tcp_engine *engine, ackd_time now, const struct ip_addr *remote, uint32_t mtu);
+void tcp_set_path_mtu(struct tcp_engine *engine, ackd_time now, const struct ip_addr *remote,
+                      uint32_t mtu);
 /* The local address is gone: its connections end with ADDRESS_REMOVED (MUST-45: never switch). */
 void tcp_address_removed(struct tcp_engine *engine, ackd_time now, const struct ip_addr *local);
 
-/* ---- STATUS ----------------------------------------------------------------------------------------------- */
+/* ---- STATUS
+ * -----------------------------------------------------------------------------------------------
+ */
 
 struct tcp_info {
     uint64_t id;
@@ -371,10 +417,11 @@ struct tcp_info {
 #define X(type, name, unit, doc) type name;
     TCP_INFO_FIELDS(X)
 #undef X
-    int64_t limited_ns[TCP_LIMITS];     /* time spent limited by each reason since it was made */
+    int64_t limited_ns[TCP_LIMITS]; /* time spent limited by each reason since it was made */
 };
 /* -EBADF. Cheap fields only when `full` is false (identity, state, queues). */
-int tcp_status(struct tcp_engine *engine, ackd_time now, uint64_t id, bool full, struct tcp_info *info);
+int tcp_status(struct tcp_engine *engine, ackd_time now, uint64_t id, bool full,
+               struct tcp_info *info);
 
 /* The last header received and sent, from a bounded cache: false when it was displaced. */
 struct tcp_last_header {
@@ -384,13 +431,16 @@ struct tcp_last_header {
     uint8_t header_len;
     uint32_t payload_len;
 };
-int tcp_last_headers(struct tcp_engine *engine, uint64_t id, struct tcp_last_header *received, struct tcp_last_header *sent);
+int tcp_last_headers(struct tcp_engine *engine, uint64_t id, struct tcp_last_header *received,
+                     struct tcp_last_header *sent);
 
-/* A place in the listing, in order of ids, that survives removals between calls: step a listing of any length without holding up packets. */
+/* A place in the listing, in order of ids, that survives removals between calls: step a listing of
+ * any length without holding up packets. */
 struct tcp_cursor;
 /* Starts after id `after` (0: at the beginning). NULL when out of memory. */
 struct tcp_cursor *tcp_cursor_new(struct tcp_engine *engine, uint64_t after);
-/* The next id, or 0 at the end. A skip to `after` walks at most `budget` records a call and then answers UINT64_MAX: call again. */
+/* The next id, or 0 at the end. A skip to `after` walks at most `budget` records a call and then
+ * answers UINT64_MAX: call again. */
 uint64_t tcp_cursor_next(struct tcp_cursor *cursor, unsigned budget);
 void tcp_cursor_free(struct tcp_cursor *cursor);
 
@@ -398,20 +448,23 @@ void tcp_cursor_free(struct tcp_cursor *cursor);
 struct tcp_closed {
     uint64_t id;
     struct tcp_tuple tuple;
-    enum tcp_state last_state;      /* before CLOSED */
+    enum tcp_state last_state; /* before CLOSED */
     enum tcp_close_reason reason;
     ackd_time created, closed;
     uint64_t bytes_sent, bytes_received, retransmits;
     uint32_t owner;
     uint64_t cookie;
 };
-/* Copies up to `max` records with id numbers in the ring after `*position` (0 at first, moved on); returns how many. */
-unsigned tcp_closed_list(struct tcp_engine *engine, uint64_t *position, struct tcp_closed *out, unsigned max);
+/* Copies up to `max` records with id numbers in the ring after `*position` (0 at first, moved on);
+ * returns how many. */
+unsigned tcp_closed_list(struct tcp_engine *engine, uint64_t *position, struct tcp_closed *out,
+                         unsigned max);
 
 const struct tcp_counters *tcp_counters(const struct tcp_engine *engine);
 uint32_t tcp_endpoints(const struct tcp_engine *engine); /* how many ids live */
 
-/* Checks every invariant of every record, for tests: 0, or a line number of invariants.c with a sentence in *what. */
+/* Checks every invariant of every record, for tests: 0, or a line number of invariants.c with a
+ * sentence in *what. */
 int tcp_check(struct tcp_engine *engine, ackd_time now, const char **what);
 
 #endif

@@ -24,19 +24,29 @@ static int64_t lifetime_ns(const struct tcb *c)
     return 2 * c->options->v.msl_ns;
 }
 
-bool time_wait_enter(struct tcp_engine *e, struct tcb *c, ackd_time now)
+/* The connection that came here first has kept old duplicates away for longest. */
+static void evict_oldest(struct tcp_engine *e, ackd_time now)
 {
-    if (e->time_wait >= e->config.max_time_wait) {
-        tcb_closed(e, c, now, TCP_CLOSE_TIME_WAIT_EVICTED);
-        return false;
+    struct timed *t = container_of(e->time_waits.next, struct timed, aged);
+    if (t->rec.kind == REC_TIME_WAIT) {
+        time_wait_remove(e, (struct time_wait *)(void *)t, now, TCP_CLOSE_TIME_WAIT_EVICTED);
+    } else {
+        tcb_closed(e, tcb_of_rec(&t->rec), now, TCP_CLOSE_TIME_WAIT_EVICTED);
+    }
+}
+
+void time_wait_enter(struct tcp_engine *e, struct tcb *c, ackd_time now)
+{
+    if (e->time_wait && e->time_wait >= e->config.max_time_wait) {
+        evict_oldest(e, now);
     }
     state_set(e, &c->t.rec, TCP_TIME_WAIT, now, TCP_CLOSE_NONE);
     e->time_wait++;
+    list_append(&e->time_waits, &c->t.aged);
     c->t_rtx = c->t_delack = c->t_keepalive = TIME_NEVER;
     c->t_state = time_add(now, lifetime_ns(c));
     tcb_touch(e, c);
     ready_tcb(e, c, TCP_READY_READ);
-    return true;
 }
 
 bool time_wait_compact(struct tcp_engine *e, struct tcb *c, ackd_time now)
@@ -46,6 +56,7 @@ bool time_wait_compact(struct tcp_engine *e, struct tcb *c, ackd_time now)
         return false; /* the tcb itself goes on to serve */
     }
     list_init(&tw->t.rec.all);
+    list_init(&tw->t.aged);
     wheel_entry_init(&tw->t.timer);
     tw->snd_nxt = c->snd.nxt;
     tw->rcv_nxt = c->rcv.nxt;
@@ -62,6 +73,7 @@ bool time_wait_compact(struct tcp_engine *e, struct tcb *c, ackd_time now)
     tw->created = c->created;
     ackd_time end = time_is_never(c->t_state) ? time_add(now, lifetime_ns(c)) : c->t_state;
     rec_replace(e, &c->t.rec, &tw->t.rec, REC_TIME_WAIT);
+    list_replace(&c->t.aged, &tw->t.aged);
     wheel_set(&e->wheel, &tw->t.timer, end);
     tcb_destroy(e, c);
     return true;
@@ -84,6 +96,7 @@ void time_wait_remove(struct tcp_engine *e, struct time_wait *tw, ackd_time now,
     state_set(e, &tw->t.rec, TCP_CLOSED, now, reason);
     wheel_set(&e->wheel, &tw->t.timer, TIME_NEVER);
     rec_leave(e, &tw->t.rec);
+    list_remove(&tw->t.aged);
     e->time_wait--;
     slab_free(&e->time_wait_slab, tw);
 }
@@ -134,6 +147,9 @@ void time_wait_input(struct tcp_engine *e, struct time_wait *tw, struct segment 
     } else if (s->fin && seq_eq(seq_add(s->h.seq, s->payload + 1), tw->rcv_nxt)) {
         wheel_set(&e->wheel, &tw->t.timer,
                   time_add(s->now, (int64_t)tw->lifetime_ms * NS_PER_MS)); /* U-8 */
+        if (tw->timestamps && s->o.has_timestamps && (int32_t)(s->o.tsval - tw->ts_recent) > 0) {
+            tw->ts_recent = s->o.tsval;
+        }
     } else {
         s->drop = TCP_DROP_TIME_WAIT_SEGMENT;
         if (!s->payload && seq_eq(s->h.seq, tw->rcv_nxt)) {

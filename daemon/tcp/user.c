@@ -28,26 +28,20 @@ static bool remote_valid(const struct tcp_tuple *t)
            ip_addr_is_v4(r) == ip_addr_is_v4(&t->local) && !ip_addr_is_none(&t->local);
 }
 
-static int open_tuple(struct tcp_engine *e, ackd_time now, const struct tcp_open_args *a,
-                      struct tcp_tuple *t)
+/* A new connection may take the place of its predecessor in TIME-WAIT: its ISN is larger and its
+ * timestamps are newer, so that both ends tell its segments from old ones. Without timestamps they
+ * could not. */
+static int succeed(struct tcp_engine *e, ackd_time now, const struct tcp_options *o, struct rec *r,
+                   tcp_seq *iss)
 {
-    *t = a->tuple;
-    if (!remote_valid(t)) {
-        return -EADDRNOTAVAIL;
-    }
-    if (!t->local_port) {
-        return ports_choose(&e->ports, t, tuple_is_free, e) ? 0 : -EADDRNOTAVAIL;
-    }
-    struct rec *r = rec_lookup(e, t);
-    if (!r) {
-        return 0;
-    }
-    /* A new connection may take the place of its predecessor in TIME-WAIT: its ISN is larger (RFC
-     * 6528) and its timestamps newer. */
-    if (r->state != TCP_TIME_WAIT) {
+    const struct time_wait *tw =
+        r->kind == REC_TIME_WAIT ? (const struct time_wait *)(const void *)r : NULL;
+    bool timestamps = tw ? tw->timestamps : tcb_of_rec(r)->nego.timestamps;
+    if (r->state != TCP_TIME_WAIT || !timestamps || !o->timestamps) {
         return -EADDRINUSE;
     }
-    if (r->kind == REC_TIME_WAIT) {
+    *iss = isn_beyond(*iss, tw ? tw->snd_nxt : tcb_of_rec(r)->snd.nxt);
+    if (tw) {
         time_wait_remove(e, (struct time_wait *)(void *)r, now, TCP_CLOSE_TIME_WAIT_REUSED);
     } else {
         tcb_closed(e, tcb_of_rec(r), now, TCP_CLOSE_TIME_WAIT_REUSED);
@@ -56,14 +50,34 @@ static int open_tuple(struct tcp_engine *e, ackd_time now, const struct tcp_open
     return 0;
 }
 
+/* The tuple and the ISN. */
+static int open_tuple(struct tcp_engine *e, ackd_time now, const struct tcp_open_args *a,
+                      struct tcp_tuple *t, tcp_seq *iss)
+{
+    *t = a->tuple;
+    if (!remote_valid(t)) {
+        return -EADDRNOTAVAIL;
+    }
+    if (!t->local_port && !ports_choose(&e->ports, t, tuple_is_free, e)) {
+        return -EADDRNOTAVAIL;
+    }
+    *iss = isn_choose(&e->isn_key, t, now);
+    struct rec *r = rec_lookup(e, t);
+    if (r && r->kind == REC_HALF_OPEN) {
+        return -EADDRINUSE;
+    }
+    return r ? succeed(e, now, a->options ? a->options : &e->defaults->v, r, iss) : 0;
+}
+
 int tcp_open(struct tcp_engine *e, ackd_time now, const struct tcp_open_args *args, uint64_t *id)
 {
     struct tcp_tuple t;
+    tcp_seq iss;
     const char *field;
     if (args->options && tcp_options_check(args->options, &field) < 0) {
         return -EINVAL;
     }
-    int error = open_tuple(e, now, args, &t);
+    int error = open_tuple(e, now, args, &t, &iss);
     if (error) {
         return error;
     }
@@ -78,7 +92,7 @@ int tcp_open(struct tcp_engine *e, ackd_time now, const struct tcp_open_args *ar
     c->flags |= C_ACCEPTED;
     c->owner = args->owner;
     c->cookie = args->cookie;
-    c->snd.iss = c->snd.una = c->snd.nxt = c->snd.up = isn_choose(&e->isn_key, &t, now);
+    c->snd.iss = c->snd.una = c->snd.nxt = c->snd.up = iss;
     rec_enter(e, &c->t.rec, 0, REC_CONNECTION, &t);
     rec_enter_tuple(e, &c->t.rec);
     if (!tcb_activity(e, c, now)) {
@@ -132,9 +146,10 @@ int64_t tcp_send(struct tcp_engine *e, ackd_time now, uint64_t id, const void *d
     if (n < length) {
         c->flags |= C_WRITE_WANTED;
     }
-    if (!n) {
+    if (!n) { /* without memory: only what is buffered wakes the user later */
+        bool waits = !length || !room || tcb_buffered(c);
         tcb_fold(e, c);
-        return 0;
+        return waits ? 0 : -ENOBUFS;
     }
     c->snd.accepted += n;
     tcp_seq end = seq_add(tcb_buffer_seq(c), tcb_buffered(c));
@@ -173,6 +188,18 @@ int64_t tcp_send_room(struct tcp_engine *e, uint64_t id)
     return room;
 }
 
+/* Nothing behind `end` is pushed or urgent any more. */
+static void forget_marks(struct tcb *c, tcp_seq end)
+{
+    if (c->flags & C_FLUSHING_PUSH && seq_gt(c->snd.push, end)) {
+        c->flags &= ~(uint32_t)C_FLUSHING_PUSH;
+    }
+    if (c->flags & C_URGENT_SENT && seq_gt(c->snd.up, end)) {
+        c->snd.up = end;
+        c->flags &= seq_gt(end, c->snd.una) ? ~0u : ~(uint32_t)C_URGENT_SENT;
+    }
+}
+
 int64_t tcp_flush_send(struct tcp_engine *e, ackd_time now, uint64_t id)
 {
     (void)now;
@@ -187,6 +214,8 @@ int64_t tcp_flush_send(struct tcp_engine *e, ackd_time now, uint64_t id)
     if (unsent) {
         sndbuf_truncate(&c->act->snd, e->arena, c->act->snd.length - unsent);
         c->snd.accepted -= unsent;
+        forget_marks(c, seq_add(tcb_buffer_seq(c), tcb_buffered(c)));
+        ready_sent(e, c);
         tcb_fold(e, c);
         tcb_touch(e, c);
     }
@@ -377,6 +406,7 @@ static void release_tcb(struct tcp_engine *e, struct tcb *c, ackd_time now)
     bool unread = c->rcvq && c->rcvq->ready;
     c->flags |= C_RELEASED;
     list_remove(&c->ready);
+    listener_accept_closed(e, c); /* nobody accepts it any more */
     if (s == TCP_CLOSED) {
         tcb_destroy(e, c);
         return;
@@ -468,6 +498,7 @@ int tcp_set_options(struct tcp_engine *e, ackd_time now, uint64_t id,
     struct tcb *c = tcb_find(e, id);
     if (c && c->t.rec.state != TCP_CLOSED) {
         keepalive_restart(c, now);
+        ready_sent(e, c);
         if (rcv_window_update_due(c) && state_synchronized(c->t.rec.state)) {
             c->flags |= C_ACK_NOW | C_WINDOW_UPDATE;
         }

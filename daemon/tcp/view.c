@@ -104,9 +104,9 @@ static void view_sequence(const struct tcb *c, struct tcp_info *i)
     i->peer_mss_bytes = c->nego.peer_mss;
     i->adv_mss_bytes = c->adv_mss;
     i->path_mtu_bytes = c->mtu;
-    i->sack_ok = c->nego.sack;
-    i->timestamps_ok = c->nego.timestamps;
-    i->wscale_ok = c->nego.wscale;
+    i->sack_ok = c->nego.agreed && c->nego.sack;
+    i->timestamps_ok = c->nego.agreed && c->nego.timestamps;
+    i->wscale_ok = c->nego.agreed && c->nego.wscale;
     i->ts_recent = c->ts_recent;
     i->fin_sent = c->flags & C_FIN_SENT;
     i->fin_received = c->flags & C_FIN_RECEIVED;
@@ -154,10 +154,13 @@ static void view_times(const struct tcb *c, ackd_time now, struct tcp_info *i)
     i->user_timeout_deadline_ns =
         c->t.rec.state == TCP_CLOSED ? TIME_NEVER.ns : user_timeout_deadline(c).ns;
     i->time_wait_deadline_ns = c->t_state.ns;
-    ackd_time since = time_is_never(c->established) ? c->created : c->established;
+    ackd_time since = c->created;
     if (c->clocks) {
         memcpy(i->limited_ns, c->clocks->ns, sizeof i->limited_ns);
         since = c->clocks->since;
+    } else if (!time_is_never(c->established)) {
+        i->limited_ns[TCP_LIMIT_HANDSHAKE] = time_diff(c->established, c->created);
+        since = c->established;
     }
     if (c->t.rec.state != TCP_CLOSED) {
         i->limited_ns[c->limit] += time_diff(now, since);

@@ -68,11 +68,14 @@ static void check_harmless(struct world *w)
 {
     for (unsigned i = 0; i < 2; i++) {
         const struct tcp_counters *c = tcp_counters(w->host[i].engine);
-        if (c->rto_timeouts + c->retrans_segs + c->fast_recoveries > 0) {
+        /* The octet of a window probe that was not taken is sent again by the next. */
+        uint64_t again =
+            c->retrans_segs > c->zero_window_probes ? c->retrans_segs - c->zero_window_probes : 0;
+        if (c->rto_timeouts + again + c->fast_recoveries > 0) {
             world_fail(w,
                        "%s: %" PRIu64 " timeouts and %" PRIu64
                        " retransmissions on a wire without faults",
-                       w->host[i].name, c->rto_timeouts, c->retrans_segs);
+                       w->host[i].name, c->rto_timeouts, again);
         }
     }
 }

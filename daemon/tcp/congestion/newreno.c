@@ -49,11 +49,11 @@ uint32_t cc_loss_threshold(const struct tcb *c)
     return half > least ? half : least;
 }
 
-/* RFC 5681 section 4.1. */
+/* RFC 5681 section 4.1: idle is who sent no data, whatever ACKs went out. */
 void cc_restart_after_idle(struct tcb *c, ackd_time now)
 {
-    if (time_is_never(c->last_sent) || tcb_outstanding(c) ||
-        time_diff(now, c->last_sent) <= rto_ns(c)) {
+    if (time_is_never(c->data_sent) || tcb_outstanding(c) ||
+        time_diff(now, c->data_sent) <= rto_ns(c)) {
         return;
     }
     uint32_t rw = initial_window(c);

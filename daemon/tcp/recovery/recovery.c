@@ -68,24 +68,24 @@ static void partial_ack(struct tcp_engine *e, struct tcb *c, uint32_t acked)
     c->flags |= C_RETRANSMIT_NOW;
 }
 
-static bool may_enter(const struct tcb *c)
+static bool may_enter(const struct tcb *c, bool sack_shows_loss)
 {
-    if (c->flags & C_RTO_RECOVERY) {
+    if (c->flags & C_LOCAL_DROP) { /* what is missing never left */
         return false;
     }
-    if (c->nego.sack) {
-        return c->act->rtxq.lost || c->cc.dup_acks >= DUP_THRESH;
-    }
-    /* Step 2: not again for the duplicates that the last recovery left behind. */
-    return c->cc.dup_acks >= DUP_THRESH &&
-           (!c->cc.recover_valid || seq_gt(c->snd.una, c->cc.recover));
+    /* RFC 6582 section 3.2 step 2: not again for the duplicates that the last recovery left behind.
+     */
+    bool again = !c->nego.sack && c->cc.recover_valid;
+    return sack_shows_loss || (c->cc.dup_acks >= DUP_THRESH && !again);
 }
 
 void recovery_ack(struct tcp_engine *e, struct tcb *c, const struct rtxq_delta *delta,
-                  bool duplicate, ackd_time now)
+                  bool duplicate, bool sack_shows_loss)
 {
-    (void)now;
     bool covered = !c->cc.recover_valid || seq_ge(c->snd.una, c->cc.recover);
+    if (covered && seq_gt(c->snd.una, c->cc.recover)) {
+        c->cc.recover_valid = false; /* before the numbers wrap past it */
+    }
     if (duplicate && c->cc.dup_acks < UINT8_MAX) {
         c->cc.dup_acks++;
     }
@@ -109,7 +109,7 @@ void recovery_ack(struct tcp_engine *e, struct tcb *c, const struct rtxq_delta *
             c->cc.dup_acks = 0;
             cc_acked(c, delta->acked);
         }
-        if (tcb_outstanding(c) && may_enter(c)) {
+        if (tcb_outstanding(c) && may_enter(c, sack_shows_loss)) {
             enter(e, c);
         }
     }

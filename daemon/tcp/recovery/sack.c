@@ -23,9 +23,10 @@ static bool block_valid(const struct tcb *c, const struct segment *s,
 }
 
 /* RFC 6675 section 4, IsLost(): walks down from the highest SACKed octet. */
-static void mark_lost(struct tcb *c)
+static bool mark_lost(struct tcb *c)
 {
     struct rtxq *q = &c->act->rtxq;
+    bool found = false;
     uint32_t sacked_above = 0, ranges = 0, enough = (DUP_THRESH - 1) * send_mss(c);
     bool in_range = false;
     for (struct list *l = q->by_seq.prev; l != &q->by_seq; l = l->prev) {
@@ -40,22 +41,24 @@ static void mark_lost(struct tcb *c)
         if (!(r->flags & (RTX_LOST | RTX_RETRANS)) &&
             (sacked_above > enough || ranges >= DUP_THRESH)) {
             rtxq_mark_lost(q, r);
+            found = true;
         }
     }
+    return found;
 }
 
-void recovery_sack(struct tcp_engine *e, struct tcb *c, const struct segment *s,
-                   struct rtxq_delta *delta, bool *new_sack)
+bool recovery_sack(struct tcp_engine *e, struct tcb *c, const struct segment *s,
+                   struct rtxq_delta *delta)
 {
     if (!c->act->rtxq.runs || seq_lt(s->h.ack, c->snd.una)) {
-        return;
+        return false;
     }
     unsigned first = 0;
     if (is_dsack(s)) {
         e->counters.dsack_received++;
         first = 1;
     }
-    uint32_t before = delta->newly_sacked, splits = 0;
+    uint32_t splits = 0;
     for (unsigned i = first; i < s->o.n_sack; i++) {
         if (!block_valid(c, s, &s->o.sack[i])) {
             e->counters.sack_rejected++;
@@ -65,8 +68,5 @@ void recovery_sack(struct tcp_engine *e, struct tcb *c, const struct segment *s,
         }
     }
     e->counters.sack_splits += splits;
-    *new_sack = delta->newly_sacked > before;
-    if (*new_sack) {
-        mark_lost(c);
-    }
+    return delta->newly_sacked && mark_lost(c);
 }

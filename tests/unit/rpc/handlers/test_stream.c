@@ -184,7 +184,7 @@ static void reader_that_stops_closes_the_window(void **state)
     struct tcp_info info;
     tcp_status(world.engine, now(), b, true, &info);
     assert_true(info.recv_q_bytes > 500000);
-    assert_int_equal(info.rcv_wnd, 0);
+    assert_true(info.rcv_wnd < 1u << info.rcv_wscale); /* less than the field can say */
     assert_int_equal(info.bytes_read, g.length);
     for (unsigned n = 0; n < 2000 && g.length < 4 << 20; n++) {
         call_room(y, 50000);
