@@ -18,6 +18,9 @@
 #include "units.h"
 
 /* Signal handlers reach only statics. */
+/* So much longer than --timeout may the daemon wait: the end of --timeout is to come from here. */
+#define DEADLINE_SLACK_NS (INT64_C(5) * 1000000000)
+
 static volatile sig_atomic_t cancelled;
 static int cancel_pipe[2] = {-1, -1};
 static int64_t deadline_ns; /* of the monotonic clock; 0: none */
@@ -162,7 +165,7 @@ uint32_t ctl_wait_ms(int64_t wanted_ns)
     int64_t ns = wanted_ns;
     if (deadline_ns) {
         int64_t left = deadline_ns - ctl_monotonic_ns();
-        ns = left < ns ? left : ns;
+        ns = left < ns - DEADLINE_SLACK_NS ? left + DEADLINE_SLACK_NS : ns;
     }
     int64_t ms = ns <= 0 ? 0 : ns / 1000000 + (ns % 1000000 != 0);
     return ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms;

@@ -72,7 +72,7 @@ int ctl_cancel_fd(void);
 /* EXIT_TIMEOUT or EXIT_INTERRUPTED once that has happened, else 0. */
 int ctl_cancelled(void);
 int64_t ctl_monotonic_ns(void);
-/* What is left of --timeout in ms, at most `most`. */
+/* For a wait in the daemon, in ms: what is wanted, but not much longer than --timeout. */
 uint32_t ctl_wait_ms(int64_t wanted_ns);
 
 /* "ackctl: VERB OBJECT: ERRNO: sentence (reason R)" on stderr; answers the exit code. `object` may

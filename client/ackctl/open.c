@@ -134,8 +134,11 @@ static int open_any(struct opening *o, const struct dest *dest)
 
 static int run(struct ctl *ctl, int argc, char **argv)
 {
-    struct opening o = {
-        .ctl = ctl, .wait_ns = OPEN_WAIT_NS, .request = {.ownership = {.kind = ACKD_OWN_DETACHED}}};
+    /* No request id: it would keep an attempt alive whose caller gave up (--timeout, Ctrl-C) before
+     * it knew the id. */
+    struct opening o = {.ctl = ctl,
+                        .wait_ns = OPEN_WAIT_NS,
+                        .request = {.ownership = {.kind = ACKD_OWN_DETACHED}, .request_id = ""}};
     struct args args = ctl_args(ctl, argc, argv);
     struct dest dest;
     int key, code;

@@ -191,7 +191,7 @@ struct ackd_open_request {
     const struct ackd_options *options; /* NULL: defaults */
     struct ackd_ownership ownership;
     const char *request_id; /* the same id from the same user answers with the same endpoint; NULL:
-                               a fresh one */
+                               a fresh one; "": none, a call that is cancelled aborts the attempt */
     uint32_t wait_ms;       /* for ESTABLISHED; when it is over, state says SYN-SENT */
 };
 struct ackd_open_result {

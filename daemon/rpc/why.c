@@ -98,6 +98,10 @@ void why_sending(const struct tcp_info *i, ackd_time now, char out[WHY_MAX])
         say(out, "nothing holds it back: %u bytes wait to be sent now", unsent);
         break;
     case TCP_LIMIT_APPLICATION_IDLE:
+        if (i->bytes_acked == 0) {
+            say(out, "there is nothing to send: the application has written nothing yet");
+            break;
+        }
         say(out,
             "there is nothing to send: all %llu bytes that the application has written are "
             "acknowledged",

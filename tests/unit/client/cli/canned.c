@@ -704,6 +704,9 @@ static void answer_open(struct double_stream *s, const struct canned *canned,
     Ackd__V1__Endpoint local = ACKD__V1__ENDPOINT__INIT;
     local.address = "10.9.0.1";
     local.port = q->local && q->local->port ? q->local->port : 49152;
+    if (canned->endless && canned->timeouts && !*q->request_id && q->wait_ms > 1000) {
+        return; /* the caller's patience ends first, and no request id keeps the attempt alive */
+    }
     r.id = 11;
     r.state = canned->timeouts ? STATE(SYN_SENT) : STATE(ESTABLISHED);
     r.local = &local;

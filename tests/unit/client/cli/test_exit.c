@@ -107,6 +107,8 @@ static void test_124_timeout(void **state)
     check("ackctl --timeout 0.05 watch", &c, 124, "--timeout ran out");
     check("ackctl watch --timeout=50ms", &c, 124, "--timeout ran out");
     check("ackctl nc --timeout 0.05 10.9.0.9 7", &c, 124, "--timeout ran out");
+    c.timeouts = true;
+    check("ackctl open --timeout 0.05 10.9.0.9:80", &c, 124, "--timeout ran out");
 }
 
 static void interrupt(int pid)

@@ -74,6 +74,8 @@ static void receiving(void **state)
     (void)state;
     char s[WHY_MAX];
     struct tcp_info i = blank(TCP_LIMIT_APPLICATION_IDLE);
+    why_sending(&i, time_from_ns(0), s);
+    expect(s, "written nothing yet");
     i.recv_q_bytes = 65536;
     i.rcv_buffer_bytes = 65536;
     why_receiving(&i, time_from_ns(0), s);
