@@ -35,9 +35,11 @@ int64_t rto_ns(const struct tcb *c)
     const struct tcp_options *o = &c->options->v;
     int64_t rto = o->rto_initial_ns;
     if (c->rtt.srtt_ns >= 0) {
+        /* (2.3), with the minimum on what is added to SRTT: on a steady path RTTVAR fades away, and
+         * an ACK that the peer delays would come after the timer. */
         int64_t var = 4 * c->rtt.rttvar_ns;
-        rto = c->rtt.srtt_ns + (var > GRANULARITY_NS ? var : GRANULARITY_NS);
-        rto = rto < o->rto_min_ns ? o->rto_min_ns : rto;
+        int64_t least = o->rto_min_ns > GRANULARITY_NS ? o->rto_min_ns : GRANULARITY_NS;
+        rto = c->rtt.srtt_ns + (var > least ? var : least);
     } else if (c->flags & C_RTO_3S && state_synchronized(c->t.rec.state)) {
         rto = rto < 3 * NS_PER_S ? 3 * NS_PER_S : rto; /* (5.7) */
     }

@@ -118,7 +118,7 @@ struct tcp_options {
     int64_t user_timeout_ns; /* R2 by time (MUST-21); 0 = by default: 15 min of retransmissions, 3
                                 min for SYN (MUST-23) */
     int64_t rto_initial_ns;  /* default 1 s */
-    int64_t rto_min_ns;      /* default 200 ms */
+    int64_t rto_min_ns;        /* least that is added to SRTT; default 200 ms, more than a peer delays an ACK */
     int64_t rto_max_ns;      /* default 120 s, >= 60 s */
     int64_t delayed_ack_ns;  /* 0 = none; default 40 ms; < 500 ms (MUST-40) */
     int64_t msl_ns;          /* default 30 s: TIME-WAIT lasts 2 MSL */
