@@ -49,17 +49,23 @@ static void add_totals(struct totals *t, struct world *w)
     t->steps += w->steps;
 }
 
-/* A wire that does nothing to a segment, and a peer that answers before the timer can fire. */
+/* How long a full queue keeps a segment. */
+static int64_t queue_ns(const struct link_profile *p)
+{
+    return p->rate_bps == 0 ? 0 : (int64_t)(p->queue_bytes * UINT64_C(8000000000) / p->rate_bps);
+}
+
+/* Wires that do nothing to a segment, and a peer and queues that answer before the timer fires. */
 static bool is_harmless(const struct world *w, const struct users *u)
 {
+    int64_t queues_ns = queue_ns(&w->link[0].profile) + queue_ns(&w->link[1].profile);
     bool harmless = true;
     for (unsigned i = 0; i < 2; i++) {
         const struct link_profile *p = &w->link[i].profile;
         const struct link_stats *s = &w->link[i].stats;
-        harmless = harmless && p->jitter_ns == 0 &&
+        harmless = harmless && p->jitter_ns == 0 && w->host[i].refuse_ppm == 0 &&
                    s->lost + s->queue_full + s->duplicated + s->corrupted + s->late == 0 &&
-                   w->host[i].refuse_ppm == 0 &&
-                   u->options[i].rto_min_ns > u->options[1 - i].delayed_ack_ns;
+                   u->options[i].rto_min_ns > u->options[1 - i].delayed_ack_ns + queues_ns;
     }
     return harmless;
 }
