@@ -82,7 +82,7 @@ static void add_net(struct counters *c, const struct rpc *rpc)
 
 #define RPC_STATS(X)                                                                               \
     X(connections, "connections", "control connections now", true)                                 \
-    X(connections_accepted, "connections", "control connections accepted", false)                     \
+    X(connections_accepted, "connections", "control connections accepted", false)                  \
     X(calls, "calls", "calls under way now", true)                                                 \
     X(calls_begun, "calls", "calls begun", false)                                                  \
     X(refused_connections, "connections", "control connections refused at a limit", false)         \

@@ -118,14 +118,15 @@ struct tcp_options {
     int64_t user_timeout_ns; /* R2 by time (MUST-21); 0 = by default: 15 min of retransmissions, 3
                                 min for SYN (MUST-23) */
     int64_t rto_initial_ns;  /* default 1 s */
-    int64_t rto_min_ns;        /* least that is added to SRTT; default 200 ms, more than a peer delays an ACK */
-    int64_t rto_max_ns;      /* default 120 s, >= 60 s */
-    int64_t delayed_ack_ns;  /* 0 = none; default 40 ms; < 500 ms (MUST-40) */
-    int64_t msl_ns;          /* default 30 s: TIME-WAIT lasts 2 MSL */
-    int64_t fin_wait_2_ns;   /* for connections that nobody holds; default 60 s; 0 = for ever */
-    bool rfc1337;            /* ignore RST in TIME-WAIT; default on */
-    uint8_t ttl;             /* TTL or hop limit (MUST-49); default 64 */
-    uint8_t dscp;            /* 0..63 (MUST-48) */
+    int64_t rto_min_ns; /* least that is added to SRTT; default 200 ms, more than a peer delays an
+                           ACK */
+    int64_t rto_max_ns; /* default 120 s, >= 60 s */
+    int64_t delayed_ack_ns; /* 0 = none; default 40 ms; < 500 ms (MUST-40) */
+    int64_t msl_ns;         /* default 30 s: TIME-WAIT lasts 2 MSL */
+    int64_t fin_wait_2_ns;  /* for connections that nobody holds; default 60 s; 0 = for ever */
+    bool rfc1337;           /* ignore RST in TIME-WAIT; default on */
+    uint8_t ttl;            /* TTL or hop limit (MUST-49); default 64 */
+    uint8_t dscp;           /* 0..63 (MUST-48) */
     enum tcp_icmp_policy icmp_policy;
     enum tcp_urgent_mode urgent_mode;
 };

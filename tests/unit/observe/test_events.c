@@ -39,7 +39,8 @@ static int teardown(void **state)
 
 static void happen(enum tcp_event_type type)
 {
-    struct tcp_event e = {.number = ++number,
+    number++;
+    struct tcp_event e = {.number = number,
                           .type = type,
                           .id = number,
                           .state = TCP_ESTABLISHED,

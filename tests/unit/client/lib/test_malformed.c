@@ -46,8 +46,8 @@ static const char stream[] = FRAME("\0", "\4", "\0", "\0") FRAME("\x14", "\1", "
                                             "\x12\x0a" TEN "\x20\x05"
                                             "\x28\x80\x01"
                                             "\x30\x03" FRAME("\x07", "\0", "\0",
-                                                               "\1") "\0\0\0\0\x02"
-                                                                     "\x18\1";
+                                                             "\1") "\0\0\0\0\x02"
+                                                                   "\x18\1";
 
 static uint32_t random_next(uint32_t *state)
 {
