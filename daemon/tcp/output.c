@@ -742,7 +742,7 @@ static void locally_dropped(struct tcp_engine *e, struct tcb *c, ackd_time now,
         rtxq_mark_range_lost(&c->act->rtxq, &e->run_slab, h.seq, seq_add(h.seq, length));
         c->flags |= C_LOCAL_DROP;
         c->t_rtx = time_min(c->t_rtx, soon);
-    } else if (!length) {
+    } else if (!length && !(h.flags & TCP_RST)) {
         c->t_delack = time_min(c->t_delack, soon);
     }
 }

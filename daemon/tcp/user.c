@@ -207,7 +207,7 @@ int64_t tcp_flush_send(struct tcp_engine *e, ackd_time now, uint64_t id)
     if (!c) {
         return -EBADF;
     }
-    uint32_t unsent = tcb_unsent(c);
+    uint32_t unsent = c->t.rec.state == TCP_CLOSED ? 0 : tcb_unsent(c);
     if (c->flags & C_PROBE_SENT && unsent) {
         unsent--; /* the probe's octet may have been taken */
     }

@@ -128,6 +128,26 @@ static void close_in_every_state(void **unused)
     }
 }
 
+static void flush_in_every_state(void **unused)
+{
+    (void)unused;
+    for (enum tcp_state state = TCP_CLOSED; state < TCP_STATES; state++) {
+        struct script s;
+        reach(&s, state);
+        int64_t sent = tcp_send(s.engine, s.now, s.id, "12345", 5, 0);
+        int64_t flushed = tcp_flush_send(s.engine, s.now, s.id);
+        assert_int_equal(flushed, sent > 0 ? sent : state == TCP_LISTEN ? -EBADF : 0);
+        script_discard(&s);
+        script_end(&s);
+    }
+    ESTABLISHED(s, SACK);
+    script_send(&s, 2000, 0); /* outstanding when it ends */
+    script_discard(&s);
+    script_inject(&s, "R 1:1(0)");
+    assert_int_equal(tcp_flush_send(s.engine, s.now, s.id), 0);
+    script_end(&s);
+}
+
 /* ---- what nobody accepted yet
  * ----------------------------------------------------------------------------- */
 
@@ -409,6 +429,7 @@ int user_calls_tests(void)
         cmocka_unit_test(abort_in_every_state),
         cmocka_unit_test(release_in_every_state),
         cmocka_unit_test(close_in_every_state),
+        cmocka_unit_test(flush_in_every_state),
         cmocka_unit_test(an_id_that_nobody_accepted),
         cmocka_unit_test(urgent_data_before_the_accept_are_told),
         cmocka_unit_test(a_larger_buffer_wakes_the_writer),
