@@ -89,7 +89,7 @@ static void packets_with_comments(void **state)
     snprintf(comment, sizeof comment, "conn %llu ESTABLISHED, ", (unsigned long long)a);
     assert_true(contains(&f, last, comment));
     assert_true(contains(&f, last, "cwnd "));
-    assert_int_equal(word(&f, last + 8), 1); /* the loopback interface */
+    assert_int_equal(word(&f, last + 8), 1);        /* the loopback interface */
     assert_int_equal(f.data[last + 28 + 14], 0x45); /* behind an Ethernet header of zeros */
     uint64_t ns = (uint64_t)word(&f, last + 12) << 32 | word(&f, last + 16);
     assert_true(ns >= UINT64_C(1700000000) * 1000000000);
