@@ -210,16 +210,49 @@ size_t limited_from(struct ackd_limited_time out[ACKD_LIMITED_MAX],
     X(iss)                                                                                         \
     X(irs)                                                                                         \
     X(snd_una)                                                                                     \
-    X(snd_nxt) X(snd_wnd) X(snd_max_wnd) X(snd_wl1) X(snd_wl2) X(snd_up) X(rcv_nxt) X(rcv_wnd)     \
-        X(rcv_up) X(rcv_space_bytes) X(rcv_buffer_bytes) X(snd_buffer_bytes) X(ooo_bytes)          \
-            X(snd_wscale) X(rcv_wscale) X(snd_mss_bytes) X(peer_mss_bytes) X(adv_mss_bytes)        \
-                X(path_mtu_bytes) X(cwnd_bytes) X(ssthresh_bytes) X(bytes_in_flight)               \
-                    X(sacked_bytes) X(lost_bytes) X(rtx_runs) X(dup_acks) X(rto_ns) X(backoff)     \
-                        X(ts_recent) X(keepalive_probes) X(soft_error) X(bytes_sent)               \
-                            X(bytes_acked) X(bytes_received) X(bytes_read) X(bytes_retransmitted)  \
-                                X(segs_out) X(segs_in) X(retransmits) X(created_ns) X(sack_ok)     \
-                                    X(timestamps_ok) X(wscale_ok) X(in_recovery) X(passive)        \
-                                        X(released) X(fin_sent) X(fin_received) X(urgent_pending)
+    X(snd_nxt)                                                                                     \
+    X(snd_wnd)                                                                                     \
+    X(snd_max_wnd)                                                                                 \
+    X(snd_wl1)                                                                                     \
+    X(snd_wl2)                                                                                     \
+    X(snd_up)                                                                                      \
+    X(rcv_nxt)                                                                                     \
+    X(rcv_wnd)                                                                                     \
+    X(rcv_up)                                                                                      \
+    X(rcv_space_bytes)                                                                             \
+    X(rcv_buffer_bytes)                                                                            \
+    X(snd_buffer_bytes)                                                                            \
+    X(ooo_bytes)                                                                                   \
+    X(snd_wscale)                                                                                  \
+    X(rcv_wscale)                                                                                  \
+    X(snd_mss_bytes)                                                                               \
+    X(peer_mss_bytes)                                                                              \
+    X(adv_mss_bytes)                                                                               \
+    X(path_mtu_bytes)                                                                              \
+    X(cwnd_bytes)                                                                                  \
+    X(ssthresh_bytes)                                                                              \
+    X(bytes_in_flight)                                                                             \
+    X(sacked_bytes)                                                                                \
+    X(lost_bytes)                                                                                  \
+    X(rtx_runs)                                                                                    \
+    X(dup_acks)                                                                                    \
+    X(rto_ns)                                                                                      \
+    X(backoff)                                                                                     \
+    X(ts_recent)                                                                                   \
+    X(keepalive_probes)                                                                            \
+    X(soft_error)                                                                                  \
+    X(bytes_sent)                                                                                  \
+    X(bytes_acked)                                                                                 \
+    X(bytes_received)                                                                              \
+    X(bytes_read)                                                                                  \
+    X(bytes_retransmitted)                                                                         \
+    X(segs_out)                                                                                    \
+    X(segs_in)                                                                                     \
+    X(retransmits)                                                                                 \
+    X(created_ns)                                                                                  \
+    X(sack_ok)                                                                                     \
+    X(timestamps_ok)                                                                               \
+    X(wscale_ok) X(in_recovery) X(passive) X(released) X(fin_sent) X(fin_received) X(urgent_pending)
 #define KNOWN(X)                                                                                   \
     X(closed_ns)                                                                                   \
     X(srtt_ns)                                                                                     \
@@ -230,8 +263,8 @@ size_t limited_from(struct ackd_limited_time out[ACKD_LIMITED_MAX],
     X(last_sent_ns)                                                                                \
     X(rto_deadline_ns)                                                                             \
     X(persist_deadline_ns)                                                                         \
-    X(delack_deadline_ns) X(keepalive_deadline_ns) X(user_timeout_deadline_ns)                     \
-        X(time_wait_deadline_ns)
+    X(delack_deadline_ns)                                                                          \
+    X(keepalive_deadline_ns) X(user_timeout_deadline_ns) X(time_wait_deadline_ns)
 
 void connection_from(struct ackd_connection *out, const Ackd__V1__Connection *in)
 {
