@@ -319,7 +319,7 @@ static void check_tables(const struct run *r)
     unsigned n = net_neighbour_list(r->net, list, 2048);
     FUZZ_CHECK(n <= 1024);
     for (unsigned i = 0; i < n; i++) {
-        FUZZ_CHECK(list[i].queued <= 3);
+        FUZZ_CHECK(list[i].queued <= 32);
         FUZZ_CHECK(list[i].queued == 0 || list[i].state == NET_NEIGH_INCOMPLETE);
         FUZZ_CHECK(list[i].state == NET_NEIGH_FAILED ||
                    (list[i].state == NET_NEIGH_INCOMPLETE) == eth_addr_is_zero(list[i].mac));
