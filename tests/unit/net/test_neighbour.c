@@ -228,8 +228,8 @@ static void test_queue_keeps_the_newest(void **state)
         struct world *w = world_settled();
         struct ip_addr s = addr(fam->us), d = addr(fam->peer);
         uint8_t mark[34];
-        for (uint8_t i = 0; i < sizeof mark; i++) {
-            mark[i] = i;
+        for (size_t i = 0; i < sizeof mark; i++) {
+            mark[i] = (uint8_t)i;
             fake_tcp_script(w->engine, &s, &d, &mark[i], 1);
         }
         world_flush(w);
