@@ -156,7 +156,7 @@ static void outstanding_ack(struct tcp_engine *e, struct tcb *c, struct segment 
     }
     sample(c, s, &delta);
     window_from_segment(e, c, s);
-    recovery_ack(e, c, &delta, duplicate, sack_shows_loss);
+    recovery_ack(e, c, &delta, s->now, duplicate, sack_shows_loss);
     if (advanced) {
         restart_timer(c, s->now);
     }

@@ -515,8 +515,9 @@ static bool send_new(struct tcp_engine *e, struct tcb *c, ackd_time now, struct 
     begin(c, p, tx);
     uint8_t flags = (uint8_t)((p->what == PLAN_SYN ? RTX_SYN : 0) | (p->fin ? RTX_FIN : 0));
     tcp_seq end = seq_add(p->start, p->length + p->fin + (p->what == PLAN_SYN));
-    if (!rtxq_sent(&c->act->rtxq, &e->run_slab, p->start, end, (uint16_t)p->mss, flags, now, 0,
-                   now)) {
+    struct rtx_snapshot at = flow_snapshot(c, now);
+    at.in_flight += seq_dist(end, p->start);
+    if (!rtxq_sent(&c->act->rtxq, &e->run_slab, p->start, end, (uint16_t)p->mss, flags, now, &at)) {
         return false;
     }
     finish(e, c, now, p, tx);
@@ -542,8 +543,10 @@ static bool send_again(struct tcp_engine *e, struct tcb *c, ackd_time now, struc
 {
     begin(c, p, tx);
     tcp_seq end = seq_add(p->start, p->length + p->fin + (p->what == PLAN_SYN));
+    struct rtx_snapshot at = flow_snapshot(c, now);
+    at.in_flight += seq_dist(end, p->start);
     if (!rtxq_retransmitted(&c->act->rtxq, &e->run_slab, p->run, p->start, end, (uint16_t)p->mss,
-                            now, 0, now)) {
+                            now, &at)) {
         return false;
     }
     finish(e, c, now, p, tx);
@@ -615,7 +618,7 @@ static bool carry_out(struct tcp_engine *e, struct tcb *c, ackd_time now, struct
     case PLAN_SYN:
         return p->run ? send_again(e, c, now, p, tx) : send_new(e, c, now, p, tx);
     case PLAN_DATA:
-        return tcb_activity(e, c, now) && send_new(e, c, now, p, tx);
+        return tcb_activity(e, c, now) && flow_need(e, c, now) && send_new(e, c, now, p, tx);
     case PLAN_RETRANSMIT:
         return send_again(e, c, now, p, tx);
     case PLAN_PROBE:

@@ -79,7 +79,7 @@ void rto_fired(struct tcp_engine *e, struct tcb *c, ackd_time now)
         c->flags |= C_WINDOW_PROBED | C_PROBE_DUE;
     } else {
         c->rtt.timeouts += c->rtt.timeouts < UINT16_MAX;
-        recovery_timeout(e, c);
+        recovery_timeout(e, c, now);
         tell_r1(e, c);
     }
     rto_restart(c, now);

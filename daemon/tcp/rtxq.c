@@ -93,7 +93,9 @@ static bool same_history(const struct rtx_run *a, const struct rtx_run *b)
 {
     return a->flags == b->flags && (a->flags & (RTX_SYN | RTX_FIN)) == 0 &&
            time_equal(a->sent, b->sent) && time_equal(a->first_sent, b->first_sent) &&
-           a->delivered == b->delivered && time_equal(a->delivered_at, b->delivered_at) &&
+           a->at.delivered == b->at.delivered &&
+           time_equal(a->at.delivered_at, b->at.delivered_at) &&
+           time_equal(a->at.first_sent_at, b->at.first_sent_at) && a->at.lost == b->at.lost &&
            a->mss == b->mss && a->transmissions == b->transmissions;
 }
 
@@ -152,7 +154,7 @@ struct rtx_run *rtxq_split(struct rtxq *q, struct slab *runs, struct rtx_run *r,
  */
 
 bool rtxq_sent(struct rtxq *q, struct slab *runs, tcp_seq start, tcp_seq end, uint16_t mss,
-               uint8_t flags, ackd_time now, uint64_t delivered, ackd_time delivered_at)
+               uint8_t flags, ackd_time now, const struct rtx_snapshot *at)
 {
     struct rtx_run *last = rtxq_last(q);
     assert(seq_lt(start, end) && (last == NULL || seq_eq(last->end, start)));
@@ -160,14 +162,14 @@ bool rtxq_sent(struct rtxq *q, struct slab *runs, tcp_seq start, tcp_seq end, ui
                                  .end = end,
                                  .sent = now,
                                  .first_sent = now,
-                                 .delivered = delivered,
-                                 .delivered_at = delivered_at,
+                                 .at = *at,
                                  .mss = mss,
                                  .flags = flags,
                                  .transmissions = 1};
     if (last != NULL && same_history(last, &sent)) {
         count(q, flags, seq_dist(end, start), 1);
         last->end = end;
+        last->at.in_flight = at->in_flight;
         return true;
     }
     struct rtx_run *r = q->runs < RTXQ_SHARED_RUNS ? slab_alloc(runs) : NULL;
@@ -211,7 +213,7 @@ static struct rtx_run *isolate(struct rtxq *q, struct slab *runs, struct rtx_run
 
 struct rtx_run *rtxq_retransmitted(struct rtxq *q, struct slab *runs, struct rtx_run *r,
                                    tcp_seq start, tcp_seq end, uint16_t mss, ackd_time now,
-                                   uint64_t delivered, ackd_time delivered_at)
+                                   const struct rtx_snapshot *at)
 {
     assert(seq_le(r->start, start) && seq_lt(start, end) && seq_le(end, r->end) &&
            (r->flags & RTX_SACKED) == 0);
@@ -222,8 +224,7 @@ struct rtx_run *rtxq_retransmitted(struct rtxq *q, struct slab *runs, struct rtx
     set_flags(q, part, RTX_LOST, RTX_RETRANS | RTX_EVER_RETRANS);
     part->sent = now;
     part->mss = mss;
-    part->delivered = delivered;
-    part->delivered_at = delivered_at;
+    part->at = *at;
     part->transmissions += part->transmissions < UINT8_MAX;
     list_remove(&part->by_time);
     list_append(&q->by_time, &part->by_time);
@@ -250,8 +251,7 @@ static void note_delivered(struct rtxq_delta *d, const struct rtx_run *r, uint32
         d->newest_end = end;
         d->newest_flags = r->flags;
         d->newest_transmissions = r->transmissions;
-        d->newest_delivered = r->delivered;
-        d->newest_delivered_at = r->delivered_at;
+        d->newest_at = r->at;
     }
     d->any = true;
     if (r->flags & RTX_EVER_RETRANS) {

@@ -30,14 +30,21 @@ enum {
     RTX_APP_LIMITED = 64, /* sent while the application limited us (delivery rate samples) */
 };
 
+/* The connection as it was when a run was last sent: what a delivery rate sample starts from. */
+struct rtx_snapshot {
+    uint64_t delivered;      /* bytes delivered so far, */
+    ackd_time delivered_at;  /* and when that count last moved */
+    ackd_time first_sent_at; /* when the send phase of the sample began */
+    uint32_t lost;           /* bytes lost so far, modulo 2^32 */
+    uint32_t in_flight;      /* bytes in flight, these included; of merged runs that of the last */
+};
+
 struct rtx_run {
     struct list by_seq, by_time;
     tcp_seq start, end;
     ackd_time sent;       /* last transmission */
     ackd_time first_sent; /* first transmission */
-    uint64_t delivered;   /* the connection's delivered bytes when it was sent, and when that count
-                             last moved */
-    ackd_time delivered_at;
+    struct rtx_snapshot at;
     uint16_t mss; /* payload of its segments */
     uint8_t flags;
     uint8_t transmissions; /* how often it was sent, saturating */
@@ -66,7 +73,7 @@ static inline uint32_t rtxq_pipe(const struct rtxq *q)
  * (same times, mss, flags, delivered). False when out of memory or at the bound of runs: it cannot
  * be sent before something is acknowledged. */
 bool rtxq_sent(struct rtxq *q, struct slab *runs, tcp_seq start, tcp_seq end, uint16_t mss,
-               uint8_t flags, ackd_time now, uint64_t delivered, ackd_time delivered_at);
+               uint8_t flags, ackd_time now, const struct rtx_snapshot *at);
 
 /* The part [start, end) of run `r` was retransmitted at `now`: splits as needed, clears LOST, sets
  * RETRANS and EVER_RETRANS, moves it to the end of by_time. Returns the run that now is exactly
@@ -75,7 +82,7 @@ bool rtxq_sent(struct rtxq *q, struct slab *runs, tcp_seq start, tcp_seq end, ui
  */
 struct rtx_run *rtxq_retransmitted(struct rtxq *q, struct slab *runs, struct rtx_run *r,
                                    tcp_seq start, tcp_seq end, uint16_t mss, ackd_time now,
-                                   uint64_t delivered, ackd_time delivered_at);
+                                   const struct rtx_snapshot *at);
 
 /* What an ACK and its SACK blocks taught. */
 struct rtxq_delta {
@@ -90,11 +97,10 @@ struct rtxq_delta {
     ackd_time newest_sent;
     tcp_seq newest_end;
     uint8_t newest_flags, newest_transmissions;
-    uint64_t newest_delivered; /*   its snapshot */
-    ackd_time newest_delivered_at;
-    bool retrans_acked;          /* some of the newly delivered was EVER_RETRANS */
-    bool never_retrans_acked;    /* some of the newly delivered was never retransmitted (F-RTO) */
-    tcp_seq lowest_newly_sacked; /* of newly_sacked bytes (reordering detection) */
+    struct rtx_snapshot newest_at; /*   its snapshot */
+    bool retrans_acked;            /* some of the newly delivered was EVER_RETRANS */
+    bool never_retrans_acked;      /* some of the newly delivered was never retransmitted (F-RTO) */
+    tcp_seq lowest_newly_sacked;   /* of newly_sacked bytes (reordering detection) */
 };
 /* Removes everything before `una` (a run may be cut). Adds to *delta. */
 void rtxq_ack(struct rtxq *q, struct slab *runs, tcp_seq una, struct rtxq_delta *delta);

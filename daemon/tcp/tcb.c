@@ -93,6 +93,7 @@ void tcb_destroy(struct tcp_engine *e, struct tcb *c)
         slab_free(&e->rcvq_slab, c->rcvq);
         c->rcvq = NULL;
     }
+    flow_free(e, c);
     if (c->clocks) {
         slab_free(&e->clocks_slab, c->clocks);
         c->clocks = NULL;

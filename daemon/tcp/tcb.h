@@ -3,13 +3,15 @@
  * Every endpoint is a record with a common head: its id, tuple, state and links. Four kinds: a
  * listener; a half-open connection (SYN-RECEIVED from LISTEN); a connection (struct tcb, the RFC's
  * transmission control block); and what remains of one in TIME-WAIT that nobody holds. The small
- * kinds stay small, because a peer makes them. A tcb has a core that every connection needs, and an
- * activity block that exists while data are unsent or unacknowledged. */
+ * kinds stay small, because a peer makes them. A tcb has a core that every connection needs, a flow
+ * from the first octet that it sends, and an activity block that exists while data are unsent or
+ * unacknowledged. */
 #ifndef ACKD_TCP_TCB_H
 #define ACKD_TCP_TCB_H
 
 #include "base/list.h"
 #include "base/rng.h"
+#include "tcp/congestion/congestion.h"
 #include "tcp/ports.h"
 #include "tcp/rcvq.h"
 #include "tcp/rtxq.h"
@@ -136,6 +138,21 @@ struct activity {
                                  was made: R1 and R2 count from it */
 };
 
+/* What a connection knows of its path once it has sent something: loss detection, recovery, rate
+ * and congestion control. Made with the first data or FIN (output.c), kept until the end. */
+struct flow {
+    const struct cc_ops *cc;
+    void *cc_state;         /* of cc->state_size bytes */
+    uint64_t pacing_rate;   /* bytes a second, 0: not paced */
+    struct {                /* delivery rate estimation (draft-ietf-ccwg-bbr section 4.1) */
+        uint64_t delivered; /* bytes, in all */
+        ackd_time delivered_at, first_sent_at;
+        uint32_t lost; /* bytes, modulo 2^32 */
+        uint64_t
+            app_limited; /* samples up to this count of delivered bytes are app-limited; 0 none */
+    } rate;
+};
+
 /* Where the time went; exists once data were carried. */
 struct clocks {
     int64_t ns[TCP_LIMITS];
@@ -154,6 +171,7 @@ struct tcb {
     uint64_t cookie;
     struct shared_options *options;
     struct activity *act; /* NULL while there is nothing to send or to be acknowledged */
+    struct flow *flow;    /* NULL before anything but a SYN was sent */
     struct rcvq *rcvq;    /* NULL while there is nothing to read */
     struct clocks *clocks;
     uint8_t limit; /* enum tcp_limit now */
@@ -193,7 +211,6 @@ struct tcb {
     } rtt;
     struct { /* RFC 5681, 6582, 6675 */
         uint32_t cwnd, ssthresh;
-        uint32_t ca_bytes; /* acknowledged in congestion avoidance, towards the next MSS */
         tcp_seq recover;
         uint8_t state; /* enum recovery_state */
         uint8_t dup_acks;
@@ -262,7 +279,7 @@ struct tcp_engine {
     uint32_t endpoints, half_open, time_wait;
 
     struct slab listener_slab, half_open_slab, tcb_slab, time_wait_slab, activity_slab, rcvq_slab,
-        clocks_slab, run_slab, piece_slab, control_slab, options_slab;
+        clocks_slab, flow_slab, run_slab, piece_slab, control_slab, options_slab;
     struct shared_options *defaults;
 
     struct list output; /* tcb.out */
@@ -500,12 +517,18 @@ ackd_time user_timeout_deadline(const struct tcb *c);
 bool recovery_sack(struct tcp_engine *e, struct tcb *c, const struct segment *s,
                    struct rtxq_delta *delta);
 void recovery_ack(struct tcp_engine *e, struct tcb *c, const struct rtxq_delta *delta,
-                  bool duplicate, bool sack_shows_loss);
-void recovery_timeout(struct tcp_engine *e, struct tcb *c);
-/* congestion/ */
+                  ackd_time now, bool duplicate, bool sack_shows_loss);
+void recovery_timeout(struct tcp_engine *e, struct tcb *c, ackd_time now);
+/* flow.c: makes the block; false: no memory. */
+bool flow_need(struct tcp_engine *e, struct tcb *c, ackd_time now);
+void flow_free(struct tcp_engine *e, struct tcb *c);
+/* The state that a run sent now is measured from. */
+struct rtx_snapshot flow_snapshot(const struct tcb *c, ackd_time now);
+/* congestion.c: the connection's module, asked. Before there is a flow nothing moves. */
 void cc_init(struct tcb *c, bool syn_retransmitted);
-void cc_acked(struct tcb *c, uint32_t acked);
-uint32_t cc_loss_threshold(const struct tcb *c);
+void cc_acked(struct tcb *c, const struct cc_ack *ack);
+void cc_event(struct tcb *c, enum cc_event event, ackd_time now);
+uint32_t cc_ssthresh(struct tcb *c, bool ecn);
 void cc_restart_after_idle(struct tcb *c, ackd_time now);
 
 /* output.c */

@@ -1,63 +1,65 @@
-/* Congestion control after RFC 5681 with appropriate byte counting (RFC 3465) and an initial window
- * of ten segments (RFC 6928): slow start doubles cwnd each round trip up to ssthresh, congestion
- * avoidance adds one segment each round trip, and cwnd grows only while it is what stops us. */
+/* NewReno's congestion control after RFC 5681, with appropriate byte counting (RFC 3465): slow
+ * start doubles cwnd each round trip up to ssthresh, congestion avoidance adds one segment each
+ * round trip, a loss halves it, and cwnd grows only while it is what stops us. */
 #include "tcp/tcb.h"
 
-#define CWND_MAX (UINT32_C(1) << 30)
+struct newreno {
+    uint32_t ca_bytes; /* acknowledged in congestion avoidance, towards the next segment */
+};
 
-static uint32_t initial_window(const struct tcb *c)
+uint32_t cc_slow_start(struct tcb *c, uint32_t acked)
 {
-    uint32_t mss = send_mss(c), least = 2 * mss > 14600 ? 2 * mss : 14600;
-    return 10 * mss < least ? 10 * mss : least;
+    /* RFC 3465 section 2.3: L = 1 after a timeout */
+    uint32_t most = c->flags & C_RTO_RECOVERY ? send_mss(c) : UINT32_MAX;
+    uint32_t grow = acked < most ? acked : most, room = c->cc.ssthresh - c->cc.cwnd;
+    uint32_t step = grow < room ? grow : room;
+    c->cc.cwnd += step;
+    return grow - step;
 }
 
-void cc_init(struct tcb *c, bool syn_retransmitted)
+static void newreno_acked(struct tcb *c, const struct cc_ack *ack)
 {
-    c->cc.cwnd =
-        syn_retransmitted
-            ? send_mss(c)
-            : initial_window(c); /* RFC 5681 section 3.1: IW is one segment after a lost SYN */
-    c->cc.ssthresh = UINT32_MAX;
-    c->cc.ca_bytes = 0;
-}
-
-void cc_acked(struct tcb *c, uint32_t acked)
-{
-    uint32_t mss = send_mss(c);
-    if (!acked || !(c->flags & C_CWND_LIMITED)) {
+    struct newreno *n = cc_state(c);
+    uint32_t acked = ack->acked;
+    if (!acked || ack->in_recovery || !ack->cwnd_limited) {
         return;
     }
     if (c->cc.cwnd < c->cc.ssthresh) {
-        uint32_t most = c->flags & C_RTO_RECOVERY
-                            ? mss
-                            : UINT32_MAX; /* RFC 3465 section 2.3: L = 1 after a timeout */
-        c->cc.cwnd += acked < most ? acked : most;
-    } else {
-        c->cc.ca_bytes += acked;
-        if (c->cc.ca_bytes >= c->cc.cwnd) {
-            c->cc.ca_bytes -= c->cc.cwnd;
-            c->cc.cwnd += mss;
-        }
+        acked = cc_slow_start(c, acked);
     }
-    c->cc.cwnd = c->cc.cwnd > CWND_MAX ? CWND_MAX : c->cc.cwnd;
+    n->ca_bytes += acked;
+    if (n->ca_bytes >= c->cc.cwnd) {
+        n->ca_bytes -= c->cc.cwnd;
+        c->cc.cwnd += send_mss(c);
+    }
 }
 
-/* RFC 5681 equation (4). */
-uint32_t cc_loss_threshold(const struct tcb *c)
+static uint32_t newreno_ssthresh(struct tcb *c, bool ecn)
 {
+    (void)ecn;
     uint32_t half = tcb_outstanding(c) / 2, least = 2 * send_mss(c);
     return half > least ? half : least;
 }
 
-/* RFC 5681 section 4.1: idle is who sent no data, whatever ACKs went out. */
-void cc_restart_after_idle(struct tcb *c, ackd_time now)
+static void newreno_init(struct tcb *c, ackd_time now)
 {
-    if (time_is_never(c->data_sent) || tcb_outstanding(c) ||
-        time_diff(now, c->data_sent) <= rto_ns(c)) {
-        return;
-    }
-    uint32_t rw = initial_window(c);
-    if (c->cc.cwnd > rw) {
-        c->cc.cwnd = rw;
+    (void)c;
+    (void)now;
+}
+
+static void newreno_event(struct tcb *c, enum cc_event event, ackd_time now)
+{
+    (void)now;
+    if (event == CC_ENTER_RECOVERY || event == CC_ENTER_CWR || event == CC_TIMEOUT) {
+        ((struct newreno *)cc_state(c))->ca_bytes = 0;
     }
 }
+
+const struct cc_ops cc_newreno = {
+    .name = "newreno",
+    .state_size = sizeof(struct newreno),
+    .init = newreno_init,
+    .acked = newreno_acked,
+    .ssthresh = newreno_ssthresh,
+    .event = newreno_event,
+};

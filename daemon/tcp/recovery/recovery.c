@@ -25,23 +25,23 @@ static void mark_first_lost(struct tcp_engine *e, struct tcb *c)
     rtxq_mark_lost(q, r);
 }
 
-static void enter(struct tcp_engine *e, struct tcb *c)
+static void enter(struct tcp_engine *e, struct tcb *c, ackd_time now)
 {
     uint32_t mss = send_mss(c);
     e->counters.fast_recoveries++;
     c->cc.state = RECOVERY_FAST;
     c->cc.recover = c->snd.nxt;
     c->cc.recover_valid = true;
-    c->cc.ssthresh = cc_loss_threshold(c);
+    c->cc.ssthresh = cc_ssthresh(c, false);
     c->cc.cwnd = c->cc.ssthresh + (c->nego.sack ? 0 : DUP_THRESH * mss);
-    c->cc.ca_bytes = 0;
+    cc_event(c, CC_ENTER_RECOVERY, now);
     if (!c->act->rtxq.lost) {
         mark_first_lost(e, c);
     }
     c->flags |= C_RETRANSMIT_NOW;
 }
 
-static void leave(struct tcb *c)
+static void leave(struct tcb *c, ackd_time now)
 {
     uint32_t mss = send_mss(c), flight = tcb_outstanding(c);
     c->cc.state = RECOVERY_OPEN;
@@ -51,6 +51,7 @@ static void leave(struct tcb *c)
         uint32_t quiet = (flight > mss ? flight : mss) + mss;
         c->cc.cwnd = quiet < c->cc.ssthresh ? quiet : c->cc.ssthresh;
     }
+    cc_event(c, CC_LEAVE_RECOVERY, now);
 }
 
 /* Step 3, partial acknowledgment: the next hole is lost, too. */
@@ -79,8 +80,25 @@ static bool may_enter(const struct tcb *c, bool sack_shows_loss)
     return sack_shows_loss || (c->cc.dup_acks >= DUP_THRESH && !again);
 }
 
+/* What the module learns of this ACK. */
+static void tell_module(struct tcb *c, const struct rtxq_delta *delta, ackd_time now,
+                        bool in_recovery)
+{
+    if (!delta->any && !delta->acked) {
+        return;
+    }
+    bool sampled = delta->has_rtt && !delta->retrans_acked;
+    cc_acked(c, &(struct cc_ack){.now = now,
+                                 .acked = delta->acked,
+                                 .delivered = delta->delivered,
+                                 .rtt_ns = sampled ? time_diff(now, delta->rtt_sent) : -1,
+                                 .in_flight = rtxq_pipe(&c->act->rtxq),
+                                 .in_recovery = in_recovery,
+                                 .cwnd_limited = c->flags & C_CWND_LIMITED});
+}
+
 void recovery_ack(struct tcp_engine *e, struct tcb *c, const struct rtxq_delta *delta,
-                  bool duplicate, bool sack_shows_loss)
+                  ackd_time now, bool duplicate, bool sack_shows_loss)
 {
     bool covered = !c->cc.recover_valid || seq_ge(c->snd.una, c->cc.recover);
     if (covered && seq_gt(c->snd.una, c->cc.recover)) {
@@ -94,10 +112,11 @@ void recovery_ack(struct tcp_engine *e, struct tcb *c, const struct rtxq_delta *
             c->flags &= ~(uint32_t)C_RTO_RECOVERY;
             c->cc.dup_acks = 0;
         }
-        cc_acked(c, delta->acked);
+        tell_module(c, delta, now, false);
     } else if (c->cc.state == RECOVERY_FAST) {
+        tell_module(c, delta, now, true);
         if (delta->acked && covered) {
-            leave(c);
+            leave(c, now);
         } else if (delta->acked) {
             partial_ack(e, c, delta->acked);
         } else if (duplicate && !c->nego.sack) {
@@ -107,15 +126,15 @@ void recovery_ack(struct tcp_engine *e, struct tcb *c, const struct rtxq_delta *
     } else {
         if (delta->acked) {
             c->cc.dup_acks = 0;
-            cc_acked(c, delta->acked);
         }
+        tell_module(c, delta, now, false);
         if (tcb_outstanding(c) && may_enter(c, sack_shows_loss)) {
-            enter(e, c);
+            enter(e, c, now);
         }
     }
 }
 
-void recovery_timeout(struct tcp_engine *e, struct tcb *c)
+void recovery_timeout(struct tcp_engine *e, struct tcb *c, ackd_time now)
 {
     struct rtxq *q = &c->act->rtxq;
     struct rtx_run *first = rtxq_first(q);
@@ -126,14 +145,14 @@ void recovery_timeout(struct tcp_engine *e, struct tcb *c)
     }
     if (!(c->flags & C_RTO_RECOVERY)) {
         c->cc.ssthresh =
-            cc_loss_threshold(c); /* RFC 5681 equation (4), once for all timeouts in a row */
+            cc_ssthresh(c, false); /* RFC 5681 equation (4), once for all timeouts in a row */
     }
     c->cc.cwnd = send_mss(c);
-    c->cc.ca_bytes = 0;
     c->cc.state = RECOVERY_OPEN;
     c->cc.dup_acks = 0;
     c->cc.recover = c->snd.nxt;
     c->cc.recover_valid = true;
     c->flags |= C_RTO_RECOVERY | C_RETRANSMIT_NOW;
     rtxq_mark_all_lost(q);
+    cc_event(c, CC_TIMEOUT, now);
 }

@@ -36,7 +36,7 @@ static tcp_seq seq_at(const struct model *m, uint32_t i)
 static bool cell_matches(const struct cell *c, const struct rtx_run *r)
 {
     return time_equal(c->sent, r->sent) && time_equal(c->first_sent, r->first_sent) &&
-           c->delivered == r->delivered && time_equal(c->delivered_at, r->delivered_at) &&
+           c->delivered == r->at.delivered && time_equal(c->delivered_at, r->at.delivered_at) &&
            c->mss == r->mss && c->flags == (r->flags & ~(RTX_SYN | RTX_FIN)) &&
            c->transmissions == r->transmissions;
 }
@@ -91,8 +91,8 @@ static void send(struct model *m, struct bytes *in)
         flags |= RTX_FIN;
     }
     tcp_seq start = seq_at(m, m->length);
-    if (!rtxq_sent(&m->q, &m->runs, start, seq_add(start, length), c.mss, flags, m->now,
-                   c.delivered, c.delivered_at)) {
+    const struct rtx_snapshot at = {.delivered = c.delivered, .delivered_at = c.delivered_at};
+    if (!rtxq_sent(&m->q, &m->runs, start, seq_add(start, length), c.mss, flags, m->now, &at)) {
         FUZZ_CHECK(m->memory.refuse || m->q.runs >= RTXQ_SHARED_RUNS);
         return;
     }
@@ -116,8 +116,8 @@ static void teach(const struct model *m, struct rtxq_delta *d, uint32_t i)
         d->newest_end = end;
         d->newest_flags = c->flags;
         d->newest_transmissions = c->transmissions;
-        d->newest_delivered = c->delivered;
-        d->newest_delivered_at = c->delivered_at;
+        d->newest_at.delivered = c->delivered;
+        d->newest_at.delivered_at = c->delivered_at;
     }
     d->any = true;
     if (c->flags & RTX_EVER_RETRANS) {
@@ -145,8 +145,8 @@ static void same_delta(const struct rtxq_delta *a, const struct rtxq_delta *b)
                    seq_eq(a->newest_end, b->newest_end));
         FUZZ_CHECK((a->newest_flags & ~(RTX_SYN | RTX_FIN)) == b->newest_flags);
         FUZZ_CHECK(a->newest_transmissions == b->newest_transmissions &&
-                   a->newest_delivered == b->newest_delivered);
-        FUZZ_CHECK(time_equal(a->newest_delivered_at, b->newest_delivered_at));
+                   a->newest_at.delivered == b->newest_at.delivered);
+        FUZZ_CHECK(time_equal(a->newest_at.delivered_at, b->newest_at.delivered_at));
     }
 }
 
@@ -224,8 +224,8 @@ static void retransmit(struct model *m, struct bytes *in)
         end = seq_add(start, length);
     }
     const struct rtx_run *after = rtxq_next(&m->q, r);
-    struct rtx_run *part =
-        rtxq_retransmitted(&m->q, &m->runs, r, start, end, mss, m->now, m->delivered, m->now);
+    const struct rtx_snapshot at = {.delivered = m->delivered, .delivered_at = m->now};
+    struct rtx_run *part = rtxq_retransmitted(&m->q, &m->runs, r, start, end, mss, m->now, &at);
     if (part == NULL) {
         FUZZ_CHECK(m->memory.refuse);
         return;

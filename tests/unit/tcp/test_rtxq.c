@@ -11,6 +11,7 @@ struct fixture {
     struct rtxq q;
 };
 
+static const struct rtx_snapshot none;
 static const ackd_time t0 = {1000000}, t1 = {2000000}, t2 = {3000000};
 
 static void start(struct fixture *f)
@@ -29,7 +30,7 @@ static void end(struct fixture *f)
 
 static void send(struct fixture *f, uint32_t from, uint32_t to, ackd_time when)
 {
-    assert_true(rtxq_sent(&f->q, &f->runs, seq_of(from), seq_of(to), 1000, 0, when, 0, t0));
+    assert_true(rtxq_sent(&f->q, &f->runs, seq_of(from), seq_of(to), 1000, 0, when, &none));
 }
 
 static bool sack(struct fixture *f, uint32_t from, uint32_t to)
@@ -88,7 +89,7 @@ static void a_burst_of_retransmissions_folds_up(void **state)
     for (uint32_t s = 0; s < 64000; s += 1000) {
         struct rtx_run *r = rtxq_first_lost(&f.q);
         assert_int_equal(r->start.v, s);
-        r = rtxq_retransmitted(&f.q, &f.runs, r, seq_of(s), seq_of(s + 1000), 1000, t1, 0, t0);
+        r = rtxq_retransmitted(&f.q, &f.runs, r, seq_of(s), seq_of(s + 1000), 1000, t1, &none);
         assert_int_equal(r->start.v, s);
         assert_int_equal(r->end.v, s + 1000);
         assert_in_range(f.q.runs, 1, 3);
@@ -112,7 +113,7 @@ static void time_order_follows_retransmissions(void **state)
     send(&f, 1000, 2000, t1);
     struct rtx_run *r = rtxq_first(&f.q);
     rtxq_mark_lost(&f.q, r);
-    r = rtxq_retransmitted(&f.q, &f.runs, r, seq_of(0), seq_of(500), 1000, t2, 0, t0);
+    r = rtxq_retransmitted(&f.q, &f.runs, r, seq_of(0), seq_of(500), 1000, t2, &none);
     uint32_t order[3], n = 0;
     list_for_each(link, &f.q.by_time)
     {
@@ -129,8 +130,8 @@ static void syn_and_fin_stay_at_the_ends(void **state)
     (void)state;
     struct fixture f;
     start(&f);
-    assert_true(rtxq_sent(&f.q, &f.runs, seq_of(99), seq_of(200), 1000, RTX_SYN, t0, 0, t0));
-    assert_true(rtxq_sent(&f.q, &f.runs, seq_of(200), seq_of(301), 1000, RTX_FIN, t0, 0, t0));
+    assert_true(rtxq_sent(&f.q, &f.runs, seq_of(99), seq_of(200), 1000, RTX_SYN, t0, &none));
+    assert_true(rtxq_sent(&f.q, &f.runs, seq_of(200), seq_of(301), 1000, RTX_FIN, t0, &none));
     assert_true(sack(&f, 150, 250));
     assert_int_equal(f.q.runs, 3);
     assert_true((rtxq_first(&f.q)->flags & (RTX_SYN | RTX_FIN)) == RTX_SYN);
@@ -157,7 +158,7 @@ static void the_bound_of_runs_is_safe(void **state)
     }
     assert_in_range(f.q.runs, RTXQ_SHARED_RUNS - 1, RTXQ_SHARED_RUNS);
     assert_true(rtxq_valid(&f.q));
-    assert_false(rtxq_sent(&f.q, &f.runs, seq_of(20000), seq_of(20001), 1000, RTX_FIN, t1, 0, t0) &&
+    assert_false(rtxq_sent(&f.q, &f.runs, seq_of(20000), seq_of(20001), 1000, RTX_FIN, t1, &none) &&
                  f.q.runs > RTXQ_SHARED_RUNS);
     uint32_t end_seq = rtxq_last(&f.q)->end.v;
     assert_true(sack(&f, 0, end_seq)); /* needs no split */
@@ -170,7 +171,7 @@ static void the_bound_of_runs_is_safe(void **state)
     while ((r = rtxq_first_lost(&f.q)) != NULL) {
         tcp_seq part = seq_min(r->end, seq_add(r->start, 3));
         assert_non_null(
-            rtxq_retransmitted(&f.q, &f.runs, r, r->start, part, 3, time_add(t1, n), 0, t0));
+            rtxq_retransmitted(&f.q, &f.runs, r, r->start, part, 3, time_add(t1, n), &none));
         assert_in_range(f.q.runs, 1, RTXQ_MAX_RUNS);
         assert_true(++n < 30000);
     }
@@ -189,7 +190,7 @@ static void memory_that_ends_between_two_splits(void **state)
     (void)state;
     struct fixture f;
     start(&f);
-    assert_true(rtxq_sent(&f.q, &f.runs, seq_of(0), seq_of(1001), 1000, RTX_FIN, t0, 0, t0));
+    assert_true(rtxq_sent(&f.q, &f.runs, seq_of(0), seq_of(1001), 1000, RTX_FIN, t0, &none));
     while (f.runs.free != NULL) {
         assert_non_null(slab_alloc(&f.runs));
     }
@@ -202,7 +203,7 @@ static void memory_that_ends_between_two_splits(void **state)
     }
     slab_free(&f.runs, one);
     assert_null(rtxq_retransmitted(&f.q, &f.runs, rtxq_first(&f.q), seq_of(10), seq_of(20), 1000,
-                                   t1, 0, t0));
+                                   t1, &none));
     assert_int_equal(f.q.runs, 1);
     assert_int_equal(rtxq_first(&f.q)->flags, RTX_FIN);
     assert_int_equal(f.q.bytes, 1001);
@@ -226,11 +227,11 @@ static void memory_that_ends_changes_nothing(void **state)
     while (arena_alloc(f.memory.arena, 4096) != NULL || arena_alloc(f.memory.arena, 64) != NULL) {
     }
     assert_null(rtxq_retransmitted(&f.q, &f.runs, rtxq_first(&f.q), seq_of(10), seq_of(20), 1000,
-                                   t1, 0, t0));
+                                   t1, &none));
     assert_int_equal(f.q.runs, 1);
     assert_int_equal(f.q.retrans, 0);
     assert_false(sack(&f, 10, 20));
-    assert_false(rtxq_sent(&f.q, &f.runs, seq_of(1000), seq_of(1001), 1000, 0, t1, 0, t0));
+    assert_false(rtxq_sent(&f.q, &f.runs, seq_of(1000), seq_of(1001), 1000, 0, t1, &none));
     assert_true(rtxq_valid(&f.q));
     arena_free(f.memory.arena);
 }
