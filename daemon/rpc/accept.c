@@ -98,7 +98,8 @@ static void on_message(struct grpc_call *call, const ProtobufCMessage *message, 
         return;
     }
     if (!listener->is_listener) {
-        call_fail(call, EINVAL, "id", "endpoint %llu is not a listener", (unsigned long long)m->id);
+        call_fail_about(call, EINVAL, "NOT_A_LISTENER", "field", "id",
+                        "endpoint %llu is not a listener", (unsigned long long)m->id);
         return;
     }
     struct accept_call *c = calloc(1, sizeof *c);

@@ -2,6 +2,7 @@
 #include "rpc/address.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include "rpc/endpoint.h"
 #include "rpc/options.h"
@@ -14,14 +15,16 @@ bool address_read(struct grpc_call *call, const char *field, const Ackd__V1__End
     if (!m) {
         return true;
     }
+    char name[32];
     if (m->address[0] && !ip_addr_parse(m->address, addr)) {
-        call_fail(call, EINVAL, field,
-                  "%s.address: \"%.64s\" is neither an IPv4 nor an IPv6 address", field,
-                  m->address);
+        snprintf(name, sizeof name, "%s.address", field);
+        call_fail_field(call, name, "%s: \"%.64s\" is neither an IPv4 nor an IPv6 address", name,
+                        m->address);
         return false;
     }
     if (m->port > 65535) {
-        call_fail(call, EINVAL, field, "%s.port: %u is more than 65535", field, m->port);
+        snprintf(name, sizeof name, "%s.port", field);
+        call_fail_field(call, name, "%s: %u is more than 65535", name, m->port);
         return false;
     }
     *port = (uint16_t)m->port;
@@ -32,7 +35,8 @@ bool options_read(struct grpc_call *call, const Ackd__V1__Options *m, struct tcp
 {
     const char *field = NULL;
     if (options_apply(m, options, &field) < 0) {
-        call_fail(call, EINVAL, field, "options.%s: this value is not allowed", field);
+        char name[OPTION_NAME_MAX];
+        call_fail_field(call, option_name(field, name), "%s: this value is not allowed", name);
         return false;
     }
     return true;
@@ -41,7 +45,7 @@ bool options_read(struct grpc_call *call, const Ackd__V1__Options *m, struct tcp
 bool request_id_read(struct grpc_call *call, const char *request_id)
 {
     if (strlen(request_id) > REQUEST_ID_MAX) {
-        call_fail(call, EINVAL, "request_id", "request_id: at most %d bytes", REQUEST_ID_MAX);
+        call_fail_field(call, "request_id", "request_id: at most %d bytes", REQUEST_ID_MAX);
         return false;
     }
     return true;
@@ -50,9 +54,10 @@ bool request_id_read(struct grpc_call *call, const char *request_id)
 bool port_allowed(struct rpc *rpc, struct grpc_call *call, uint16_t port)
 {
     if (!peer_may_use_port(&rpc->config.policy, grpc_call_peer(call), port)) {
-        call_fail(call, EACCES, "PRIVILEGED_PORT",
-                  "local port %u is privileged: ports below %u need the role admin or a grant",
-                  port, rpc->config.policy.privileged_below);
+        call_fail_about(
+            call, EACCES, "PRIVILEGED_PORT", "field", "local",
+            "local port %u is privileged: ports below %u need the role admin or a grant", port,
+            rpc->config.policy.privileged_below);
         return false;
     }
     return true;

@@ -148,8 +148,8 @@ static void on_message(struct grpc_call *call, const ProtobufCMessage *message, 
     (void)wire_bytes;
     if (m->snap_length_bytes > SNAP_MAX ||
         (m->snap_length_bytes && m->snap_length_bytes < SNAP_MIN)) {
-        call_fail(call, EINVAL, "snap_length_bytes", "snap_length_bytes: %u is not in %d..%d",
-                  m->snap_length_bytes, SNAP_MIN, SNAP_MAX);
+        call_fail_field(call, "snap_length_bytes", "snap_length_bytes: %u is not in %d..%d",
+                        m->snap_length_bytes, SNAP_MIN, SNAP_MAX);
         return;
     }
     if (!watch_quota_take(rpc, call)) {

@@ -82,7 +82,7 @@ static void on_message(struct grpc_call *call, const ProtobufCMessage *message, 
         return;
     }
     if ((unsigned)m->how > ACKD__V1__CLOSE_REQUEST__HOW__HOW_RELEASE) {
-        call_fail(call, EINVAL, "how", "how: %d is not a way to close", (int)m->how);
+        call_fail_field(call, "how", "how: %d is not a way to close", (int)m->how);
         return;
     }
     bool release = m->how != ACKD__V1__CLOSE_REQUEST__HOW__HOW_SEND || e->is_listener;

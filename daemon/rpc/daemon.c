@@ -133,8 +133,8 @@ static void on_set_log_level(struct grpc_call *call, const ProtobufCMessage *mes
             return;
         }
     }
-    call_fail(call, EINVAL, "level",
-              "level: \"%.32s\" is none of error, warning, notice, info, debug", m->level);
+    call_fail_field(call, "level",
+                    "level: \"%.32s\" is none of error, warning, notice, info, debug", m->level);
 }
 UNARY(set_log_level, SetLogLevel);
 
@@ -175,8 +175,8 @@ static bool read_addr(struct grpc_call *call, const char *field, const char *tex
     if (ip_addr_parse(text, out)) {
         return true;
     }
-    call_fail(call, EINVAL, field, "%s: \"%.64s\" is neither an IPv4 nor an IPv6 address", field,
-              text);
+    call_fail_field(call, field, "%s: \"%.64s\" is neither an IPv4 nor an IPv6 address", field,
+                    text);
     return false;
 }
 
@@ -186,16 +186,18 @@ static bool read_prefix(struct grpc_call *call, const char *field, const char *t
     if (ip_prefix_parse(text, out)) {
         return true;
     }
-    call_fail(call, EINVAL, field, "%s: \"%.64s\" is not ADDR/LEN", field, text);
+    call_fail_field(call, field, "%s: \"%.64s\" is not ADDR/LEN", field, text);
     return false;
 }
 
 /* Ends a call that changed net/. `empty` is its answer. */
-static void done(const struct rpc *rpc, struct grpc_call *call, int error, const char *what,
+static void done(const struct rpc *rpc, struct grpc_call *call, int error, const char *field,
                  const ProtobufCMessage *empty)
 {
     if (error < 0) {
-        call_fail_errno(call, -error, what);
+        const char *words = strerrordesc_np(-error);
+        call_fail_about(call, -error, errno_reason(-error), "field", field, "%s: %s", field,
+                        words ? words : "unknown error");
         return;
     }
     rpc_kick(rpc);
@@ -245,14 +247,13 @@ static void on_add_address(struct grpc_call *call, const ProtobufCMessage *messa
         return;
     }
     if (m->address->prefix_length > (ip_addr_is_v4(&prefix.addr) ? 32 : 128)) {
-        call_fail(call, EINVAL, "prefix_length", "prefix_length: %u is too long",
-                  m->address->prefix_length);
+        call_fail_field(call, "prefix_length", "prefix_length: %u is too long",
+                        m->address->prefix_length);
         return;
     }
     prefix.length = (uint8_t)m->address->prefix_length;
     const Ackd__V1__AddAddressResponse r = ACKD__V1__ADD_ADDRESS_RESPONSE__INIT;
-    done(rpc, call, net_address_add(rpc->config.net, rpc_now(rpc), &prefix), "the address",
-         &r.base);
+    done(rpc, call, net_address_add(rpc->config.net, rpc_now(rpc), &prefix), "address", &r.base);
 }
 UNARY(add_address, AddAddress);
 
@@ -265,7 +266,7 @@ static void on_remove_address(struct grpc_call *call, const ProtobufCMessage *me
     (void)wire_bytes;
     if (read_addr(call, "address", m->address, &addr)) {
         const Ackd__V1__RemoveAddressResponse r = ACKD__V1__REMOVE_ADDRESS_RESPONSE__INIT;
-        done(rpc, call, net_address_remove(rpc->config.net, rpc_now(rpc), &addr), "the address",
+        done(rpc, call, net_address_remove(rpc->config.net, rpc_now(rpc), &addr), "address",
              &r.base);
     }
 }
@@ -315,7 +316,7 @@ static void on_add_route(struct grpc_call *call, const ProtobufCMessage *message
         return;
     }
     const Ackd__V1__AddRouteResponse r = ACKD__V1__ADD_ROUTE_RESPONSE__INIT;
-    done(rpc, call, net_route_add(rpc->config.net, &route), "the route", &r.base);
+    done(rpc, call, net_route_add(rpc->config.net, &route), "route", &r.base);
 }
 UNARY(add_route, AddRoute);
 
@@ -328,7 +329,7 @@ static void on_remove_route(struct grpc_call *call, const ProtobufCMessage *mess
     (void)wire_bytes;
     if (read_prefix(call, "prefix", m->prefix, &prefix)) {
         const Ackd__V1__RemoveRouteResponse r = ACKD__V1__REMOVE_ROUTE_RESPONSE__INIT;
-        done(rpc, call, net_route_remove(rpc->config.net, &prefix), "the route", &r.base);
+        done(rpc, call, net_route_remove(rpc->config.net, &prefix), "prefix", &r.base);
     }
 }
 UNARY(remove_route, RemoveRoute);
@@ -397,11 +398,11 @@ static void on_set_neighbour(struct grpc_call *call, const ProtobufCMessage *mes
         return;
     }
     if (!parse_mac(m->mac, mac)) {
-        call_fail(call, EINVAL, "mac", "mac: \"%.32s\" is not like 02:00:00:00:00:01", m->mac);
+        call_fail_field(call, "mac", "mac: \"%.32s\" is not like 02:00:00:00:00:01", m->mac);
         return;
     }
     const Ackd__V1__SetNeighbourResponse r = ACKD__V1__SET_NEIGHBOUR_RESPONSE__INIT;
-    done(rpc, call, net_neighbour_set(rpc->config.net, rpc_now(rpc), &addr, mac), "the neighbour",
+    done(rpc, call, net_neighbour_set(rpc->config.net, rpc_now(rpc), &addr, mac), "address",
          &r.base);
 }
 UNARY(set_neighbour, SetNeighbour);
@@ -415,7 +416,7 @@ static void on_remove_neighbour(struct grpc_call *call, const ProtobufCMessage *
     (void)wire_bytes;
     if (read_addr(call, "address", m->address, &addr)) {
         const Ackd__V1__RemoveNeighbourResponse r = ACKD__V1__REMOVE_NEIGHBOUR_RESPONSE__INIT;
-        done(rpc, call, net_neighbour_remove(rpc->config.net, &addr), "the neighbour", &r.base);
+        done(rpc, call, net_neighbour_remove(rpc->config.net, &addr), "address", &r.base);
     }
 }
 UNARY(remove_neighbour, RemoveNeighbour);

@@ -18,8 +18,9 @@
 
 /* How long an endpoint whose answer was lost waits for the client to ask again. */
 static const int64_t CLAIM_NS = 60 * NS_PER_S;
-/* How long a detached connection that ended stays readable for its user. */
-static const int64_t DETACHED_CLOSED_NS = 300 * NS_PER_S;
+/* How long a detached connection stays for its user once it is CLOSED: so that the reason can be
+ * asked for, or what it received be read. The proto's Ownership states both. */
+static const int64_t CLOSED_NS = 60 * NS_PER_S, CLOSED_UNREAD_NS = 3600 * NS_PER_S;
 
 /* ---- usage
  * ------------------------------------------------------------------------------------------------
@@ -139,7 +140,7 @@ static void leave_request_table(struct endpoint *e)
 static bool read_label(struct grpc_call *call, const char *label)
 {
     if (label && strlen(label) > LABEL_MAX) {
-        call_fail(call, EINVAL, "ownership.label", "ownership.label: at most %d bytes", LABEL_MAX);
+        call_fail_field(call, "ownership.label", "ownership.label: at most %d bytes", LABEL_MAX);
         return false;
     }
     return true;
@@ -158,8 +159,8 @@ bool ownership_read(struct rpc *rpc, struct grpc_call *call, const Ackd__V1__Own
         return out->session != NULL;
     case ACKD__V1__OWNERSHIP__KIND_DETACHED_IDLE_TIMEOUT_MS:
         if (m->detached_idle_timeout_ms > (uint64_t)(INT64_MAX / NS_PER_MS)) {
-            call_fail(call, EINVAL, "ownership.detached_idle_timeout_ms",
-                      "ownership.detached_idle_timeout_ms is too large");
+            call_fail_field(call, "ownership.detached_idle_timeout_ms",
+                            "ownership.detached_idle_timeout_ms is too large");
             return false;
         }
         out->idle_timeout_ns = (int64_t)m->detached_idle_timeout_ms * NS_PER_MS;
@@ -168,9 +169,9 @@ bool ownership_read(struct rpc *rpc, struct grpc_call *call, const Ackd__V1__Own
         break;
     }
     if (!inherit) {
-        call_fail(call, EINVAL, "ownership",
-                  "ownership: name the session that is to own the endpoint, or "
-                  "detached_idle_timeout_ms (0: for ever)");
+        call_fail_field(call, "ownership",
+                        "ownership: name the session that is to own the endpoint, or "
+                        "detached_idle_timeout_ms (0: for ever)");
         return false;
     }
     out->session = inherit->session;
@@ -248,6 +249,7 @@ struct endpoint *endpoint_new(struct rpc *rpc, struct grpc_call *call,
     e->idle_timeout_ns = ownership->idle_timeout_ns;
     list_init(&e->of_session);
     list_init(&e->notices);
+    e->closed = TIME_NEVER;
     list_init(&e->waiters);
     list_init(&e->of_past);
     usage->endpoints++;
@@ -338,14 +340,22 @@ void endpoint_forget_all(struct rpc *rpc)
 /* ---- finding
  * ---------------------------------------------------------------------------------------------- */
 
+/* Says that its user let go of it, or that it was taken from its user. */
+static void fail_gone(struct grpc_call *call, int error, const struct endpoint *e, const char *when)
+{
+    call_fail_id(call, error, e->killed ? "KILLED" : "ENDPOINT_RELEASED", e->id,
+                 "endpoint %llu was %s%s", (unsigned long long)e->id,
+                 e->killed ? "killed by an administrator" : "given up", when);
+}
+
 struct endpoint *endpoint_of_call(struct rpc *rpc, struct grpc_call *call, uint64_t id)
 {
     const struct grpc_peer *peer = grpc_call_peer(call);
     struct endpoint *e = endpoint_find(rpc, id);
     if (e && !e->past) {
         if (e->uid != peer->uid && peer_role(&rpc->config.policy, peer) < RPC_ROLE_ADMIN) {
-            call_fail(call, EPERM, NULL, "endpoint %llu belongs to uid %u", (unsigned long long)id,
-                      (unsigned)e->uid);
+            call_fail_id(call, EPERM, "NOT_OWNER", id, "endpoint %llu belongs to uid %u",
+                         (unsigned long long)id, (unsigned)e->uid);
             return NULL;
         }
         endpoint_used(e);
@@ -354,14 +364,15 @@ struct endpoint *endpoint_of_call(struct rpc *rpc, struct grpc_call *call, uint6
     }
     struct tcp_info info;
     if (!e && id && tcp_status(rpc->config.engine, rpc_now(rpc), id, false, &info) == 0) {
-        call_fail(
-            call, EPERM, NULL,
+        call_fail_id(
+            call, EPERM, "NOT_HELD", id,
             "endpoint %llu is not held by any client: it waits to be accepted, or is built in",
             (unsigned long long)id);
     } else if (e) {
-        call_fail(call, EBADF, NULL, "endpoint %llu was given up", (unsigned long long)id);
+        fail_gone(call, EBADF, e, "");
     } else {
-        call_fail(call, EBADF, NULL, "there is no endpoint %llu", (unsigned long long)id);
+        call_fail_id(call, EBADF, "ENDPOINT_UNKNOWN", id, "there is no endpoint %llu",
+                     (unsigned long long)id);
     }
     return NULL;
 }
@@ -415,12 +426,18 @@ void endpoint_answered(struct endpoint *e, bool lost)
 
 void endpoint_closed(struct endpoint *e)
 {
+    e->closed = rpc_now(e->rpc);
     if (!e->session && !e->unclaimed) {
-        int64_t wait = e->idle_timeout_ns > 0 && e->idle_timeout_ns < DETACHED_CLOSED_NS
-                           ? e->idle_timeout_ns
-                           : DETACHED_CLOSED_NS;
-        loop_timer_at(e->timer, time_add(rpc_now(e->rpc), wait));
+        loop_timer_at(e->timer, e->closed); /* which finds the deadline */
     }
+}
+
+void endpoint_kill(struct endpoint *e)
+{
+    e->killed = true;
+    session_notice(e, TCP_READY_CLOSED);
+    endpoint_wake(e, TCP_READY_CLOSED);
+    endpoint_release(e);
 }
 
 /* When a detached endpoint is to be given up if nothing happens until then. */
@@ -430,8 +447,10 @@ static ackd_time idle_deadline(const struct endpoint *e, const struct tcp_info *
     if (e->idle_timeout_ns > 0) {
         deadline = time_add(e->last_use, e->idle_timeout_ns);
     }
-    if (info->state == TCP_CLOSED && info->recv_q_bytes == 0) {
-        deadline = time_min(deadline, time_add(e->last_use, DETACHED_CLOSED_NS));
+    if (info->state == TCP_CLOSED) {
+        ackd_time since = time_max(e->last_use, e->closed);
+        int64_t wait = info->recv_q_bytes > 0 ? CLOSED_UNREAD_NS : CLOSED_NS;
+        deadline = time_min(deadline, time_add(since, wait));
     }
     return deadline;
 }
@@ -528,8 +547,7 @@ void wait_done(struct wait *w)
 void wait_gone(struct wait *w)
 {
     wait_done(w);
-    call_fail(w->call, ECANCELED, NULL, "endpoint %llu was given up while the call waited",
-              (unsigned long long)w->endpoint->id);
+    fail_gone(w->call, ECANCELED, w->endpoint, " while the call waited");
 }
 
 void endpoint_wake(struct endpoint *e, unsigned what)

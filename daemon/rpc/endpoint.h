@@ -16,6 +16,7 @@ struct endpoint {
     bool known;     /* the client knows the id: it got the answer, or named it in a call */
     bool unclaimed; /* the answer was lost; `timer` is the claim's */
     bool requested; /* is in the table by request id */
+    bool killed;    /* past because of Inspect.Kill */
     uid_t uid;
     pid_t pid;
     char command[16];
@@ -28,6 +29,7 @@ struct endpoint {
     int64_t idle_timeout_ns;  /* of a detached one; 0: none */
     struct loop_timer *timer; /* idle timeout of a detached one, or the claim */
     ackd_time last_use;
+    ackd_time closed;    /* when it reached CLOSED; TIME_NEVER before */
     uint64_t bytes_seen; /* both ways, at the last look of the timer */
     struct list waiters;
     struct list of_past; /* link: on rpc->past */
@@ -89,6 +91,9 @@ void endpoint_release(struct endpoint *e);
 void endpoint_answered(struct endpoint *e, bool lost);
 /* It reached CLOSED. */
 void endpoint_closed(struct endpoint *e);
+/* Somebody other than its user ended it: session and waiting calls are told why, then it is
+ * released. */
+void endpoint_kill(struct endpoint *e);
 void endpoint_forget_all(struct rpc *rpc);
 
 /* ---- waiting

@@ -11,9 +11,23 @@ enum grpc_code errno_code(int error);
 /* "ECONNREFUSED"; "" for 0. */
 const char *errno_name(int error);
 
-/* Ends the call with the code of `error` (positive). `reason` may be NULL. */
+/* The reason where nothing more special is known: "CONNECTION_REFUSED". */
+const char *errno_reason(int error);
+
+/* Ends the call with the code of `error` (positive). `reason` is UPPER_SNAKE, for programs. */
 void call_fail(struct grpc_call *call, int error, const char *reason, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* The same with one entry of the metadata: which "field" of the request, which "id", which "limit".
+ */
+void call_fail_about(struct grpc_call *call, int error, const char *reason, const char *key,
+                     const char *value, const char *format, ...)
+    __attribute__((format(printf, 6, 7)));
+/* About an endpoint: {"id": its number}. */
+void call_fail_id(struct grpc_call *call, int error, const char *reason, uint64_t id,
+                  const char *format, ...) __attribute__((format(printf, 5, 6)));
+/* EINVAL, reason INVALID_FIELD, {"field": its path in the request, as in "options.ttl"}. */
+void call_fail_field(struct grpc_call *call, const char *field, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 /* The same with the C library's words for the errno as the sentence: where nothing more is known.
  */
 void call_fail_errno(struct grpc_call *call, int error, const char *what);

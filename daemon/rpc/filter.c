@@ -118,7 +118,7 @@ void filter_clear(struct filter *f)
 void filter_fail(struct grpc_call *call, int error, const char *field)
 {
     if (error == -EINVAL) {
-        call_fail(call, EINVAL, field, "%s: not a value that can match anything", field);
+        call_fail_field(call, field, "%s: not a value that can match anything", field);
     } else {
         call_fail_errno(call, -error, "the filter");
     }

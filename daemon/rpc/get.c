@@ -34,9 +34,9 @@ static void on_message(struct grpc_call *call, const ProtobufCMessage *message, 
     } else if (closed_find(rpc, m->id, &closed)) {
         r.connection = view_closed(rpc, &rpc->rows[0], &closed);
     } else {
-        call_fail(call, EBADF, NULL,
-                  "there is no endpoint %llu, nor is it among the recently closed",
-                  (unsigned long long)m->id);
+        call_fail_id(call, EBADF, "ENDPOINT_UNKNOWN", m->id,
+                     "there is no endpoint %llu, nor is it among the recently closed",
+                     (unsigned long long)m->id);
         return;
     }
     r.instance_id = (char *)rpc->config.instance_id;

@@ -143,10 +143,11 @@ struct grpc_error {
     const char *errno_name; /* "ECONNREFUSED", or NULL */
     const char *reason;     /* "RST_IN_SYN_SENT", or NULL */
     const char *sentence;
+    const char *key, *value; /* one more entry of the metadata ("field", "grace_ms"), or NULL */
 };
 /* Ends the call with an error: grpc-status, grpc-message (the sentence, percent-encoded), and
  * grpc-status-details-bin with google.rpc.Status holding a google.rpc.ErrorInfo {reason, domain
- * "ackd.v1", metadata {errno}}. */
+ * "ackd.v1", metadata {errno, KEY: VALUE}}. */
 void grpc_call_fail(struct grpc_call *call, const struct grpc_error *error);
 /* The same, but messages sent before are delivered first: for streams of bytes that must not be
  * lost. */

@@ -1,6 +1,7 @@
 /* Inspect.Kill: resets every endpoint that matches and belongs to the caller, or to anybody when
  * the caller is admin. Stepped like a listing; the answer names what was killed, up to a number of
  * rows that one message and one turn of the loop bear. */
+#include "rpc/endpoint.h"
 #include "rpc/view.h"
 #include "rpc/walk.h"
 
@@ -23,8 +24,8 @@ struct kill_call {
     size_t n_rows;
 };
 
-/* The row's text of label and command belongs to the endpoint, which stays until the answer or
- * becomes past. */
+/* Ends it, tells its user, and takes it away: from here on it is among the recently closed. One
+ * that had ended already and is still held goes, too. */
 static void kill_one(struct kill_call *c, const struct tcp_info *info)
 {
     struct rpc *rpc = c->rpc;
@@ -33,15 +34,19 @@ static void kill_one(struct kill_call *c, const struct tcp_info *info)
         c->not_permitted++;
         return;
     }
-    if (tcp_abort(rpc->config.engine, rpc_now(rpc), info->id, TCP_CLOSE_KILLED) < 0) {
-        return;
-    }
-    rpc_kick(rpc);
     if (c->n_rows < KILLED_ROWS) {
         c->list[c->n_rows] = view_connection(rpc, &c->rows[c->n_rows], info, false);
         view_detach(&c->rows[c->n_rows]);
         c->n_rows++;
     }
+    tcp_abort(rpc->config.engine, rpc_now(rpc), info->id, TCP_CLOSE_KILLED);
+    struct endpoint *e = endpoint_find(rpc, info->id);
+    if (e && !e->past) {
+        endpoint_kill(e);
+    } else {
+        tcp_release(rpc->config.engine, rpc_now(rpc), info->id); /* nobody else will */
+    }
+    rpc_kick(rpc);
 }
 
 static void step(struct kill_call *c)

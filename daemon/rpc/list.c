@@ -114,12 +114,12 @@ static void on_message(struct grpc_call *call, const ProtobufCMessage *message, 
     const char *field = NULL;
     (void)wire_bytes;
     if ((unsigned)m->view > ACKD__V1__VIEW__VIEW_FULL) {
-        call_fail(call, EINVAL, "view", "view: %d is not a view", (int)m->view);
+        call_fail_field(call, "view", "view: %d is not a view", (int)m->view);
         return;
     }
     if (m->closed && m->page_after_id) {
-        call_fail(call, EINVAL, "page_after_id",
-                  "page_after_id: the recently closed are not in order of ids");
+        call_fail_field(call, "page_after_id",
+                        "page_after_id: the recently closed are not in order of ids");
         return;
     }
     struct list_call *c = calloc(1, sizeof *c);

@@ -18,7 +18,7 @@ struct listen_call {
 static void fail_listen(struct grpc_call *call, int error, const struct tcp_tuple *tuple)
 {
     if (error == EADDRINUSE) {
-        call_fail(call, error, NULL, "local port %u is in use by another listener",
+        call_fail(call, error, "PORT_IN_USE", "local port %u is in use by another listener",
                   tuple->local_port);
     } else {
         call_fail_errno(call, error, "listen");
@@ -34,9 +34,9 @@ static struct endpoint *repeated(struct rpc *rpc, struct grpc_call *call, const 
         request_id[0] ? endpoint_find_request(rpc, grpc_call_peer(call)->uid, request_id) : NULL;
     *failed = e && !e->is_listener;
     if (*failed) {
-        call_fail(call, EEXIST, "REQUEST_ID_REUSED",
-                  "request_id: endpoint %llu was made by another request with this id",
-                  (unsigned long long)e->id);
+        call_fail_id(call, EEXIST, "REQUEST_ID_REUSED", e->id,
+                     "request_id: endpoint %llu was made by another request with this id",
+                     (unsigned long long)e->id);
         return NULL;
     }
     if (e) {
@@ -79,16 +79,17 @@ static bool read_request(struct rpc *rpc, struct grpc_call *call, const Ackd__V1
         return false;
     }
     if (m->backlog > BACKLOG_MAX) {
-        call_fail(call, EINVAL, "backlog", "backlog: %u is more than %d", m->backlog, BACKLOG_MAX);
+        call_fail_field(call, "backlog", "backlog: %u is more than %d", m->backlog, BACKLOG_MAX);
         return false;
     }
     if (m->v6_only && m->v4_only) {
-        call_fail(call, EINVAL, "v6_only", "v6_only and v4_only exclude each other");
+        call_fail_field(call, "v6_only", "v6_only and v4_only exclude each other");
         return false;
     }
     if (!ip_addr_is_none(&args->tuple.local) &&
         !net_is_local(rpc->config.net, &args->tuple.local)) {
-        call_fail(call, EADDRNOTAVAIL, NULL, "%s is not an address of ours", m->local->address);
+        call_fail_about(call, EADDRNOTAVAIL, "ADDRESS_NOT_OURS", "field", "local",
+                        "%s is not an address of ours", m->local->address);
         return false;
     }
     args->v6_only = m->v6_only;

@@ -70,9 +70,9 @@ static struct endpoint *repeated(struct rpc *rpc, struct grpc_call *call, const 
     }
     if (e->is_listener || info.tuple.remote_port != wanted->remote_port ||
         !ip_addr_equal(&info.tuple.remote, &wanted->remote)) {
-        call_fail(call, EEXIST, "REQUEST_ID_REUSED",
-                  "request_id: endpoint %llu was made by another request with this id",
-                  (unsigned long long)e->id);
+        call_fail_id(call, EEXIST, "REQUEST_ID_REUSED", e->id,
+                     "request_id: endpoint %llu was made by another request with this id",
+                     (unsigned long long)e->id);
         *failed = true;
         return NULL;
     }
@@ -92,13 +92,15 @@ static bool route(struct rpc *rpc, struct grpc_call *call, struct tcp_open_args 
     }
     ip_addr_format(&args->tuple.remote, remote);
     if (error == -ENETUNREACH) {
-        call_fail(call, ENETUNREACH, "NO_ROUTE", "no route leads to %s", remote);
+        call_fail_about(call, ENETUNREACH, "NO_ROUTE", "field", "remote", "no route leads to %s",
+                        remote);
     } else if (want) {
-        call_fail(call, -error, NULL, "%s is not an address of ours, or cannot reach %s",
-                  ip_addr_format(want, local), remote);
+        call_fail_about(call, -error, "ADDRESS_NOT_OURS", "field", "local",
+                        "%s is not an address of ours, or cannot reach %s",
+                        ip_addr_format(want, local), remote);
     } else {
-        call_fail(call, -error, NULL, "%s cannot be the address of a peer (RFC 9293 MUST-46)",
-                  remote);
+        call_fail_about(call, -error, "PEER_ADDRESS_INVALID", "field", "remote",
+                        "%s cannot be the address of a peer (RFC 9293 MUST-46)", remote);
     }
     return false;
 }
@@ -107,15 +109,17 @@ static void fail_open(struct grpc_call *call, int error)
 {
     switch (error) {
     case EADDRINUSE:
-        call_fail(call, error, NULL, "there is a connection of these addresses and ports already");
+        call_fail(call, error, "CONNECTION_EXISTS",
+                  "there is a connection of these addresses and ports already");
         break;
     case EADDRNOTAVAIL:
         call_fail(
-            call, error, NULL,
+            call, error, "NO_ADDRESS_OR_PORT",
             "the remote endpoint is not valid (RFC 9293 MUST-46), or no ephemeral port is free");
         break;
     case ENOBUFS:
-        call_fail(call, error, NULL, "the engine's limit of memory or endpoints is reached");
+        call_fail(call, error, "ENGINE_LIMIT",
+                  "the engine's limit of memory or endpoints is reached");
         break;
     default:
         call_fail_errno(call, error, "open");
@@ -162,12 +166,13 @@ static void on_message(struct grpc_call *call, const ProtobufCMessage *message, 
         return;
     }
     if (ip_addr_is_none(&args.tuple.remote) || args.tuple.remote_port == 0) {
-        call_fail(call, EINVAL, "remote", "remote: an active OPEN needs an address and a port");
+        call_fail_field(call, "remote", "remote: an active OPEN needs an address and a port");
         return;
     }
     if (!peer_may_reach(&rpc->config.policy, grpc_call_peer(call), &args.tuple.remote)) {
-        call_fail(call, EACCES, "DESTINATION", "the configuration does not let uid %u open to %s",
-                  (unsigned)grpc_call_peer(call)->uid, m->remote->address);
+        call_fail_about(call, EACCES, "DESTINATION", "field", "remote",
+                        "the configuration does not let uid %u open to %s",
+                        (unsigned)grpc_call_peer(call)->uid, m->remote->address);
         return;
     }
     bool failed;

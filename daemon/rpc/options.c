@@ -2,6 +2,7 @@
 #include "rpc/options.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #define OPTION_FIELDS(NUMBER, FLAG, MS)                                                            \
@@ -109,6 +110,27 @@ int options_apply(const Ackd__V1__Options *m, struct tcp_options *o, const char 
     }
     *o = changed;
     return 0;
+}
+
+const char *option_name(const char *field, char out[OPTION_NAME_MAX])
+{
+    snprintf(out, OPTION_NAME_MAX, "options.%s", field);
+    return out;
+}
+
+const char *options_fixed(const struct tcp_options *now, const struct tcp_options *wanted)
+{
+#define FIXED(field, member)                                                                       \
+    if (now->member != wanted->member) {                                                           \
+        return #field;                                                                             \
+    }
+    FIXED(sack, sack)
+    FIXED(timestamps, timestamps)
+    FIXED(window_scaling, window_scaling)
+    FIXED(mss_clamp_bytes, mss_clamp)
+    FIXED(rto_initial_ms, rto_initial_ns)
+#undef FIXED
+    return NULL;
 }
 
 void options_show(const struct tcp_options *o, Ackd__V1__Options *m)

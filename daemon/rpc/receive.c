@@ -32,6 +32,14 @@ static void answer(struct wait *w, const struct transfer_down *d)
     grpc_call_reply(w->call, &m.base);
 }
 
+/* Fewer bytes than were asked for, but no more can come: the receive buffer is full of them. */
+static bool full(const struct wait *w)
+{
+    struct tcp_info info;
+    return tcp_status(w->rpc->config.engine, rpc_now(w->rpc), w->endpoint->id, true, &info) == 0 &&
+           info.rcv_wnd < info.adv_mss_bytes;
+}
+
 static void look(struct wait *w, unsigned what)
 {
     struct receive_call *c = container_of(w, struct receive_call, wait);
@@ -54,7 +62,8 @@ static void look(struct wait *w, unsigned what)
     }
     /* A mark beyond what has arrived is told when it moves, not again and again. */
     bool urgent = d.urgent && (d.length > 0 || what & TCP_READY_URGENT);
-    if (d.length >= c->min || d.end_of_stream || urgent || what & WAIT_OVER) {
+    if (d.length >= c->min || d.end_of_stream || urgent || what & WAIT_OVER ||
+        (d.length > 0 && full(w))) {
         answer(w, &d);
     }
 }

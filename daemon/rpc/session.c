@@ -38,13 +38,13 @@ struct session *session_of_call(struct rpc *rpc, struct grpc_call *call, uint64_
 {
     struct session *s = session_find(rpc, id);
     if (!s || s->ending) {
-        call_fail(call, ENOENT, "SESSION_UNKNOWN", "there is no session %llu",
-                  (unsigned long long)id);
+        call_fail_about(call, ENOENT, "SESSION_UNKNOWN", "field", "session_id",
+                        "there is no session %llu", (unsigned long long)id);
         return NULL;
     }
     if (s->uid != grpc_call_peer(call)->uid) {
-        call_fail(call, EPERM, NULL, "session %llu belongs to uid %u", (unsigned long long)id,
-                  (unsigned)s->uid);
+        call_fail(call, EPERM, "NOT_OWNER", "session %llu belongs to uid %u",
+                  (unsigned long long)id, (unsigned)s->uid);
         return NULL;
     }
     return s;
@@ -229,8 +229,9 @@ static struct session *session_reclaim(struct rpc *rpc, struct grpc_call *call, 
             }
         }
     }
-    call_fail(call, ENOENT, "SESSION_UNKNOWN",
-              "no session has this token: its grace time is over, or it belongs to somebody else");
+    call_fail_about(
+        call, ENOENT, "SESSION_UNKNOWN", "field", "token",
+        "no session has this token: its grace time is over, or it belongs to somebody else");
     return NULL;
 }
 
@@ -278,12 +279,12 @@ static void on_message(struct grpc_call *call, const ProtobufCMessage *message, 
         return; /* later messages say nothing but that the client is there */
     }
     if (m->grace_ms > GRACE_MAX_MS) {
-        call_fail(call, EINVAL, "grace_ms", "grace_ms: %u is more than %d", m->grace_ms,
-                  GRACE_MAX_MS);
+        call_fail_field(call, "grace_ms", "grace_ms: %u is more than %d", m->grace_ms,
+                        GRACE_MAX_MS);
         return;
     }
     if (strlen(m->name) > SESSION_NAME_MAX) {
-        call_fail(call, EINVAL, "name", "name: at most %d bytes", SESSION_NAME_MAX);
+        call_fail_field(call, "name", "name: at most %d bytes", SESSION_NAME_MAX);
         return;
     }
     bool reclaimed = m->token[0] != '\0';
@@ -306,7 +307,8 @@ static void on_half_close(struct grpc_call *call)
         begin_end(s);
         grpc_call_finish(call);
     } else {
-        call_fail(call, EINVAL, NULL, "the first message has to come before the end of the stream");
+        call_fail(call, EINVAL, "FIRST_MESSAGE_MISSING",
+                  "the first message has to come before the end of the stream");
     }
 }
 

@@ -36,6 +36,28 @@ const struct grpc_method status_method = {
     .on_message = on_status,
 };
 
+/* What is in the SYN, or past, cannot be changed any more: a listener's options are those of the
+ * connections to come. False: the call was failed. */
+static bool may_change(struct rpc *rpc, struct grpc_call *call, uint64_t id,
+                       const struct tcp_options *wanted)
+{
+    struct tcp_options now;
+    struct tcp_info info;
+    char name[OPTION_NAME_MAX];
+    if (tcp_status(rpc->config.engine, rpc_now(rpc), id, false, &info) < 0 ||
+        info.state == TCP_LISTEN || tcp_get_options(rpc->config.engine, id, &now) < 0) {
+        return true;
+    }
+    const char *field = options_fixed(&now, wanted);
+    if (!field) {
+        return true;
+    }
+    call_fail_about(call, EISCONN, "OPTION_FIXED_AT_OPEN", "field", option_name(field, name),
+                    "%s counts only when a connection begins: set it at open, or on the listener",
+                    name);
+    return false;
+}
+
 static void on_set_options(struct grpc_call *call, const ProtobufCMessage *message,
                            size_t wire_bytes)
 {
@@ -51,12 +73,16 @@ static void on_set_options(struct grpc_call *call, const ProtobufCMessage *messa
     }
     bool labelled = m->label_known_case == ACKD__V1__SET_OPTIONS_REQUEST__LABEL_KNOWN_LABEL;
     if (labelled && strlen(m->label) > LABEL_MAX) {
-        call_fail(call, EINVAL, "label", "label: at most %d bytes", LABEL_MAX);
+        call_fail_field(call, "label", "label: at most %d bytes", LABEL_MAX);
         return;
     }
     int error = tcp_get_options(engine, m->id, &options);
     if (error == 0 && options_apply(m->options, &options, &field) < 0) {
-        call_fail(call, EINVAL, field, "options.%s: this value is not allowed", field);
+        char name[OPTION_NAME_MAX];
+        call_fail_field(call, option_name(field, name), "%s: this value is not allowed", name);
+        return;
+    }
+    if (error == 0 && !may_change(rpc, call, m->id, &options)) {
         return;
     }
     if (error == 0 && m->options) {

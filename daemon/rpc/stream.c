@@ -307,9 +307,9 @@ static bool confirm(struct stream_call *c, uint64_t until)
     }
     if (until > c->down_from || transfer_release(c->wait.endpoint, until) == -ERANGE) {
         wait_done(&c->wait);
-        call_fail(c->wait.call, ERANGE, "OFFSET_GAP",
-                  "received_until: %llu is more than the %llu bytes that were sent",
-                  (unsigned long long)until, (unsigned long long)c->down_from);
+        call_fail_about(c->wait.call, ERANGE, "OFFSET_GAP", "field", "received_until",
+                        "received_until: %llu is more than the %llu bytes that were sent",
+                        (unsigned long long)until, (unsigned long long)c->down_from);
         return false;
     }
     c->released = until;
@@ -336,7 +336,7 @@ static void on_half_close(struct grpc_call *call)
 {
     struct stream_call *c = grpc_call_data(call);
     if (!c) {
-        call_fail(call, EINVAL, "id", "the first message has to name an endpoint");
+        call_fail_field(call, "id", "id: the first message has to name an endpoint");
         return;
     }
     c->half_closed = true;

@@ -50,10 +50,11 @@ int64_t transfer_up(struct endpoint *e, uint64_t offset, const uint8_t *data, si
 void transfer_fail_gap(struct grpc_call *call, struct endpoint *e, uint64_t offset)
 {
     int64_t accepted = tcp_send_offset(e->rpc->config.engine, e->id);
-    call_fail(call, ERANGE, "OFFSET_GAP",
-              "offset: %llu leaves a gap: the bytes before %lld are accepted, the next has to be "
-              "that one",
-              (unsigned long long)offset, (long long)accepted);
+    call_fail_about(
+        call, ERANGE, "OFFSET_GAP", "field", "offset",
+        "offset: %llu leaves a gap: the bytes before %lld are accepted, the next has to be "
+        "that one",
+        (unsigned long long)offset, (long long)accepted);
 }
 
 void transfer_progress(struct endpoint *e, uint64_t *accepted_until, uint64_t *acknowledged_until)
@@ -137,16 +138,18 @@ void transfer_fail_range(struct grpc_call *call, struct endpoint *e, uint64_t fr
 {
     struct tcp_info info;
     if (tcp_status(e->rpc->config.engine, rpc_now(e->rpc), e->id, true, &info) < 0) {
-        call_fail(call, EBADF, NULL, "there is no endpoint %llu", (unsigned long long)e->id);
+        call_fail_id(call, EBADF, "ENDPOINT_UNKNOWN", e->id, "there is no endpoint %llu",
+                     (unsigned long long)e->id);
         return;
     }
     unsigned long long oldest = info.bytes_read, newest = info.bytes_received;
     if (from < oldest) {
-        call_fail(call, ERANGE, "OFFSET_RELEASED",
-                  "offset %llu was released already: the oldest byte kept is %llu",
-                  (unsigned long long)from, oldest);
+        call_fail_about(call, ERANGE, "OFFSET_RELEASED", "field", "from_offset",
+                        "offset %llu was released already: the oldest byte kept is %llu",
+                        (unsigned long long)from, oldest);
     } else {
-        call_fail(call, ERANGE, "OFFSET_GAP", "offset %llu is beyond what was received: %llu bytes",
-                  (unsigned long long)from, newest);
+        call_fail_about(call, ERANGE, "OFFSET_GAP", "field", "from_offset",
+                        "offset %llu is beyond what was received: %llu bytes",
+                        (unsigned long long)from, newest);
     }
 }

@@ -298,24 +298,27 @@ static void call_free(struct watch_call *c)
 static bool check(struct rpc *rpc, struct grpc_call *call, const Ackd__V1__WatchRequest *m)
 {
     if (m->payload_bytes > TCP_EVENT_PAYLOAD) {
-        call_fail(call, EINVAL, "payload_bytes", "payload_bytes: at most %d", TCP_EVENT_PAYLOAD);
+        call_fail_field(call, "payload_bytes", "payload_bytes: at most %d", TCP_EVENT_PAYLOAD);
         return false;
     }
     if (m->after_event && m->initial_snapshot) {
-        call_fail(call, EINVAL, "after_event",
-                  "after_event and initial_snapshot exclude each other: a snapshot is newer than "
-                  "the events");
+        call_fail_field(
+            call, "after_event",
+            "after_event and initial_snapshot exclude each other: a snapshot is newer than "
+            "the events");
         return false;
     }
     if (m->after_event && !m->instance_id[0]) {
-        call_fail(call, EINVAL, "instance_id",
-                  "instance_id: after_event needs the instance that the event number came from");
+        call_fail_field(
+            call, "instance_id",
+            "instance_id: after_event needs the instance that the event number came from");
         return false;
     }
     if (m->instance_id[0] && strcmp(m->instance_id, rpc->config.instance_id) != 0) {
-        call_fail(call, ERANGE, "INSTANCE_CHANGED",
-                  "instance_id: the daemon was started anew as %s, its events count from 1 again",
-                  rpc->config.instance_id);
+        call_fail_about(
+            call, ERANGE, "INSTANCE_CHANGED", "field", "instance_id",
+            "instance_id: the daemon was started anew as %s, its events count from 1 again",
+            rpc->config.instance_id);
         return false;
     }
     return true;
@@ -368,8 +371,9 @@ static void on_message(struct grpc_call *call, const ProtobufCMessage *message, 
     c->counted = true;
     int error = subscribe(c, m, &field);
     if (error == -ERANGE) {
-        call_fail(call, ERANGE, "EVENT_IN_FUTURE", "after_event: the latest event is %llu",
-                  (unsigned long long)observe_last(rpc->config.observe));
+        call_fail_about(call, ERANGE, "EVENT_IN_FUTURE", "field", "after_event",
+                        "after_event: the latest event is %llu",
+                        (unsigned long long)observe_last(rpc->config.observe));
     } else if (error < 0) {
         filter_fail(call, error, field);
     }

@@ -22,18 +22,22 @@ static uint8_t *packed(const ProtobufCMessage *message, size_t *length)
 /* google.rpc.ErrorInfo of the error, packed. */
 static uint8_t *error_info(const struct grpc_error *error, size_t *length)
 {
-    static char domain[] = "ackd.v1", key[] = "errno", none[] = "";
+    static char domain[] = "ackd.v1", none[] = "";
     Google__Rpc__ErrorInfo info = GOOGLE__RPC__ERROR_INFO__INIT;
-    Google__Rpc__ErrorInfo__MetadataEntry entry = GOOGLE__RPC__ERROR_INFO__METADATA_ENTRY__INIT;
-    Google__Rpc__ErrorInfo__MetadataEntry *entries[] = {&entry};
+    Google__Rpc__ErrorInfo__MetadataEntry entry[2], *entries[2];
     info.reason = error->reason ? (char *)error->reason : none;
     info.domain = domain;
-    if (error->errno_name) {
-        entry.key = key;
-        entry.value = (char *)error->errno_name;
-        info.n_metadata = 1;
-        info.metadata = entries;
+    const char *const pairs[2][2] = {{"errno", error->errno_name}, {error->key, error->value}};
+    for (size_t i = 0; i < 2; i++) {
+        if (pairs[i][0] && pairs[i][1]) {
+            google__rpc__error_info__metadata_entry__init(&entry[info.n_metadata]);
+            entry[info.n_metadata].key = (char *)pairs[i][0];
+            entry[info.n_metadata].value = (char *)pairs[i][1];
+            entries[info.n_metadata] = &entry[info.n_metadata];
+            info.n_metadata++;
+        }
     }
+    info.metadata = entries;
     return packed(&info.base, length);
 }
 

@@ -180,6 +180,24 @@ void grpc_call_reply(struct grpc_call *call, const ProtobufCMessage *message)
     grpc_call_send(call, message);
     grpc_call_finish(call);
 }
+/* What google.rpc.ErrorInfo and CONVENTIONS ask of every error, whichever test provokes it: an
+ * errno name, a reason in UPPER_SNAKE, and with INVALID_FIELD which field. */
+static void check_error(const struct grpc_error *error)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+    assert_non_null(error->reason);
+    size_t length = strlen(error->reason);
+    assert_in_range(length, 3, 63);
+    assert_int_equal(strspn(error->reason, letters), length);
+    assert_true(error->reason[0] >= 'A' && error->reason[length - 1] != '_');
+    assert_true(error->errno_name && error->errno_name[0] == 'E');
+    assert_int_equal(error->key == NULL, error->value == NULL);
+    if (strcmp(error->reason, "INVALID_FIELD") == 0) {
+        assert_string_equal(error->key, "field");
+        assert_non_null(strstr(error->sentence, error->value)); /* people read it, too */
+    }
+}
+
 void grpc_call_fail_last(struct grpc_call *call, const struct grpc_error *error)
 {
     assert_false(call->over);
@@ -189,6 +207,9 @@ void grpc_call_fail_last(struct grpc_call *call, const struct grpc_error *error)
              error->errno_name ? error->errno_name : "");
     snprintf(call->reason, sizeof call->reason, "%s", error->reason ? error->reason : "");
     snprintf(call->sentence, sizeof call->sentence, "%s", error->sentence);
+    snprintf(call->key, sizeof call->key, "%s", error->key ? error->key : "");
+    snprintf(call->value, sizeof call->value, "%s", error->value ? error->value : "");
+    check_error(error);
     assert_true(error->code != GRPC_UNAVAILABLE && error->code != GRPC_DEADLINE_EXCEEDED);
 }
 
@@ -501,6 +522,17 @@ void expect_error(struct grpc_call *call, enum grpc_code code, const char *errno
                  call->sentence);
     }
     assert_true(strlen(call->sentence) > 10);
+}
+
+void expect_reason(struct grpc_call *call, const char *reason, const char *key, const char *value)
+{
+    if (strcmp(call->reason, reason) != 0 || (key && strcmp(call->key, key) != 0) ||
+        (value && strcmp(call->value, value) != 0)) {
+        fail_msg("%s: expected %s {%s: %s}, got %s {%s: %s}: %s", call->method->path, reason,
+                 key ? key : "", value ? value : "", call->reason, call->key, call->value,
+                 call->sentence);
+    }
+    call_free(call);
 }
 
 struct grpc_call *ask_error(const char *path, const void *request, enum grpc_code code,

@@ -34,7 +34,7 @@ struct grpc_call {
     size_t room;                     /* the client's window */
     bool begun, over, ended, hungry; /* hungry: room was 0 when the handler asked */
     enum grpc_code code;
-    char errno_name[32], reason[64], sentence[512];
+    char errno_name[32], reason[64], sentence[512], key[16], value[64];
     struct list replies;
     unsigned n_replies;
     size_t consumed;
@@ -97,6 +97,9 @@ void *ask(const char *path, const void *request);
 /* The same, expecting an error: checks code and errno name; returns the call for the rest. */
 struct grpc_call *ask_error(const char *path, const void *request, enum grpc_code code,
                             const char *errno_name);
+/* And what programs read: the reason, and one entry of the metadata (NULL: not looked at). Frees
+ * the call. */
+void expect_reason(struct grpc_call *call, const char *reason, const char *key, const char *value);
 void expect_error(struct grpc_call *call, enum grpc_code code, const char *errno_name);
 
 /* ---- what tests often need

@@ -198,7 +198,7 @@ static void bad_filters(void **state)
     f.n_states = 1;
     struct grpc_call *call =
         ask_error("/ackd.v1.Inspect/List", &m, GRPC_INVALID_ARGUMENT, "EINVAL");
-    assert_string_equal(call->reason, "filter.states");
+    assert_string_equal(call->value, "filter.states");
     call_free(call);
     f.n_states = 0;
     f.family = 5;
@@ -305,9 +305,15 @@ static void kill_ones_own(void **state)
     reply_free(r);
     Ackd__V1__StatusRequest s = ACKD__V1__STATUS_REQUEST__INIT;
     s.id = theirs;
-    Ackd__V1__StatusResponse *status = ask("/ackd.v1.Tcp/Status", &s);
-    assert_int_equal(status->connection->close_reason, ACKD__V1__CLOSE_REASON__CLOSE_KILLED);
-    reply_free(status);
+    expect_reason(ask_error("/ackd.v1.Tcp/Status", &s, GRPC_NOT_FOUND, "EBADF"), "KILLED", "id",
+                  NULL);
+    Ackd__V1__GetRequest g = ACKD__V1__GET_REQUEST__INIT;
+    g.id = theirs;
+    Ackd__V1__GetResponse *got = ask("/ackd.v1.Inspect/Get", &g);
+    assert_int_equal(got->connection->close_reason, ACKD__V1__CLOSE_REASON__CLOSE_KILLED);
+    assert_int_equal(got->connection->closed_ns_known_case,
+                     ACKD__V1__CONNECTION__CLOSED_NS_KNOWN_CLOSED_NS);
+    reply_free(got);
     world.peer.uid = 0; /* an admin: anybody's, the listener included */
     f.n_states = 0;
     r = ask("/ackd.v1.Inspect/Kill", &m);
@@ -315,6 +321,43 @@ static void kill_ones_own(void **state)
     assert_int_equal(r->n_killed, 3); /* the listener, and both ends that were left */
     reply_free(r);
     assert_int_equal(state_of_id(listener), TCP_CLOSED);
+    assert_int_equal(tcp_endpoints(world.engine), 0); /* nothing stays as CLOSED */
+}
+
+/* Kill takes the endpoint away: those who waited are told why, and the one that had ended before
+ * and was still held goes, too. */
+static void kill_tells_and_releases(void **state)
+{
+    (void)state;
+    uint64_t near_id = make_connection(80, listener, NULL), reset, peer;
+    reset = make_connection(80, listener, NULL);
+    Ackd__V1__AcceptRequest accept = ACKD__V1__ACCEPT_REQUEST__INIT;
+    accept.id = listener;
+    do { /* the setup left one in the queue */
+        Ackd__V1__AcceptResponse *ar = ask("/ackd.v1.Tcp/Accept", &accept);
+        peer = ar->id;
+        reply_free(ar);
+    } while (peer < reset);
+    Ackd__V1__AbortRequest abort_it = ACKD__V1__ABORT_REQUEST__INIT;
+    abort_it.id = peer;
+    reply_free(ask("/ackd.v1.Tcp/Abort", &abort_it));
+    struct tcp_info info;
+    assert_int_equal(tcp_status(world.engine, now(), reset, false, &info), 0);
+    assert_int_equal(info.state, TCP_CLOSED);
+    Ackd__V1__ReceiveRequest m = ACKD__V1__RECEIVE_REQUEST__INIT;
+    m.id = near_id;
+    m.wait_ms = 60000;
+    struct grpc_call *waiting = call_begin("/ackd.v1.Tcp/Receive");
+    call_send(waiting, &m);
+    assert_false(waiting->over);
+    Ackd__V1__KillRequest k = ACKD__V1__KILL_REQUEST__INIT;
+    Ackd__V1__KillResponse *r = ask("/ackd.v1.Inspect/Kill", &k);
+    reply_free(r);
+    expect_error(waiting, GRPC_ABORTED, "ECONNABORTED");
+    expect_reason(waiting, "KILLED", "id", NULL);
+    assert_int_equal(tcp_status(world.engine, now(), near_id, false, &info), -EBADF);
+    assert_int_equal(tcp_status(world.engine, now(), reset, false, &info), -EBADF);
+    assert_int_equal(tcp_endpoints(world.engine), 0);
 }
 
 static void kill_many_in_steps(void **state)
@@ -347,9 +390,16 @@ static void kill_many_in_steps(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(all_in_order), TEST(waits_for_the_window), TEST(changes_during_the_listing),
-        TEST(filters),      TEST(bad_filters),          TEST(the_recently_closed),
-        TEST(full_view),    TEST(kill_ones_own),        TEST(kill_many_in_steps),
+        TEST(all_in_order),
+        TEST(waits_for_the_window),
+        TEST(changes_during_the_listing),
+        TEST(filters),
+        TEST(bad_filters),
+        TEST(the_recently_closed),
+        TEST(full_view),
+        TEST(kill_ones_own),
+        TEST(kill_many_in_steps),
+        TEST(kill_tells_and_releases),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -225,17 +225,59 @@ static void detached_idle_timeout(void **state)
     assert_false(endpoint_find(world.rpc, listener)->past);
 }
 
+static bool is_past(uint64_t id)
+{
+    return endpoint_find(world.rpc, id)->past;
+}
+
+/* A reset, without and with unread data: the reason stays for a minute, the data for an hour, each
+ * from the last use; and then the endpoint is gone from the listing. */
 static void closed_detached_is_released(void **state)
 {
     (void)state;
-    uint64_t listener = make_listener(80, 8), accepted;
-    uint64_t id = make_connection(80, listener, &accepted);
-    assert_int_equal(tcp_abort(world.engine, now(), accepted, TCP_CLOSE_KILLED), 0);
+    uint64_t listener = make_listener(80, 8), accepted[2];
+    uint64_t empty = make_connection(80, listener, &accepted[0]);
+    uint64_t unread = make_connection(80, listener, &accepted[1]);
+    send_text(accepted[1], 0, "unread");
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(tcp_abort(world.engine, now(), accepted[i], TCP_CLOSE_KILLED), 0);
+    }
     run();
-    assert_int_equal(state_of_id(id), TCP_CLOSED);
-    assert_false(endpoint_find(world.rpc, id)->past);
-    advance_ms(301000);
-    assert_true(endpoint_find(world.rpc, id)->past);
+    assert_int_equal(state_of_id(empty), TCP_CLOSED);
+    advance_ms(59000);
+    assert_false(is_past(empty));
+    advance_ms(2000);
+    assert_true(is_past(empty));
+    assert_true(is_past(accepted[0])); /* the side that was ended counts as well */
+    Ackd__V1__StatusRequest m = ACKD__V1__STATUS_REQUEST__INIT;
+    m.id = unread;
+    reply_free(ask("/ackd.v1.Tcp/Status", &m));
+    advance_ms(3599000);
+    assert_false(is_past(unread));
+    advance_ms(2000);
+    assert_true(is_past(unread));
+    assert_int_equal(tcp_endpoints(world.engine), 1);
+    assert_false(is_past(listener));
+}
+
+/* An Open that does not wait and fails later: nobody may ever ask for it again. */
+static void failed_open_is_released(void **state)
+{
+    (void)state;
+    Ackd__V1__OpenRequest *m = to(LOCAL4, 81);
+    m->wait_ms = 0;
+    Ackd__V1__OpenResponse *r = ask("/ackd.v1.Tcp/Open", m);
+    uint64_t id = r->id;
+    assert_int_equal(r->state, ACKD__V1__STATE__STATE_SYN_SENT);
+    reply_free(r);
+    Ackd__V1__StatusRequest s = ACKD__V1__STATUS_REQUEST__INIT;
+    s.id = id;
+    Ackd__V1__StatusResponse *status = ask("/ackd.v1.Tcp/Status", &s);
+    assert_int_equal(status->connection->close_reason, ACKD__V1__CLOSE_REASON__CLOSE_REFUSED);
+    reply_free(status);
+    advance_ms(61000);
+    assert_true(is_past(id));
+    assert_int_equal(tcp_endpoints(world.engine), 0);
 }
 
 static void quotas(void **state)
@@ -472,6 +514,7 @@ int main(void)
         TEST(unclaimed_is_given_up),
         TEST(detached_idle_timeout),
         TEST(closed_detached_is_released),
+        TEST(failed_open_is_released),
         cmocka_unit_test_setup_teardown(quotas, quota_setup, world_teardown),
         TEST(listen_errors),
         cmocka_unit_test_setup_teardown(privileges, privileged_setup, world_teardown),

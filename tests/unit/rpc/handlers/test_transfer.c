@@ -120,6 +120,79 @@ static void receive_waits(void **state)
     expect_text(ask("/ackd.v1.Tcp/Receive", &r), 8, "x", false);
 }
 
+/* `count` segments of 1000 bytes that lie in as many buffers of the receiver. */
+static void send_pieces(unsigned count)
+{
+    static uint8_t piece[1000];
+    Ackd__V1__SendRequest m = ACKD__V1__SEND_REQUEST__INIT;
+    m.id = a;
+    m.data.data = piece;
+    m.data.len = sizeof piece;
+    for (unsigned i = 0; i < count; i++) {
+        memset(piece, (int)(i + 1), sizeof piece);
+        m.offset = (uint64_t)i * sizeof piece;
+        reply_free(ask("/ackd.v1.Tcp/Send", &m));
+    }
+}
+
+/* min_bytes counts bytes, not what one view of the receive queue shows (TCP_TX_RANGES ranges). */
+static void receive_beyond_one_view(void **state)
+{
+    (void)state;
+    enum { COUNT = 3 * TCP_TX_RANGES, BYTES = COUNT * 1000 };
+    Ackd__V1__ReceiveRequest r = from(b, 0);
+    r.min_bytes = r.max_bytes = BYTES;
+    r.wait_ms = 60000;
+    struct grpc_call *call = call_begin("/ackd.v1.Tcp/Receive");
+    call_send(call, &r);
+    send_pieces(COUNT - 1);
+    advance_ms(1000);
+    struct tcp_received view;
+    assert_int_equal(tcp_peek(world.engine, b, 0, BYTES, &view), 0);
+    size_t shown = 0;
+    for (unsigned i = 0; i < view.n_ranges; i++) {
+        shown += view.range[i].length;
+    }
+    assert_true(shown < view.available); /* else this test tests nothing */
+    assert_false(call->over);
+    send_pieces(COUNT);
+    advance_ms(1000); /* over the delayed ACK that Nagle waits for */
+    assert_true(call->over);
+    Ackd__V1__ReceiveResponse *got = call_reply(call);
+    assert_int_equal(got->data.len, BYTES);
+    for (unsigned i = 0; i < BYTES; i++) {
+        assert_int_equal(got->data.data[i], (uint8_t)(i / 1000 + 1));
+    }
+    reply_free(got);
+    call_free(call);
+}
+
+/* min_bytes that the receive buffer cannot hold: the answer comes when it is full, not never. */
+static void receive_more_than_fits(void **state)
+{
+    (void)state;
+    Ackd__V1__SetOptionsRequest o = ACKD__V1__SET_OPTIONS_REQUEST__INIT;
+    Ackd__V1__Options options = ACKD__V1__OPTIONS__INIT;
+    o.id = listener;
+    options.rcv_buffer_known_case = ACKD__V1__OPTIONS__RCV_BUFFER_KNOWN_RCV_BUFFER_BYTES;
+    options.rcv_buffer_bytes = 20000;
+    o.options = &options;
+    reply_free(ask("/ackd.v1.Tcp/SetOptions", &o));
+    a = make_connection(80, listener, &b);
+    Ackd__V1__ReceiveRequest r = from(b, 0);
+    r.min_bytes = r.max_bytes = 100000;
+    r.wait_ms = 3600000;
+    struct grpc_call *call = call_begin("/ackd.v1.Tcp/Receive");
+    call_send(call, &r);
+    send_pieces(100);
+    advance_ms(10000);
+    assert_true(call->over);
+    Ackd__V1__ReceiveResponse *got = call_reply(call);
+    assert_in_range(got->data.len, 5000, 20000);
+    reply_free(got);
+    call_free(call);
+}
+
 static void end_of_stream(void **state)
 {
     (void)state;
@@ -382,8 +455,52 @@ static void options_and_label(void **state)
     o.ttl = 256;
     struct grpc_call *call =
         ask_error("/ackd.v1.Tcp/SetOptions", &m, GRPC_INVALID_ARGUMENT, "EINVAL");
-    assert_string_equal(call->reason, "ttl");
+    assert_string_equal(call->value, "options.ttl");
     call_free(call);
+}
+
+/* What stands in the SYN cannot be changed after it: refused by name, and nothing else of the
+ * request is done either; on a listener it holds for the connections to come. */
+static void options_of_the_syn(void **state)
+{
+    (void)state;
+    Ackd__V1__SetOptionsRequest m = ACKD__V1__SET_OPTIONS_REQUEST__INIT;
+    Ackd__V1__Options o = ACKD__V1__OPTIONS__INIT;
+    m.id = a;
+    m.options = &o;
+    o.sack_known_case = ACKD__V1__OPTIONS__SACK_KNOWN_SACK;
+    o.sack = true; /* as it is: nothing to refuse */
+    reply_free(ask("/ackd.v1.Tcp/SetOptions", &m));
+    o.sack = false;
+    o.nodelay_known_case = ACKD__V1__OPTIONS__NODELAY_KNOWN_NODELAY;
+    o.nodelay = true;
+    static const char path[] = "/ackd.v1.Tcp/SetOptions";
+    expect_reason(ask_error(path, &m, GRPC_FAILED_PRECONDITION, "EISCONN"), "OPTION_FIXED_AT_OPEN",
+                  "field", "options.sack");
+    struct tcp_options now_set;
+    assert_int_equal(tcp_get_options(world.engine, a, &now_set), 0);
+    assert_true(now_set.sack && !now_set.nodelay);
+    o.sack_known_case = ACKD__V1__OPTIONS__SACK_KNOWN__NOT_SET;
+    o.timestamps_known_case = ACKD__V1__OPTIONS__TIMESTAMPS_KNOWN_TIMESTAMPS;
+    expect_reason(ask_error(path, &m, GRPC_FAILED_PRECONDITION, "EISCONN"), "OPTION_FIXED_AT_OPEN",
+                  "field", "options.timestamps");
+    o.timestamps = true;
+    o.window_scaling_known_case = ACKD__V1__OPTIONS__WINDOW_SCALING_KNOWN_WINDOW_SCALING;
+    expect_reason(ask_error(path, &m, GRPC_FAILED_PRECONDITION, "EISCONN"), "OPTION_FIXED_AT_OPEN",
+                  "field", "options.window_scaling");
+    o.window_scaling = true;
+    o.mss_clamp_known_case = ACKD__V1__OPTIONS__MSS_CLAMP_KNOWN_MSS_CLAMP_BYTES;
+    o.mss_clamp_bytes = 1000;
+    expect_reason(ask_error(path, &m, GRPC_FAILED_PRECONDITION, "EISCONN"), "OPTION_FIXED_AT_OPEN",
+                  "field", "options.mss_clamp_bytes");
+    m.id = listener;
+    o.sack_known_case = ACKD__V1__OPTIONS__SACK_KNOWN_SACK;
+    reply_free(ask(path, &m));
+    uint64_t other, near_id = make_connection(80, listener, &other);
+    struct tcp_info info;
+    assert_int_equal(tcp_status(world.engine, now(), near_id, true, &info), 0);
+    assert_false(info.sack_ok);
+    assert_int_equal(info.peer_mss_bytes, 1000);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, world_teardown)
@@ -394,6 +511,8 @@ int main(void)
         TEST(offsets_of_send),
         TEST(offsets_of_receive),
         TEST(receive_waits),
+        TEST(receive_beyond_one_view),
+        TEST(receive_more_than_fits),
         TEST(end_of_stream),
         TEST(fill_and_drain),
         TEST(killed_sender_leaves_nothing),
@@ -404,6 +523,7 @@ int main(void)
         TEST(cancelled_close_still_releases),
         TEST(urgent),
         TEST(options_and_label),
+        TEST(options_of_the_syn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
