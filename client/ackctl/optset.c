@@ -23,8 +23,10 @@ static const struct row {
 #name, unit, doc, kind, offsetof(struct ackd_options, name),                               \
             offsetof(struct ackd_options, has_##name), max                                         \
     }
-    ROW(rcv_buffer_bytes, "_bytes", SIZE, UINT32_MAX, "size of the receive buffer"),
-    ROW(snd_buffer_bytes, "_bytes", SIZE, UINT32_MAX, "size of the send buffer"),
+    ROW(rcv_buffer_bytes, "_bytes", SIZE, UINT32_MAX, "size of the receive buffer; alone: fixed"),
+    ROW(snd_buffer_bytes, "_bytes", SIZE, UINT32_MAX, "size of the send buffer; alone: fixed"),
+    ROW(rcv_buffer_max_bytes, "_bytes", SIZE, UINT32_MAX, "what tuning may enlarge it to"),
+    ROW(snd_buffer_max_bytes, "_bytes", SIZE, UINT32_MAX, "what tuning may enlarge it to"),
     ROW(mss_clamp_bytes, "_bytes", SIZE, 65535, "never advertise or use a larger MSS; 0: no clamp"),
     ROW(nodelay, "", SWITCH, 1, "no Nagle: small segments go at once"),
     ROW(sack, "", SWITCH, 1, "offer SACK (on SYN)"),

@@ -47,11 +47,12 @@ struct ackd_options {
         has_timestamps, has_window_scaling, has_keepalive, has_keepalive_idle_ms,
         has_keepalive_interval_ms, has_keepalive_count, has_user_timeout_ms, has_rto_initial_ms,
         has_rto_min_ms, has_rto_max_ms, has_delayed_ack_ms, has_msl_ms, has_fin_wait_2_ms,
-        has_rfc1337, has_ttl, has_dscp;
+        has_rfc1337, has_ttl, has_dscp, has_rcv_buffer_max_bytes, has_snd_buffer_max_bytes;
     bool nodelay; /* Nagle off (RFC 9293 MUST-17) */
     bool sack, timestamps, window_scaling, keepalive;
-    bool rfc1337; /* ignore RST in TIME-WAIT */
-    uint32_t rcv_buffer_bytes, snd_buffer_bytes;
+    bool rfc1337;                                        /* ignore RST in TIME-WAIT */
+    uint32_t rcv_buffer_bytes, snd_buffer_bytes;         /* alone: fixed; else the size at first */
+    uint32_t rcv_buffer_max_bytes, snd_buffer_max_bytes; /* what tuning may enlarge them to */
     uint32_t mss_clamp_bytes; /* 0 = none: never advertise or use a larger MSS */
     uint32_t keepalive_count;
     uint32_t ttl;  /* TTL or hop limit (RFC 9293 MUST-49) */
@@ -196,6 +197,8 @@ struct ackd_connection {
     /* Smallest round-trip time seen. */
     bool has_min_rtt_ns;
     int64_t min_rtt_ns;
+    bool has_rcv_rtt_ns;
+    int64_t rcv_rtt_ns;
     /* Retransmission timeout, backoff included. */
     int64_t rto_ns;
     /* Timeouts in a row. */

@@ -8,6 +8,8 @@
 #define OPTIONS(X)                                                                                 \
     X(rcv_buffer_known, RCV_BUFFER_KNOWN, RCV_BUFFER_BYTES, rcv_buffer_bytes)                      \
     X(snd_buffer_known, SND_BUFFER_KNOWN, SND_BUFFER_BYTES, snd_buffer_bytes)                      \
+    X(rcv_buffer_max_known, RCV_BUFFER_MAX_KNOWN, RCV_BUFFER_MAX_BYTES, rcv_buffer_max_bytes)      \
+    X(snd_buffer_max_known, SND_BUFFER_MAX_KNOWN, SND_BUFFER_MAX_BYTES, snd_buffer_max_bytes)      \
     X(mss_clamp_known, MSS_CLAMP_KNOWN, MSS_CLAMP_BYTES, mss_clamp_bytes)                          \
     X(nodelay_known, NODELAY_KNOWN, NODELAY, nodelay)                                              \
     X(sack_known, SACK_KNOWN, SACK, sack)                                                          \
@@ -258,6 +260,7 @@ size_t limited_from(struct ackd_limited_time out[ACKD_LIMITED_MAX],
     X(srtt_ns)                                                                                     \
     X(rttvar_ns)                                                                                   \
     X(min_rtt_ns)                                                                                  \
+    X(rcv_rtt_ns)                                                                                  \
     X(established_ns)                                                                              \
     X(last_received_ns)                                                                            \
     X(last_sent_ns)                                                                                \

@@ -8,6 +8,8 @@
 #define OPTION_FIELDS(NUMBER, FLAG, MS)                                                            \
     NUMBER(rcv_buffer_known, rcv_buffer_bytes, rcv_buffer, UINT32_MAX)                             \
     NUMBER(snd_buffer_known, snd_buffer_bytes, snd_buffer, UINT32_MAX)                             \
+    NUMBER(rcv_buffer_max_known, rcv_buffer_max_bytes, rcv_buffer_max, UINT32_MAX)                 \
+    NUMBER(snd_buffer_max_known, snd_buffer_max_bytes, snd_buffer_max, UINT32_MAX)                 \
     NUMBER(mss_clamp_known, mss_clamp_bytes, mss_clamp, UINT32_MAX)                                \
     FLAG(nodelay_known, nodelay, nodelay)                                                          \
     FLAG(sack_known, sack, sack)                                                                   \
@@ -97,6 +99,13 @@ int options_apply(const Ackd__V1__Options *m, struct tcp_options *o, const char 
 #undef NUMBER
 #undef FLAG
 #undef MS
+    /* A size alone is meant as it stands: no tuning. */
+    if (m->rcv_buffer_known_case && !m->rcv_buffer_max_known_case) {
+        changed.rcv_buffer_max = 0;
+    }
+    if (m->snd_buffer_known_case && !m->snd_buffer_max_known_case) {
+        changed.snd_buffer_max = 0;
+    }
     if (m->icmp_policy) {
         changed.icmp_policy = (enum tcp_icmp_policy)(m->icmp_policy - 1);
     }

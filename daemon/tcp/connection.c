@@ -305,6 +305,7 @@ static void account_text(struct tcp_engine *e, struct tcb *c, const struct segme
         c->rcv.last_seq = c->rcv.nxt;
         c->rcv.last_len = r->advanced;
         c->rcv.nxt = seq_add(c->rcv.nxt, r->advanced);
+        tune_received(e, c, s);
         ready_tcb(e, c, TCP_READY_READ);
     }
 }

@@ -248,6 +248,7 @@ static void engine_slabs(struct tcp_engine *e)
     slab_init(&e->rcvq_slab, e->arena, sizeof(struct rcvq));
     slab_init(&e->clocks_slab, e->arena, sizeof(struct clocks));
     slab_init(&e->flow_slab, e->arena, sizeof(struct flow));
+    slab_init(&e->tuning_slab, e->arena, sizeof(struct tuning));
     slab_init(&e->run_slab, e->arena, sizeof(struct rtx_run));
     slab_init(&e->piece_slab, e->arena, sizeof(struct rcv_piece));
     slab_init(&e->control_slab, e->arena, sizeof(struct control_segment));

@@ -43,6 +43,8 @@
     X(int64_t, srtt_ns, "ns", "smoothed round-trip time (RFC 6298); -1 before the first sample")   \
     X(int64_t, rttvar_ns, "ns", "round-trip time variation; -1 before the first sample")           \
     X(int64_t, min_rtt_ns, "ns", "smallest round-trip time seen; -1 before the first sample")      \
+    X(int64_t, rcv_rtt_ns, "ns",                                                                   \
+      "round-trip time as the receiver's buffer is tuned by; -1 before it is")                     \
     X(int64_t, rto_ns, "ns", "retransmission timeout, backoff included")                           \
     X(uint32_t, backoff, "count", "timeouts in a row")                                             \
     X(uint32_t, ts_recent, "ticks", "TS.Recent (RFC 7323)")                                        \

@@ -36,10 +36,11 @@ uint8_t wscale_choose(uint32_t rcv_buffer)
 
 void negotiate_offer(const struct tcp_options *o, struct negotiated *n)
 {
+    uint32_t most = o->rcv_buffer > o->rcv_buffer_max ? o->rcv_buffer : o->rcv_buffer_max;
     *n = (struct negotiated){.sack = o->sack,
                              .timestamps = o->timestamps,
                              .wscale = o->window_scaling,
-                             .rcv_wscale = wscale_choose(o->rcv_buffer)};
+                             .rcv_wscale = wscale_choose(most)};
 }
 
 void negotiate_from_syn(const struct segment *s, struct negotiated *n)

@@ -15,8 +15,10 @@
 void tcp_options_default(struct tcp_options *options)
 {
     *options = (struct tcp_options){
-        .rcv_buffer = 1024 * 1024,
-        .snd_buffer = 1024 * 1024,
+        .rcv_buffer = 256 * 1024,
+        .snd_buffer = 256 * 1024,
+        .rcv_buffer_max = 6 * 1024 * 1024,
+        .snd_buffer_max = 6 * 1024 * 1024,
         .sack = true,
         .timestamps = true,
         .window_scaling = true,
@@ -50,6 +52,8 @@ static const char *offending_field(const struct tcp_options *o)
     } checks[] = {
         {"rcv_buffer", between(o->rcv_buffer, BUFFER_MIN, BUFFER_MAX)},
         {"snd_buffer", between(o->snd_buffer, BUFFER_MIN, BUFFER_MAX)},
+        {"rcv_buffer_max", o->rcv_buffer_max <= BUFFER_MAX},
+        {"snd_buffer_max", o->snd_buffer_max <= BUFFER_MAX},
         {"mss_clamp", o->mss_clamp == 0 || between(o->mss_clamp, MSS_CLAMP_MIN, MSS_CLAMP_MAX)},
         {"keepalive_idle_ns", between(o->keepalive_idle_ns, NS_PER_MS, TIME_MAX_NS)},
         {"keepalive_interval_ns", between(o->keepalive_interval_ns, NS_PER_MS, TIME_MAX_NS)},

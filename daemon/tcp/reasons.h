@@ -160,6 +160,7 @@
     X(dsack_received, "blocks", "duplicate SACK blocks received (RFC 2883)")                       \
     X(dsack_sent, "blocks", "duplicate SACK blocks sent (RFC 2883)")                               \
     X(sack_rejected, "blocks", "SACK blocks outside what is in flight, ignored")                   \
+    X(rcv_buffer_grown, "events", "receive buffers that tuning enlarged")                          \
     X(rtx_run_limit, "events",                                                                     \
       "the bound on runs of one connection's retransmission queue held (CVE-2019-11477)")          \
     X(ooo_segments, "segments", "segments received out of order and kept")                         \

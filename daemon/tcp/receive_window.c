@@ -10,7 +10,7 @@ uint32_t rcv_window(const struct tcb *c)
 
 uint32_t rcv_space(const struct tcb *c)
 {
-    uint32_t buffer = c->options->v.rcv_buffer;
+    uint32_t buffer = rcv_buffer(c);
     uint32_t charge = c->rcvq ? c->rcvq->charge : 0;
     return charge < buffer ? buffer - charge : 0;
 }
@@ -19,7 +19,7 @@ uint32_t rcv_space(const struct tcb *c)
 static uint32_t room(const struct tcb *c)
 {
     if (c->flags & C_RECEIVE_CLOSED) {
-        return c->options->v.rcv_buffer; /* nothing will be kept: data are answered with RST */
+        return rcv_buffer(c); /* nothing will be kept: data are answered with RST */
     }
     return rcv_space(c);
 }
@@ -34,7 +34,7 @@ static uint32_t offerable(const struct tcb *c)
 
 static uint32_t silly_step(const struct tcb *c)
 {
-    uint32_t half = c->options->v.rcv_buffer / 2, mss = c->rcv.mss ? c->rcv.mss : c->adv_mss;
+    uint32_t half = rcv_buffer(c) / 2, mss = c->rcv.mss ? c->rcv.mss : c->adv_mss;
     return half < mss ? half : mss;
 }
 
@@ -70,7 +70,7 @@ uint16_t rcv_window_field(struct tcp_engine *e, struct tcb *c, bool syn)
  * taken. */
 uint32_t rcv_budget(const struct tcb *c, uint32_t length)
 {
-    uint32_t buffer = c->options->v.rcv_buffer, most = buffer + buffer / 8 + RCVQ_HOLES;
+    uint32_t buffer = rcv_buffer(c), most = buffer + buffer / 8 + RCVQ_HOLES;
     uint32_t here = length + (c->rcvq ? c->rcvq->ooo_bytes : 0), owed = rcv_window(c);
     uint32_t to_come = owed > here ? owed - here : 0;
     return most > to_come ? most - to_come : 0;
@@ -83,5 +83,5 @@ bool rcv_window_update_due(const struct tcb *c)
     if (offer < owed + silly_step(c)) {
         return false;
     }
-    return offer - owed >= c->options->v.rcv_buffer / 2 || offer >= 2 * owed;
+    return offer - owed >= rcv_buffer(c) / 2 || offer >= 2 * owed;
 }

@@ -153,6 +153,18 @@ struct flow {
     } rate;
 };
 
+/* What the receive buffer is tuned by; exists once enough was received to be worth it. */
+struct tuning {
+    uint32_t rcv_buffer;    /* bytes, now */
+    uint32_t last_tsecr;    /* already taken for a sample */
+    int64_t rtt_ns;         /* as the receiver sees it, -1 unknown */
+    tcp_seq window_end;     /* of the window that is being timed, */
+    ackd_time window_since; /* since when */
+    uint64_t read_mark;     /* stream octets read when this round trip began, */
+    ackd_time read_since;   /* and when that was */
+    uint64_t taken;         /* most octets read in one round trip */
+};
+
 /* Where the time went; exists once data were carried. */
 struct clocks {
     int64_t ns[TCP_LIMITS];
@@ -173,6 +185,7 @@ struct tcb {
     struct activity *act; /* NULL while there is nothing to send or to be acknowledged */
     struct flow *flow;    /* NULL before anything but a SYN was sent */
     struct rcvq *rcvq;    /* NULL while there is nothing to read */
+    struct tuning *tuning;
     struct clocks *clocks;
     uint8_t limit; /* enum tcp_limit now */
     uint8_t close_reason;
@@ -279,7 +292,7 @@ struct tcp_engine {
     uint32_t endpoints, half_open, time_wait;
 
     struct slab listener_slab, half_open_slab, tcb_slab, time_wait_slab, activity_slab, rcvq_slab,
-        clocks_slab, flow_slab, run_slab, piece_slab, control_slab, options_slab;
+        clocks_slab, flow_slab, tuning_slab, run_slab, piece_slab, control_slab, options_slab;
     struct shared_options *defaults;
 
     struct list output; /* tcb.out */
@@ -449,6 +462,14 @@ uint32_t timestamp_now(uint32_t offset, ackd_time now);
 /* RFC 7323 section 5: may the segment be an old duplicate? Invalidates TS.Recent after 24 days. */
 bool paws_reject(struct tcp_engine *e, struct tcb *c, const struct segment *s);
 void timestamp_update(struct tcb *c, const struct segment *s);
+
+/* ---- autotune.c: sizes of the buffers now, bytes
+ * --------------------------------------------------------------------------------------- */
+uint32_t rcv_buffer(const struct tcb *c);
+uint32_t snd_buffer(const struct tcb *c);
+void tune_received(struct tcp_engine *e, struct tcb *c, const struct segment *s);
+void tune_read(struct tcp_engine *e, struct tcb *c, ackd_time now);
+void tuning_free(struct tcp_engine *e, struct tcb *c);
 
 /* ---- receive window
  * --------------------------------------------------------------------------------------- */

@@ -104,10 +104,12 @@ enum tcp_urgent_mode {
 /* Options of an endpoint. Connections share one record until one is changed; a listener's are
  * inherited. All times in nanoseconds. */
 struct tcp_options {
-    uint32_t rcv_buffer; /* bytes, 2 KiB .. 64 MiB; default 1 MiB */
-    uint32_t snd_buffer; /* bytes, 2 KiB .. 64 MiB; default 1 MiB */
-    uint32_t mss_clamp;  /* bytes, 0 = none: never advertise or use more */
-    bool nodelay;        /* Nagle off (MUST-17) */
+    uint32_t rcv_buffer; /* bytes at first, 2 KiB .. 64 MiB; default 256 KiB */
+    uint32_t snd_buffer; /* likewise */
+    /* bytes that tuning may take them to, up to 64 MiB; not above the size: fixed. Default 6 MiB */
+    uint32_t rcv_buffer_max, snd_buffer_max;
+    uint32_t mss_clamp; /* bytes, 0 = none: never advertise or use more */
+    bool nodelay;       /* Nagle off (MUST-17) */
     bool sack, timestamps,
         window_scaling;            /* offered in our SYN and accepted in the peer's; default all */
     bool keepalive;                /* default off (MUST-25) */

@@ -123,7 +123,7 @@ static int may_send(const struct tcb *c)
 
 static uint32_t send_room(const struct tcb *c)
 {
-    uint32_t size = c->options->v.snd_buffer, used = tcb_buffered(c);
+    uint32_t size = snd_buffer(c), used = tcb_buffered(c);
     return size > used ? size - used : 0;
 }
 
@@ -262,7 +262,6 @@ int tcp_peek(struct tcp_engine *e, uint64_t id, uint64_t from, size_t max, struc
 
 int tcp_consume(struct tcp_engine *e, ackd_time now, uint64_t id, uint64_t upto)
 {
-    (void)now;
     struct tcb *c = held(e, id);
     if (!c) {
         return -EBADF;
@@ -285,6 +284,7 @@ int tcp_consume(struct tcp_engine *e, ackd_time now, uint64_t id, uint64_t upto)
         c->flags &= ~(uint32_t)C_URGENT_RECEIVED; /* read past it: the end of urgent mode */
     }
     tcb_fold(e, c);
+    tune_read(e, c, now);
     bool receiving = c->t.rec.state == TCP_ESTABLISHED || c->t.rec.state == TCP_FIN_WAIT_1 ||
                      c->t.rec.state == TCP_FIN_WAIT_2;
     if (receiving && rcv_window_update_due(c)) {
@@ -493,9 +493,13 @@ int tcp_set_options(struct tcp_engine *e, ackd_time now, uint64_t id,
     if (!n) {
         return -ENOBUFS;
     }
+    bool resized = (*o)->v.rcv_buffer != n->v.rcv_buffer;
     options_drop(e, *o);
     *o = n;
     struct tcb *c = tcb_find(e, id);
+    if (c && resized) {
+        tuning_free(e, c); /* begins anew from the new size */
+    }
     if (c && c->t.rec.state != TCP_CLOSED) {
         keepalive_restart(c, now);
         ready_sent(e, c);

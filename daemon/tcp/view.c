@@ -12,7 +12,7 @@ static void view_head(const struct rec *r, struct tcp_info *i)
     i->id = r->id;
     i->state = r->state;
     i->tuple = r->tuple;
-    i->srtt_ns = i->rttvar_ns = i->min_rtt_ns = -1;
+    i->srtt_ns = i->rttvar_ns = i->min_rtt_ns = i->rcv_rtt_ns = -1;
     i->established_ns = i->last_received_ns = i->last_sent_ns = i->rto_deadline_ns =
         i->persist_deadline_ns = i->delack_deadline_ns = i->keepalive_deadline_ns =
             i->user_timeout_deadline_ns = i->time_wait_deadline_ns = TIME_NEVER.ns;
@@ -95,8 +95,9 @@ static void view_sequence(const struct tcb *c, struct tcp_info *i)
     i->rcv_wnd = rcv_window(c);
     i->rcv_up = c->rcv.up.v;
     i->rcv_space_bytes = rcv_space(c);
-    i->rcv_buffer_bytes = c->options->v.rcv_buffer;
-    i->snd_buffer_bytes = c->options->v.snd_buffer;
+    i->rcv_buffer_bytes = rcv_buffer(c);
+    i->snd_buffer_bytes = snd_buffer(c);
+    i->rcv_rtt_ns = c->tuning ? c->tuning->rtt_ns : -1;
     i->ooo_bytes = c->rcvq ? c->rcvq->ooo_bytes : 0;
     i->snd_wscale = c->nego.snd_wscale;
     i->rcv_wscale = c->nego.rcv_wscale;

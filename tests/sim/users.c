@@ -60,6 +60,8 @@ static void random_options(struct rng *rng, struct tcp_options *o)
     tcp_options_default(o);
     o->rcv_buffer = PICK(rng, 2048, 5000, 16384, 65536, 200000, 1000000, 4000000);
     o->snd_buffer = PICK(rng, 2048, 5000, 16384, 65536, 200000, 1000000, 4000000);
+    o->rcv_buffer_max = PICK(rng, 0, 0, 1000000, 6000000);
+    o->snd_buffer_max = PICK(rng, 0, 0, 1000000, 6000000);
     o->mss_clamp = PICK(rng, 0, 0, 0, 0, 536, 1000, 300);
     o->nodelay = one_in(rng, 3);
     o->sack = !one_in(rng, 4);

@@ -108,6 +108,7 @@ static void side_init(struct world *w, unsigned i, struct bytes *in)
     c.closed_history = 4;
     c.event_ring = 16;
     c.defaults.rcv_buffer = traits & 1 ? 4096 : traits & 2 ? 200000 : 1 << 20;
+    c.defaults.rcv_buffer_max = traits & 32 ? 0 : 1 << 20;
     c.defaults.sack = !(traits & 4);
     c.defaults.timestamps = !(traits & 8);
     c.defaults.window_scaling = !(traits & 16);

@@ -353,6 +353,8 @@ void script_begin(struct script *s, void (*adjust)(struct tcp_config *))
     memset(s, 0, sizeof *s);
     tcp_config_default(&config);
     config.defaults.delayed_ack_ns = 0;
+    config.defaults.rcv_buffer = config.defaults.snd_buffer = 1u << 20;
+    config.defaults.rcv_buffer_max = config.defaults.snd_buffer_max = 0; /* fixed */
     config.seed0 = 11;
     config.seed1 = 12;
     if (adjust) {

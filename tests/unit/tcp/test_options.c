@@ -12,8 +12,10 @@ static void defaults(void **state)
     tcp_options_default(&o);
     assert_int_equal(tcp_options_check(&o, &field), 0);
     assert_null(field);
-    assert_int_equal(o.rcv_buffer, 1 << 20);
-    assert_int_equal(o.snd_buffer, 1 << 20);
+    assert_int_equal(o.rcv_buffer, 256 << 10);
+    assert_int_equal(o.snd_buffer, 256 << 10);
+    assert_int_equal(o.rcv_buffer_max, 6 << 20);
+    assert_int_equal(o.snd_buffer_max, 6 << 20);
     assert_true(o.sack && o.timestamps && o.window_scaling && o.rfc1337);
     assert_false(o.nodelay || o.keepalive);
     assert_true(o.keepalive_idle_ns == 7200 * NS_PER_S);
@@ -52,6 +54,8 @@ static void bounds(void **state)
     BOUND(rcv_buffer, 64 << 20, (64 << 20) + 1);
     BOUND(snd_buffer, 2048, 2047);
     BOUND(snd_buffer, 64 << 20, (64 << 20) + 1);
+    BOUND(rcv_buffer_max, 64 << 20, (64 << 20) + 1);
+    BOUND(snd_buffer_max, 64 << 20, (64 << 20) + 1);
     BOUND(mss_clamp, 48, 47);
     BOUND(mss_clamp, 65535, 65536);
     BOUND(mss_clamp, 0, 1);

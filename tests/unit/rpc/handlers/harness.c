@@ -246,6 +246,8 @@ static void make_engine(void)
     static const struct arena_source source = {source_get, source_put, NULL};
     struct tcp_config config;
     tcp_config_default(&config);
+    config.defaults.rcv_buffer = config.defaults.snd_buffer = 1u << 20;
+    config.defaults.rcv_buffer_max = config.defaults.snd_buffer_max = 0;
     world.arena = arena_new(&source, (size_t)512 << 20);
     config.arena = world.arena;
     config.seed0 = 1;
