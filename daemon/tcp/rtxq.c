@@ -2,11 +2,11 @@
  * per-segment times of RFC 8985 (RACK) in one structure, at a cost that follows the number of
  * distinct histories and not the number of segments.
  *
- * Every change of a run's flags goes through set_flags(), so the byte counters cannot differ from
- * the runs. Runs are contiguous: each begins where the one before it ends. by_time is ordered by
- * `sent`; a run that is retransmitted moves to its end, and the halves of a split stay side by
- * side. SYN belongs to a run's first sequence number and FIN to its last, which decides who keeps
- * them in a split. */
+ * Every change of a run's flags goes through set_flags(), so that neither the byte counters nor the
+ * list that a run is on can differ from its flags. Runs are contiguous: each begins where the one
+ * before it ends. by_time is ordered by `sent`; a run that is retransmitted moves to its end, and
+ * the halves of a split stay side by side. SYN belongs to a run's first sequence number and FIN to
+ * its last, which decides who keeps them in a split. */
 #include "tcp/rtxq.h"
 
 #include <assert.h>
@@ -37,9 +37,24 @@ struct rtx_run *rtxq_next(const struct rtxq *q, const struct rtx_run *r)
     return r->by_seq.next == &q->by_seq ? NULL : seq_run(r->by_seq.next);
 }
 
-static struct rtx_run *run_before(const struct rtxq *q, const struct rtx_run *r)
+struct rtx_run *rtxq_before(const struct rtxq *q, const struct rtx_run *r)
 {
     return r->by_seq.prev == &q->by_seq ? NULL : seq_run(r->by_seq.prev);
+}
+
+static struct rtx_run *time_run(const struct list *link)
+{
+    return container_of(link, struct rtx_run, by_time);
+}
+
+struct rtx_run *rtxq_oldest(const struct rtxq *q)
+{
+    return list_empty(&q->by_time) ? NULL : time_run(q->by_time.next);
+}
+
+struct rtx_run *rtxq_sent_after(const struct rtxq *q, const struct rtx_run *r)
+{
+    return r->by_time.next == &q->by_time ? NULL : time_run(r->by_time.next);
 }
 
 void rtxq_init(struct rtxq *q)
@@ -47,6 +62,7 @@ void rtxq_init(struct rtxq *q)
     memset(q, 0, sizeof(*q));
     list_init(&q->by_seq);
     list_init(&q->by_time);
+    list_init(&q->by_loss);
 }
 
 /* ---- the counters
@@ -62,10 +78,64 @@ static void count(struct rtxq *q, uint8_t flags, uint32_t length, int sign)
     q->retrans += (flags & RTX_RETRANS) ? n : 0;
 }
 
+/* Enters a LOST run into by_loss. Losses are found in order, one way or the other, so a neighbour
+ * by sequence is there already: it is looked for on both sides at once. */
+static void enter_by_loss(struct rtxq *q, struct rtx_run *r)
+{
+    const struct list *down = r->by_seq.prev, *up = r->by_seq.next;
+    if (list_empty(&q->by_loss)) {
+        list_append(&q->by_loss, &r->by_time);
+        return;
+    }
+    for (;;) {
+        if (down == &q->by_seq) {
+            list_insert_after(&q->by_loss, &r->by_time);
+            return;
+        }
+        if (up == &q->by_seq) {
+            list_append(&q->by_loss, &r->by_time);
+            return;
+        }
+        if (seq_run(down)->flags & RTX_LOST) {
+            list_insert_after(&seq_run(down)->by_time, &r->by_time);
+            return;
+        }
+        if (seq_run(up)->flags & RTX_LOST) {
+            list_insert_before(&seq_run(up)->by_time, &r->by_time);
+            return;
+        }
+        down = down->prev;
+        up = up->next;
+    }
+}
+
+/* Enters a run into by_time at the place of its last transmission: at the end, if it was sent now.
+ */
+static void enter_by_time(struct rtxq *q, struct rtx_run *r)
+{
+    struct list *at = q->by_time.prev;
+    while (at != &q->by_time && time_before(r->sent, time_run(at)->sent)) {
+        at = at->prev;
+    }
+    list_insert_after(at, &r->by_time);
+}
+
+/* The flags decide which list a run is on. Its LOST neighbours must already be on theirs. */
 static void set_flags(struct rtxq *q, struct rtx_run *r, unsigned clear, unsigned set)
 {
+    unsigned before = r->flags & (RTX_SACKED | RTX_LOST);
+    unsigned flags = (r->flags & ~clear) | set, after = flags & (RTX_SACKED | RTX_LOST);
     count(q, r->flags, run_length(r), -1);
-    r->flags = (uint8_t)((r->flags & ~clear) | set);
+    if (after != before) {
+        list_remove(&r->by_time);
+        if (after & RTX_LOST) {
+            q->lost_ever += run_length(r);
+            enter_by_loss(q, r);
+        } else if (!after) {
+            enter_by_time(q, r);
+        }
+    }
+    r->flags = (uint8_t)flags;
     count(q, r->flags, run_length(r), 1);
 }
 
@@ -75,6 +145,7 @@ static void run_drop(struct rtxq *q, struct slab *runs, struct rtx_run *r)
     list_remove(&r->by_seq);
     list_remove(&r->by_time);
     q->runs--;
+    q->near = q->near == r ? NULL : q->near;
     slab_free(runs, r);
 }
 
@@ -103,12 +174,13 @@ static bool same_history(const struct rtx_run *a, const struct rtx_run *b)
  * it. */
 static struct rtx_run *merge_back(struct rtxq *q, struct slab *runs, struct rtx_run *r)
 {
-    struct rtx_run *before = run_before(q, r);
+    struct rtx_run *before = rtxq_before(q, r);
     if (before == NULL || !same_history(before, r)) {
         return r;
     }
     tcp_seq end = r->end;
     run_drop(q, runs, r);
+    q->near = q->near == NULL ? before : q->near;
     count(q, before->flags, seq_dist(end, before->end), 1);
     before->end = end;
     return before;
@@ -137,7 +209,11 @@ static struct rtx_run *split_below(struct rtxq *q, struct slab *runs, struct rtx
     second->start = at;
     r->end = at;
     list_insert_after(&r->by_seq, &second->by_seq);
-    list_insert_after(&r->by_time, &second->by_time);
+    if (r->flags & RTX_SACKED) {
+        list_init(&second->by_time);
+    } else {
+        list_insert_after(&r->by_time, &second->by_time);
+    }
     second->flags = (uint8_t)(second->flags & ~RTX_SYN);
     r->flags = (uint8_t)(r->flags & ~RTX_FIN);
     q->runs++;
@@ -221,16 +297,16 @@ struct rtx_run *rtxq_retransmitted(struct rtxq *q, struct slab *runs, struct rtx
     if (part == NULL) {
         return NULL;
     }
-    set_flags(q, part, RTX_LOST, RTX_RETRANS | RTX_EVER_RETRANS);
     part->sent = now;
     part->mss = mss;
     part->at = *at;
     part->transmissions += part->transmissions < UINT8_MAX;
+    set_flags(q, part, RTX_LOST, RTX_RETRANS | RTX_EVER_RETRANS);
     list_remove(&part->by_time);
     list_append(&q->by_time, &part->by_time);
     /* The run returned stays exactly the part, so a burst of retransmissions folds up one behind.
      */
-    struct rtx_run *before = run_before(q, part);
+    struct rtx_run *before = rtxq_before(q, part);
     if (before != NULL && before != r) {
         merge_back(q, runs, before);
     }
@@ -258,10 +334,15 @@ static void note_delivered(struct rtxq_delta *d, const struct rtx_run *r, uint32
         d->retrans_acked = true;
         return;
     }
+    if (!d->never_retrans_acked || seq_lt(seq_sub(end, length), d->lowest_original)) {
+        d->lowest_original = seq_sub(end, length);
+    }
     d->never_retrans_acked = true;
-    if (!d->has_rtt || time_before(d->rtt_sent, r->sent)) {
+    if (!d->has_rtt || time_before(d->rtt_sent, r->sent) ||
+        (time_equal(d->rtt_sent, r->sent) && seq_lt(d->rtt_end, end))) {
         d->has_rtt = true;
         d->rtt_sent = r->sent;
+        d->rtt_end = end;
     }
 }
 
@@ -288,23 +369,33 @@ void rtxq_ack(struct rtxq *q, struct slab *runs, tcp_seq una, struct rtxq_delta 
     }
 }
 
-/* The run that holds `s`, which lies within the queue: looked for from the nearer end. */
-static struct rtx_run *find(const struct rtxq *q, tcp_seq s)
+/* The run that holds `s`, which lies within the queue: looked for from the nearest of both ends and
+ * the place of the last look. SACK blocks come back to the same places. */
+static struct rtx_run *find(struct rtxq *q, tcp_seq s)
 {
-    struct rtx_run *first = rtxq_first(q), *last = rtxq_last(q);
-    if (seq_dist(s, first->start) < seq_dist(last->end, s)) {
-        while (seq_ge(s, first->end)) {
-            first = rtxq_next(q, first);
-        }
-        return first;
+    struct rtx_run *r = rtxq_first(q), *last = rtxq_last(q);
+    uint32_t below = seq_dist(s, r->start), above = seq_dist(last->end, s);
+    uint32_t beside = UINT32_MAX;
+    if (q->near != NULL) {
+        beside =
+            seq_lt(s, q->near->start) ? seq_dist(q->near->start, s) : seq_dist(s, q->near->start);
     }
-    while (seq_lt(s, last->start)) {
-        last = run_before(q, last);
+    if (beside < below && beside < above) {
+        r = q->near;
+    } else if (above < below) {
+        r = last;
     }
-    return last;
+    while (seq_lt(s, r->start)) {
+        r = rtxq_before(q, r);
+    }
+    while (seq_ge(s, r->end)) {
+        r = rtxq_next(q, r);
+    }
+    q->near = r;
+    return r;
 }
 
-struct rtx_run *rtxq_at(const struct rtxq *q, tcp_seq s)
+struct rtx_run *rtxq_at(struct rtxq *q, tcp_seq s)
 {
     if (list_empty(&q->by_seq) || seq_lt(s, rtxq_first(q)->start) || seq_ge(s, rtxq_last(q)->end)) {
         return NULL;
@@ -325,6 +416,15 @@ static void mark_sacked(struct rtxq *q, struct rtx_run *r, struct rtxq_delta *de
     set_flags(q, r, RTX_LOST | RTX_RETRANS, RTX_SACKED);
 }
 
+/* How many runs SACK blocks may make of the queue. */
+static uint32_t sack_bound(const struct rtxq *q, const struct rtx_run *r)
+{
+    uint32_t segments = q->bytes / (r->mss ? r->mss : 1);
+    uint32_t bound = segments < RTXQ_SHARED_RUNS / 2 ? 2 * segments : RTXQ_SHARED_RUNS;
+    bound += RTXQ_SPARE_RUNS;
+    return bound < RTXQ_SHARED_RUNS ? bound : RTXQ_SHARED_RUNS;
+}
+
 /* Marks what [start, end) covers of `r`. *r becomes the run to go on from; false when the bound, or
  * memory, forbids a split. */
 static bool sack_run(struct rtxq *q, struct slab *runs, struct rtx_run **run, tcp_seq start,
@@ -334,15 +434,16 @@ static bool sack_run(struct rtxq *q, struct slab *runs, struct rtx_run **run, tc
     if (r->flags & RTX_SACKED) {
         return true;
     }
+    uint32_t bound = sack_bound(q, r);
     if (seq_lt(r->start, start)) {
-        r = split_below(q, runs, r, start, RTXQ_SHARED_RUNS);
+        r = split_below(q, runs, r, start, bound);
         if (r == NULL) {
             return false;
         }
         ++*splits;
     }
     if (seq_gt(r->end, end)) {
-        if (split_below(q, runs, r, end, RTXQ_SHARED_RUNS) == NULL) {
+        if (split_below(q, runs, r, end, bound) == NULL) {
             merge_back(q, runs, r);
             return false;
         }
@@ -387,7 +488,9 @@ void rtxq_forget_sacks(struct rtxq *q)
 {
     list_for_each(link, &q->by_seq)
     {
-        set_flags(q, seq_run(link), RTX_SACKED, 0);
+        if (seq_run(link)->flags & RTX_SACKED) {
+            set_flags(q, seq_run(link), RTX_SACKED, RTX_LOST);
+        }
     }
 }
 
@@ -427,24 +530,14 @@ void rtxq_mark_all_lost(struct rtxq *q)
 
 void rtxq_unmark_lost(struct rtxq *q)
 {
-    list_for_each(link, &q->by_seq)
-    {
-        set_flags(q, seq_run(link), RTX_LOST, 0);
+    while (!list_empty(&q->by_loss)) {
+        set_flags(q, time_run(q->by_loss.next), RTX_LOST, 0); /* mostly in order of time, too */
     }
 }
 
 struct rtx_run *rtxq_first_lost(const struct rtxq *q)
 {
-    if (q->lost == 0) {
-        return NULL;
-    }
-    list_for_each(link, &q->by_seq)
-    {
-        if (seq_run(link)->flags & RTX_LOST) {
-            return seq_run(link);
-        }
-    }
-    return NULL;
+    return list_empty(&q->by_loss) ? NULL : time_run(q->by_loss.next);
 }
 
 /* ---- invariants
@@ -458,13 +551,14 @@ static bool run_valid(const struct rtx_run *r, const struct rtx_run *before)
            !((f & RTX_LOST) && (f & RTX_RETRANS)) &&
            !((f & RTX_RETRANS) && !(f & RTX_EVER_RETRANS)) &&
            !time_before(r->sent, r->first_sent) && r->transmissions >= 1 &&
-           !list_empty(&r->by_time);
+           list_empty(&r->by_time) == ((f & RTX_SACKED) != 0);
 }
 
 bool rtxq_valid(const struct rtxq *q)
 {
     struct rtxq sum = {0};
     bool good = true;
+    uint32_t unsacked = 0;
     const struct rtx_run *before = NULL;
     list_for_each(link, &q->by_seq)
     {
@@ -475,18 +569,27 @@ bool rtxq_valid(const struct rtxq *q)
             sum.highest_sacked = r->end;
         }
         sum.runs++;
+        unsacked += !(r->flags & RTX_SACKED);
         before = r;
     }
-    uint32_t timed = 0;
+    uint32_t listed = 0, lost = 0;
     ackd_time latest = time_from_ns(INT64_MIN);
     list_for_each(link, &q->by_time)
     {
-        const struct rtx_run *r = container_of(link, struct rtx_run, by_time);
-        good = good && !time_before(r->sent, latest);
+        const struct rtx_run *r = time_run(link);
+        good = good && !time_before(r->sent, latest) && !(r->flags & (RTX_SACKED | RTX_LOST));
         latest = r->sent;
-        timed++;
+        listed++;
     }
-    return good && timed == q->runs && sum.runs == q->runs && q->runs <= RTXQ_MAX_RUNS &&
+    before = NULL;
+    list_for_each(link, &q->by_loss)
+    {
+        const struct rtx_run *r = time_run(link);
+        good = good && r->flags & RTX_LOST && (before == NULL || seq_lt(before->start, r->start));
+        before = r;
+        lost++;
+    }
+    return good && listed + lost == unsacked && sum.runs == q->runs && q->runs <= RTXQ_MAX_RUNS &&
            sum.bytes == q->bytes && sum.sacked == q->sacked && sum.lost == q->lost &&
            sum.retrans == q->retrans &&
            (q->sacked == 0 || seq_eq(sum.highest_sacked, q->highest_sacked));

@@ -2,9 +2,12 @@
  *
  * A run is [start, end) of any length, sent at one time with one segment size, so a 64 KB
  * super-frame is one run and a window of gigabytes is a few hundred. A SACK block or a loss may
- * split a run at any byte; neighbours of equal history merge again. Two orders: by sequence, and by
- * time of (last) transmission, which is what RACK (RFC 8985) walks. SYN and FIN occupy a sequence
- * number in their run. The number of runs is bounded (CVE-2019-11477): at the bound a split is
+ * split a run at any byte; neighbours of equal history merge again. All are in order of sequence;
+ * those that may still be in the network also by time of (last) transmission, which is what RACK
+ * (RFC 8985) walks; those that are LOST wait on a list of their own, by sequence. So neither a look
+ * for losses nor one for what to retransmit pays for what was decided before. SYN and FIN occupy a
+ * sequence number in their run. The number of runs is bounded (CVE-2019-11477), and that which a
+ * peer's SACK blocks can make of a small flight is, too (11478, 11479): at a bound a split is
  * refused and the SACK information behind it ignored, which is always safe. */
 #ifndef ACKD_TCP_RTXQ_H
 #define ACKD_TCP_RTXQ_H
@@ -19,6 +22,9 @@
 /* What the peer's SACK blocks and our new data may use of them; the rest is for the splits that
  * retransmission needs. */
 #define RTXQ_SHARED_RUNS (RTXQ_MAX_RUNS / 4 * 3)
+/* SACK blocks of an honest peer cut at segments: so many runs beyond twice the segments in the
+ * queue are forgiven (middleboxes cut anew). */
+#define RTXQ_SPARE_RUNS 64
 
 enum {
     RTX_SACKED = 1,       /* the peer reported it */
@@ -40,7 +46,8 @@ struct rtx_snapshot {
 };
 
 struct rtx_run {
-    struct list by_seq, by_time;
+    struct list by_seq;
+    struct list by_time; /* on rtxq.by_time, or, LOST, on rtxq.by_loss, or, SACKED, on none */
     tcp_seq start, end;
     ackd_time sent;       /* last transmission */
     ackd_time first_sent; /* first transmission */
@@ -51,11 +58,15 @@ struct rtx_run {
 };
 
 struct rtxq {
-    struct list by_seq, by_time;
+    struct list by_seq;
+    struct list by_time;  /* neither SACKED nor LOST, the oldest transmission first */
+    struct list by_loss;  /* LOST, the lowest sequence number first */
+    struct rtx_run *near; /* where the last look began or ended; NULL */
     uint32_t runs;
     uint32_t bytes;                 /* all */
     uint32_t sacked, lost, retrans; /* bytes of runs with SACKED; with LOST; with RETRANS */
     tcp_seq highest_sacked;         /* end of the highest SACKed run; meaningful while sacked > 0 */
+    uint32_t lost_ever;             /* bytes that became LOST, in all, modulo 2^32 */
 };
 
 void rtxq_init(struct rtxq *q);
@@ -92,14 +103,16 @@ struct rtxq_delta {
     uint32_t delivered;
     bool has_rtt; /* the newest transmission among the newly delivered that was sent exactly once
                      (Karn): */
-    ackd_time rtt_sent; /*   when it was sent (for RTT samples) */
+    ackd_time rtt_sent; /*   when it was sent (for RTT samples), */
+    tcp_seq rtt_end;    /*   and its end */
     bool any;           /* anything newly delivered; the most recently sent of it: */
     ackd_time newest_sent;
     tcp_seq newest_end;
     uint8_t newest_flags, newest_transmissions;
     struct rtx_snapshot newest_at; /*   its snapshot */
     bool retrans_acked;            /* some of the newly delivered was EVER_RETRANS */
-    bool never_retrans_acked;      /* some of the newly delivered was never retransmitted (F-RTO) */
+    bool never_retrans_acked;      /* some of the newly delivered was never retransmitted: */
+    tcp_seq lowest_original;       /*   the first of it (reordering detection, F-RTO) */
     tcp_seq lowest_newly_sacked;   /* of newly_sacked bytes (reordering detection) */
 };
 /* Removes everything before `una` (a run may be cut). Adds to *delta. */
@@ -111,7 +124,7 @@ void rtxq_ack(struct rtxq *q, struct slab *runs, tcp_seq una, struct rtxq_delta 
 bool rtxq_sack(struct rtxq *q, struct slab *runs, tcp_seq start, tcp_seq end,
                struct rtxq_delta *delta, uint32_t *splits);
 
-/* The peer reneged, or an RTO forgets the scoreboard: no run is SACKED any more. */
+/* The peer reneged: what was SACKED is LOST. */
 void rtxq_forget_sacks(struct rtxq *q);
 
 /* Marks a run LOST (clears RETRANS), unless SACKED. */
@@ -120,6 +133,10 @@ void rtxq_mark_lost(struct rtxq *q, struct rtx_run *r);
 void rtxq_mark_all_lost(struct rtxq *q);
 /* Undo: nothing is LOST any more (a spurious loss was detected). */
 void rtxq_unmark_lost(struct rtxq *q);
+/* The run that was (last) sent the longest ago of those that may still be in the network; the next
+ * of them; NULL. */
+struct rtx_run *rtxq_oldest(const struct rtxq *q);
+struct rtx_run *rtxq_sent_after(const struct rtxq *q, const struct rtx_run *r);
 /* Marks [start, end) LOST where it is here and not SACKED; at the bound of runs, or without memory,
  * more of the runs at its ends. */
 void rtxq_mark_range_lost(struct rtxq *q, struct slab *runs, tcp_seq start, tcp_seq end);
@@ -133,11 +150,12 @@ struct rtx_run *rtxq_first(const struct rtxq *q);
 struct rtx_run *rtxq_last(const struct rtxq *q);
 struct rtx_run *rtxq_next(const struct rtxq *q,
                           const struct rtx_run *r); /* by sequence; NULL at the end */
+struct rtx_run *rtxq_before(const struct rtxq *q, const struct rtx_run *r);
 /* The first run that is LOST, by sequence; NULL. LOST and RETRANS, LOST and SACKED exclude each
  * other. */
 struct rtx_run *rtxq_first_lost(const struct rtxq *q);
 /* The run that holds sequence number s; NULL. */
-struct rtx_run *rtxq_at(const struct rtxq *q, tcp_seq s);
+struct rtx_run *rtxq_at(struct rtxq *q, tcp_seq s);
 
 /* Everything adds up: order, contiguity, counters, both lists hold the same runs. */
 bool rtxq_valid(const struct rtxq *q);

@@ -123,10 +123,15 @@ static void teach(const struct model *m, struct rtxq_delta *d, uint32_t i)
     if (c->flags & RTX_EVER_RETRANS) {
         d->retrans_acked = true;
     } else {
+        if (!d->never_retrans_acked || seq_lt(seq_at(m, i), d->lowest_original)) {
+            d->lowest_original = seq_at(m, i);
+        }
         d->never_retrans_acked = true;
-        if (!d->has_rtt || time_before(d->rtt_sent, c->sent)) {
+        if (!d->has_rtt || time_before(d->rtt_sent, c->sent) ||
+            (time_equal(d->rtt_sent, c->sent) && seq_lt(d->rtt_end, end))) {
             d->has_rtt = true;
             d->rtt_sent = c->sent;
+            d->rtt_end = end;
         }
     }
 }
@@ -138,7 +143,9 @@ static void same_delta(const struct rtxq_delta *a, const struct rtxq_delta *b)
     FUZZ_CHECK(a->any == b->any && a->has_rtt == b->has_rtt);
     FUZZ_CHECK(a->retrans_acked == b->retrans_acked &&
                a->never_retrans_acked == b->never_retrans_acked);
-    FUZZ_CHECK(!a->has_rtt || time_equal(a->rtt_sent, b->rtt_sent));
+    FUZZ_CHECK(!a->has_rtt ||
+               (time_equal(a->rtt_sent, b->rtt_sent) && seq_eq(a->rtt_end, b->rtt_end)));
+    FUZZ_CHECK(!a->never_retrans_acked || seq_eq(a->lowest_original, b->lowest_original));
     FUZZ_CHECK(a->newly_sacked == 0 || seq_eq(a->lowest_newly_sacked, b->lowest_newly_sacked));
     if (a->any) {
         FUZZ_CHECK(time_equal(a->newest_sent, b->newest_sent) &&
@@ -184,7 +191,9 @@ static void sack(struct model *m, struct bytes *in, struct rtxq_delta *got, stru
     tcp_seq from = seq_add(m->una, (uint32_t)start), to = seq_add(from, length);
     bool whole = rtxq_sack(&m->q, &m->runs, from, to, got, &splits);
     FUZZ_CHECK(splits <= m->q.runs);
-    FUZZ_CHECK(whole || m->memory.refuse || m->q.runs + 1 >= RTXQ_SHARED_RUNS);
+    FUZZ_CHECK(whole || m->memory.refuse ||
+               m->q.runs + 1 >= RTXQ_SPARE_RUNS + 2 * (m->length / 1460) ||
+               m->q.runs + 1 >= RTXQ_SHARED_RUNS);
     bool stopped = false;
     for (uint32_t i = 0; i < m->length; i++) {
         if (seq_lt(seq_at(m, i), from) || seq_ge(seq_at(m, i), to) ||
@@ -278,7 +287,7 @@ static void all(struct model *m, uint8_t how)
         } else if (how % 4 == 1) {
             *f = (uint8_t)(*f & ~RTX_LOST);
         } else if (how % 4 == 2) {
-            *f = (uint8_t)(*f & ~RTX_SACKED);
+            *f = *f & RTX_SACKED ? (uint8_t)((*f & ~RTX_SACKED) | RTX_LOST) : *f;
         }
     }
 }
