@@ -340,6 +340,7 @@ static void zero_window_opens_again(void **unused)
     (void)unused;
     struct stage *g = stage_new();
     g->config.engine[1].defaults.rcv_buffer = 20000;
+    g->config.engine[1].defaults.rcv_buffer_max = 0;
     stage_start(g);
     connect_to(g, 1);
     write_bytes(g, 0, 0, 100000);
@@ -369,6 +370,7 @@ static void a_lost_window_update_is_survived(void **unused)
     (void)unused;
     struct stage *g = stage_new();
     g->config.engine[1].defaults.rcv_buffer = 10000;
+    g->config.engine[1].defaults.rcv_buffer_max = 0;
     stage_start(g);
     connect_to(g, 1);
     write_bytes(g, 0, 0, 50000);
@@ -394,6 +396,7 @@ static void byte_by_byte_reader(void **unused)
     (void)unused;
     struct stage *g = stage_new();
     g->config.engine[1].defaults.rcv_buffer = 8192;
+    g->config.engine[1].defaults.rcv_buffer_max = 0;
     stage_start(g);
     connect_to(g, 1);
     uint64_t read = 0, written = 0;

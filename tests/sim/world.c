@@ -45,6 +45,7 @@ void world_config_default(struct world_config *config, uint64_t seed)
         config->engine[i].max_endpoints = 1024;
         config->engine[i].event_ring = 4096;
         config->engine[i].closed_history = 64;
+        config->engine[i].defaults.snd_buffer = 1 << 20; /* whoever writes need not wait */
         config->addr[i] = ip_addr_v4(192, 0, 2, (uint8_t)(1 + i));
     }
 }
