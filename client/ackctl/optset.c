@@ -10,7 +10,7 @@
 #include "states.h"
 #include "units.h"
 
-enum kind { SWITCH, NUMBER, SIZE, MS, ICMP_POLICY, URGENT_MODE };
+enum kind { SWITCH, NUMBER, SIZE, MS, ICMP_POLICY, URGENT_MODE, SYN_COOKIES };
 
 static const struct row {
     const char *name, *unit, *doc;
@@ -53,6 +53,9 @@ static const struct row {
      offsetof(struct ackd_options, icmp_policy), 0, 0},
     {"urgent_mode", "", "what the urgent pointer names: rfc (the octet after), bsd (the last)",
      URGENT_MODE, offsetof(struct ackd_options, urgent_mode), 0, 0},
+    {"syn_cookies", "",
+     "answer SYNs without remembering them: never, when-full, always (on LISTEN)", SYN_COOKIES,
+     offsetof(struct ackd_options, syn_cookies), 0, 0},
 };
 #define ROWS (sizeof rows / sizeof rows[0])
 
@@ -98,6 +101,7 @@ static const char *const accepted[] = {
     [MS] = "a duration such as 30s or 200ms",
     [ICMP_POLICY] = "rfc5927, rfc9293 or ignore",
     [URGENT_MODE] = "rfc or bsd",
+    [SYN_COOKIES] = "never, when-full or always",
 };
 
 static bool set(const struct row *row, const char *text, struct ackd_options *options)
@@ -134,6 +138,10 @@ static bool set(const struct row *row, const char *text, struct ackd_options *op
     case URGENT_MODE:
         value = ackd_enum_value(ACKD_ENUM_URGENT_MODE, text);
         options->urgent_mode = value > 0 ? (enum ackd_urgent_mode)value : options->urgent_mode;
+        return value > 0;
+    case SYN_COOKIES:
+        value = ackd_enum_value(ACKD_ENUM_SYN_COOKIES, text);
+        options->syn_cookies = value > 0 ? (enum ackd_syn_cookies)value : options->syn_cookies;
         return value > 0;
     }
     *(bool *)(base + row->has) = true;
@@ -174,6 +182,18 @@ static void print_word(FILE *out, const char *name, const char *value)
     putc('\n', out);
 }
 
+static const char *enum_text(enum kind kind, const struct ackd_options *o)
+{
+    switch (kind) {
+    case ICMP_POLICY:
+        return ackd_enum_name(ACKD_ENUM_ICMP_POLICY, (int)o->icmp_policy);
+    case URGENT_MODE:
+        return ackd_enum_name(ACKD_ENUM_URGENT_MODE, (int)o->urgent_mode);
+    default:
+        return ackd_enum_name(ACKD_ENUM_SYN_COOKIES, (int)o->syn_cookies);
+    }
+}
+
 void optset_print(FILE *out, const struct ackd_options *options)
 {
     const char *base = (const char *)options, *text;
@@ -195,9 +215,8 @@ void optset_print(FILE *out, const struct ackd_options *options)
             break;
         case ICMP_POLICY:
         case URGENT_MODE:
-            text = ackd_enum_name(
-                row->kind == ICMP_POLICY ? ACKD_ENUM_ICMP_POLICY : ACKD_ENUM_URGENT_MODE,
-                row->kind == ICMP_POLICY ? (int)options->icmp_policy : (int)options->urgent_mode);
+        case SYN_COOKIES:
+            text = enum_text(row->kind, options);
             if (text && !strstr(text, "UNSPECIFIED")) {
                 print_word(out, row->name, text);
             }

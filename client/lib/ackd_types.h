@@ -65,6 +65,7 @@ struct ackd_options {
     int64_t fin_wait_2_ms; /* for connections that nobody holds; 0 = for ever */
     enum ackd_icmp_policy icmp_policy;
     enum ackd_urgent_mode urgent_mode;
+    enum ackd_syn_cookies syn_cookies; /* of a listener */
 };
 
 /* Who made an endpoint. */

@@ -50,6 +50,7 @@ void options_to(Ackd__V1__Options *out, const struct ackd_options *in)
 #undef X
     out->icmp_policy = (Ackd__V1__IcmpPolicy)in->icmp_policy;
     out->urgent_mode = (Ackd__V1__UrgentMode)in->urgent_mode;
+    out->syn_cookies = (Ackd__V1__SynCookies)in->syn_cookies;
 }
 
 /* ---- filters
@@ -157,6 +158,7 @@ void options_from(struct ackd_options *out, const Ackd__V1__Options *in)
 #undef X
     out->icmp_policy = (enum ackd_icmp_policy)in->icmp_policy;
     out->urgent_mode = (enum ackd_urgent_mode)in->urgent_mode;
+    out->syn_cookies = (enum ackd_syn_cookies)in->syn_cookies;
 }
 
 void header_from(struct ackd_header *out, const Ackd__V1__Header *in)

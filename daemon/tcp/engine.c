@@ -276,6 +276,7 @@ struct tcp_engine *tcp_engine_new(const struct tcp_config *config, ackd_time now
     e->isn_key = random_key(&e->rng);
     e->ts_key = random_key(&e->rng);
     e->flow_key = random_key(&e->rng);
+    e->syn_cookie_key = random_key(&e->rng);
     ports_init(&e->ports, &e->rng, config->port_first, config->port_last);
     wheel_init(&e->wheel, now);
     struct list *heads[] = {&e->all,     &e->output,  &e->ready, &e->listener_ready,

@@ -1,11 +1,13 @@
 /* Passive OPEN (RFC 9293 sections 3.9.1.1, 3.10.7.2): a listener, the half-open connections that
  * SYNs make, and the queue of established ones that wait to be accepted. A SYN costs one small
  * record; only the handshake's last ACK makes a tcb. When a queue is full the segment is dropped
- * with its reason, and the peer's retransmission tries again.
+ * with its reason, and the peer's retransmission tries again; when the half-open ones are too many
+ * a cookie is sent instead of remembering one (syn_cookies.c).
  *
  * Data on a SYN are not acknowledged, so the peer sends them again after the handshake
  * (section 3.10.7.2 lets them be queued). */
 #include "tcp/isn.h"
+#include "tcp/syn_cookies.h"
 #include "tcp/tcb.h"
 
 #include <errno.h>
@@ -91,33 +93,27 @@ static bool listener_has_room(const struct tcp_engine *e, const struct listener 
     return s->drop == TCP_DROP_NONE;
 }
 
-/* Third, a SYN. */
-static void listen_syn(struct tcp_engine *e, struct listener *l, struct segment *s)
+/* A record in LISTEN, not entered; NULL without memory. */
+static struct half_open *half_open_new(struct tcp_engine *e, const struct listener *l)
 {
-    if (!listener_has_room(e, l, s)) {
-        return;
-    }
     struct half_open *h = slab_alloc(&e->half_open_slab);
     if (!h) {
-        s->drop = TCP_DROP_NO_MEMORY;
-        return;
+        return NULL;
     }
     list_init(&h->t.rec.all);
     list_init(&h->t.aged);
     wheel_entry_init(&h->t.timer);
     h->t.rec.state = TCP_LISTEN;
     h->listener = l->rec.id;
-    h->irs = s->h.seq;
-    h->iss = isn_choose(&e->isn_key, &s->tuple, s->now);
-    if (s->succeeds) {
-        h->iss = isn_beyond(h->iss, s->beyond);
-    }
-    h->ts_recent = s->o.tsval;
-    h->window = s->h.window;
     h->offered = syn_window(&l->options->v);
+    return h;
+}
+
+static void half_open_enter(struct tcp_engine *e, struct listener *l, struct half_open *h,
+                            struct segment *s)
+{
     h->mtu = s->rx->mtu > 65535 ? 65535 : (uint16_t)s->rx->mtu;
-    negotiate_offer(&l->options->v, &h->nego);
-    negotiate_from_syn(s, &h->nego);
+    h->transmissions = 1;
     rec_enter(e, &h->t.rec, 0, REC_HALF_OPEN, &s->tuple);
     rec_enter_tuple(e, &h->t.rec);
     e->half_open++;
@@ -125,9 +121,114 @@ static void listen_syn(struct tcp_engine *e, struct listener *l, struct segment 
     e->counters.passive_opens++;
     s->id = h->t.rec.id;
     state_set(e, &h->t.rec, TCP_SYN_RECEIVED, s->now, TCP_CLOSE_NONE);
-    h->transmissions = 1;
+}
+
+/* The SYN,ACK of a SYN that is forgotten. False: a cookie would not do. */
+static bool cookie_syn_ack(struct tcp_engine *e, struct listener *l, const struct segment *s)
+{
+    struct half_open h = {.t.rec.tuple = s->tuple,
+                          .t.rec.state = TCP_LISTEN,
+                          .irs = s->h.seq,
+                          .ts_recent = s->o.tsval,
+                          .offered = syn_window(&l->options->v),
+                          .mtu = s->rx->mtu > 65535 ? 65535 : (uint16_t)s->rx->mtu};
+    negotiate_offer(&l->options->v, &h.nego);
+    negotiate_from_syn(s, &h.nego);
+    h.iss = syn_cookie_isn(&e->syn_cookie_key, &s->tuple, h.irs, h.nego.peer_mss, s->now);
+    if (s->succeeds && !h.nego.timestamps && !seq_gt(h.iss, s->beyond)) {
+        return false;
+    }
+    h.nego.sack = h.nego.sack && h.nego.timestamps;
+    h.nego.wscale = h.nego.wscale && h.nego.timestamps;
+    syn_ack(e, l, &h, s->now);
+    if (h.nego.timestamps && h.sent) {
+        struct control_segment *cs = container_of(e->control.prev, struct control_segment, link);
+        cs->options.tsval = syn_cookie_timestamp(&h.nego, cs->options.tsval);
+    }
+    l->cookie_sent = s->now;
+    e->counters.syn_cookies_sent += h.sent;
+    return true;
+}
+
+/* By what listener_has_room() said. */
+static bool cookie_wanted(const struct listener *l, enum tcp_drop no_room)
+{
+    switch (l->options->v.syn_cookies) {
+    case TCP_SYN_COOKIES_WHEN_FULL:
+        return no_room == TCP_DROP_SYN_QUEUE_FULL;
+    case TCP_SYN_COOKIES_ALWAYS:
+        return no_room == TCP_DROP_SYN_QUEUE_FULL || no_room == TCP_DROP_NONE;
+    default:
+        return false;
+    }
+}
+
+/* Third, a SYN. */
+static void listen_syn(struct tcp_engine *e, struct listener *l, struct segment *s)
+{
+    bool room = listener_has_room(e, l, s);
+    if (cookie_wanted(l, s->drop) && cookie_syn_ack(e, l, s)) {
+        s->drop = TCP_DROP_NONE;
+        return;
+    }
+    struct half_open *h = room ? half_open_new(e, l) : NULL;
+    if (!h) {
+        s->drop = s->drop ? s->drop : TCP_DROP_NO_MEMORY;
+        return;
+    }
+    h->irs = s->h.seq;
+    h->iss = isn_choose(&e->isn_key, &s->tuple, s->now);
+    if (s->succeeds) {
+        h->iss = isn_beyond(h->iss, s->beyond);
+    }
+    h->ts_recent = s->o.tsval;
+    h->window = s->h.window;
+    negotiate_offer(&l->options->v, &h->nego);
+    negotiate_from_syn(s, &h->nego);
+    half_open_enter(e, l, h, s);
     syn_ack_arm(e, h, s->now);
     syn_ack(e, l, h, s->now);
+}
+
+static void half_open_ack(struct tcp_engine *e, struct half_open *h, struct segment *s);
+
+/* The last ACK of a handshake that was not remembered makes its record, for as long as it takes to
+ * become a connection. */
+static void cookie_ack(struct tcp_engine *e, struct listener *l, struct segment *s)
+{
+    tcp_seq irs = seq_sub(s->h.seq, 1), iss = seq_sub(s->h.ack, 1);
+    uint16_t mss;
+    if (!syn_cookie_check(&e->syn_cookie_key, &s->tuple, irs, iss, s->now, &mss)) {
+        s->drop = TCP_DROP_SYN_COOKIE_INVALID;
+        if (!s->payload && !s->fin) { /* text may have overtaken the last ACK: it comes again */
+            reset_for_segment(e, s, TCP_RST_SENT_ACK_IN_LISTEN);
+        }
+        return;
+    }
+    if (l->queued >= l->backlog) {
+        s->drop = TCP_DROP_ACCEPT_QUEUE_FULL;
+        return;
+    }
+    struct half_open *h = e->endpoints < e->config.max_endpoints ? half_open_new(e, l) : NULL;
+    if (!h) {
+        s->drop = TCP_DROP_NO_MEMORY;
+        return;
+    }
+    h->irs = irs;
+    h->iss = iss;
+    h->ts_recent = s->o.tsval;
+    h->window = s->h.window;
+    syn_cookie_negotiated(&l->options->v, s, &h->nego);
+    h->nego.peer_mss = mss;
+    half_open_enter(e, l, h, s);
+    uint64_t id = s->id;
+    half_open_ack(e, h, s);
+    struct rec *r = rec_find(e, id);
+    if (r && r->kind == REC_HALF_OPEN) { /* no memory for more */
+        half_open_drop(e, (struct half_open *)(void *)r, s->now, TCP_CLOSE_SYN_RECEIVED_TIMEOUT);
+        return;
+    }
+    e->counters.syn_cookies_received++;
 }
 
 /* Section 3.10.7.2, in its order. */
@@ -136,6 +237,8 @@ void listen_input(struct tcp_engine *e, struct listener *l, struct segment *s)
     s->id = l->rec.id;
     if (s->h.flags & TCP_RST) {
         s->drop = TCP_DROP_LISTEN_RST;
+    } else if (s->h.flags & TCP_ACK && !(s->h.flags & TCP_SYN) && syn_cookies_lately(l, s->now)) {
+        cookie_ack(e, l, s);
     } else if (s->h.flags & TCP_ACK) {
         s->drop = TCP_DROP_LISTEN_ACK;
         reset_for_segment(e, s, TCP_RST_SENT_ACK_IN_LISTEN);
@@ -214,7 +317,7 @@ static struct tcb *half_open_promote(struct tcp_engine *e, struct listener *l, s
     if (h->sent ==
         1) { /* Karn: a sample only of what was sent once; the timer ends one RTO later */
         rtt_sample(c, time_diff(now, h->t.timer.deadline) + SYN_ACK_RTO_NS);
-    } else {
+    } else if (h->sent) { /* of a cookie nobody knows */
         c->flags |= C_RTO_3S;
     }
     cc_init(c, h->sent > 1);
@@ -408,6 +511,7 @@ int tcp_listen(struct tcp_engine *e, ackd_time now, const struct tcp_listen_args
     l->owner = a.owner;
     l->cookie = a.cookie;
     l->created = now;
+    l->cookie_sent = TIME_NEVER;
     rec_enter(e, &l->rec, 0, REC_LISTENER, &a.tuple);
     struct listener **head = &e->listeners[a.tuple.local_port % LISTENER_BUCKETS];
     l->port_next = *head;

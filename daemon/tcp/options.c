@@ -35,6 +35,7 @@ void tcp_options_default(struct tcp_options *options)
         .ttl = 64,
         .icmp_policy = TCP_ICMP_RFC5927,
         .urgent_mode = TCP_URGENT_RFC,
+        .syn_cookies = TCP_SYN_COOKIES_WHEN_FULL,
     };
 }
 
@@ -69,6 +70,7 @@ static const char *offending_field(const struct tcp_options *o)
         {"dscp", o->dscp <= 63},
         {"icmp_policy", (unsigned)o->icmp_policy <= TCP_ICMP_IGNORE},
         {"urgent_mode", (unsigned)o->urgent_mode <= TCP_URGENT_BSD},
+        {"syn_cookies", (unsigned)o->syn_cookies <= TCP_SYN_COOKIES_ALWAYS},
     };
     for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
         if (!checks[i].good) {

@@ -46,7 +46,9 @@
     X(TIME_WAIT_SEGMENT, "TIME-WAIT takes no data")                                                \
     X(ICMP_NO_CONNECTION, "an ICMP error about a connection that does not exist")                  \
     X(ICMP_BAD_SEQUENCE,                                                                           \
-      "an ICMP error that quotes a sequence number not in flight (RFC 5927 section 4)")
+      "an ICMP error that quotes a sequence number not in flight (RFC 5927 section 4)")            \
+    X(SYN_COOKIE_INVALID,                                                                          \
+      "an acknowledgment to a listener that lately sent SYN cookies returns none of them")
 
 /* Why a reset was sent. */
 #define TCP_RST_SENT_REASONS(X)                                                                    \
@@ -179,6 +181,8 @@
     X(urgent_received, "events", "urgent pointers that announced new urgent data")                 \
     X(pmtu_reductions, "events", "path MTU lowered by ICMP")                                       \
     X(local_drops, "frames", "frames that the device refused")                                     \
+    X(syn_cookies_sent, "segments", "SYN,ACKs sent without remembering the SYN (RFC 4987)")        \
+    X(syn_cookies_received, "connections", "connections made from a SYN cookie that came back")    \
     X(time_wait_reuses, "connections", "TIME-WAIT left for a new SYN")                             \
     X(events_lost, "events", "events that found the engine's ring full")
 

@@ -55,6 +55,7 @@ struct listener {
     uint32_t owner;
     uint64_t cookie;
     ackd_time created;
+    ackd_time cookie_sent; /* the last SYN cookie; TIME_NEVER */
     struct shared_options *options;
 };
 
@@ -282,7 +283,7 @@ struct tcp_engine {
     struct pkt_pool *pool;
     struct tcp_link link;
     struct rng rng;
-    struct hash_key tuple_key, isn_key, ts_key, flow_key;
+    struct hash_key tuple_key, isn_key, ts_key, flow_key, syn_cookie_key;
     struct ports ports;
     struct wheel wheel;
     struct table by_tuple, by_id;

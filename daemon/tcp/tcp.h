@@ -101,6 +101,14 @@ enum tcp_urgent_mode {
     TCP_URGENT_BSD  /* the pointer names the last urgent octet */
 };
 
+/* When a listener answers a SYN without remembering it (RFC 4987). */
+enum tcp_syn_cookies {
+    TCP_SYN_COOKIES_NEVER,
+    TCP_SYN_COOKIES_WHEN_FULL, /* default: when its half-open connections, or all, are at the limit
+                                */
+    TCP_SYN_COOKIES_ALWAYS
+};
+
 /* Options of an endpoint. Connections share one record until one is changed; a listener's are
  * inherited. All times in nanoseconds. */
 struct tcp_options {
@@ -131,6 +139,7 @@ struct tcp_options {
     uint8_t dscp;           /* 0..63 (MUST-48) */
     enum tcp_icmp_policy icmp_policy;
     enum tcp_urgent_mode urgent_mode;
+    enum tcp_syn_cookies syn_cookies; /* of a listener */
 };
 
 void tcp_options_default(struct tcp_options *options);

@@ -197,6 +197,7 @@ static unsigned check_floors(const struct totals *t, uint64_t seeds, bool enforc
         COUNTER(urgent_received, 10000),
         COUNTER(local_drops, 300),
         COUNTER(in_errs, 1000),
+        COUNTER(syn_cookies_received, 60),
         DROP(PAWS, 3000),
         DROP(BAD_CHECKSUM, 1000),
         DROP(OLD_DUPLICATE, 10000),

@@ -126,6 +126,10 @@ void users_random(struct users *u, struct world_config *config, uint64_t seed)
         peer->salt_in = me->salt_out;
     }
     u->user[rng_below(rng, 2)].close_after_end = one_in(rng, 2);
+    /* Without data from the peer nothing repeats a last ACK that was lost. */
+    if (one_in(rng, 6) && u->user[0].to_send) {
+        u->options[1].syn_cookies = TCP_SYN_COOKIES_ALWAYS;
+    }
     u->open_at = time_from_ns(NS_PER_S + (int64_t)rng_below(rng, 1000) * NS_PER_MS);
 }
 

@@ -71,10 +71,31 @@ static void at_a_listener(void **state) /* U-2 */
     script_end(&s);
 }
 
-static void syn_flood(void **state)
+static void no_cookies(struct tcp_config *c)
+{
+    c->defaults.syn_cookies = TCP_SYN_COOKIES_NEVER;
+}
+
+static void an_ack_that_is_no_cookie(void **state) /* RFC 4987; the rest is in test_syn_cookies.c */
 {
     (void)state;
     SCRIPT(s);
+    script_listen(&s, 1);
+    for (int n = 0; n < 100; n++) {
+        s.tuple.remote_port++;
+        script_inject(&s, "S 0:0(0) win 100 <mss 1000>");
+    }
+    script_discard(&s);
+    script_inject(&s, ". 1:1(0) ack 77");
+    assert_int_equal(script_counters(&s)->drops[TCP_DROP_SYN_COOKIE_INVALID], 1);
+    script_end(&s);
+}
+
+static void syn_flood(void **state)
+{
+    (void)state;
+    struct script s;
+    script_begin(&s, no_cookies);
     script_listen(&s, 1);
     for (int n = 0; n < 100; n++) {
         s.tuple.remote_port++;
@@ -328,6 +349,7 @@ int main(void)
         cmocka_unit_test(addresses_nobody_has),
         cmocka_unit_test(at_a_listener),
         cmocka_unit_test(syn_flood),
+        cmocka_unit_test(an_ack_that_is_no_cookie),
         cmocka_unit_test(no_more_endpoints),
         cmocka_unit_test(answers_in_syn_sent),
         cmocka_unit_test(answers_in_syn_received),
