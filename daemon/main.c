@@ -204,12 +204,15 @@ static void tell_loop_stats(void *arg, struct rpc_loop_stats *out)
     *out = (struct rpc_loop_stats){
         .longest_ns = stats.longest_ns,
         .longest_name = stats.longest_name,
+        .longest_cpu_ns = stats.longest_cpu_ns,
+        .longest_cpu_name = stats.longest_cpu_name,
         .n_buckets = LOOP_BUCKETS,
         .wakeups = stats.wakeups,
     };
     for (unsigned i = 0; i < LOOP_BUCKETS; i++) {
         out->below_ns[i] = stats.bucket[i].below_ns;
         out->count[i] = stats.bucket[i].count;
+        out->cpu_count[i] = stats.bucket[i].cpu_count;
     }
 }
 

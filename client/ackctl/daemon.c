@@ -35,15 +35,18 @@ static void print_callbacks(const struct ackd_daemon_status *s)
 {
     char text[UNITS_TEXT];
     printf("longest callback: %s", duration_format(s->longest_callback_ns, text));
-    printf("%s%s\n", *s->longest_callback_name ? " in " : "", s->longest_callback_name);
+    printf("%s%s", *s->longest_callback_name ? " in " : "", s->longest_callback_name);
+    printf("; of processor time: %s", duration_format(s->longest_callback_cpu_ns, text));
+    printf("%s%s\n", *s->longest_callback_cpu_name ? " in " : "", s->longest_callback_cpu_name);
+    printf("  %-10s %12s %12s\n", "callbacks", "took", "used");
     for (size_t i = 0; i < s->callback_count; i++) {
-        if (!s->callbacks[i].count) {
+        if (!s->callbacks[i].count && !s->callbacks[i].cpu_count) {
             continue;
         }
         bool last = i + 1 == s->callback_count;
-        printf("  %s%-8s %12" PRIu64 "\n", last ? ">=" : "< ",
+        printf("  %s%-8s %12" PRIu64 " %12" PRIu64 "\n", last ? ">=" : "< ",
                duration_format(s->callbacks[last && i ? i - 1 : i].below_ns, text),
-               s->callbacks[i].count);
+               s->callbacks[i].count, s->callbacks[i].cpu_count);
     }
 }
 

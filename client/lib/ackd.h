@@ -539,6 +539,7 @@ struct ackd_state_count {
 struct ackd_callback_bucket {
     int64_t below_ns; /* callbacks that took less than this, and at least the bucket before */
     uint64_t count;
+    uint64_t cpu_count; /* the same by processor time */
 };
 struct ackd_daemon_status {
     char instance_id[64], version[64], link[64], log_level[16];
@@ -551,6 +552,8 @@ struct ackd_daemon_status {
     uint64_t sessions, control_connections, watchers, wakeups;
     int64_t longest_callback_ns;
     char longest_callback_name[64];
+    int64_t longest_callback_cpu_ns; /* processor time: without what others ran meanwhile */
+    char longest_callback_cpu_name[64];
     struct ackd_callback_bucket callbacks[64];
     size_t callback_count;
     const char *const *services; /* until the next call with one answer on `a` */

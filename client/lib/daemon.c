@@ -31,8 +31,8 @@ static void status_lists(struct ackd_daemon_status *out, const Ackd__V1__GetStat
         out->states[out->state_count++] =
             (struct ackd_state_count){(enum ackd_state)r->states[i]->state, r->states[i]->count};
     for (size_t i = 0; i < r->n_callbacks && i < COUNT(out->callbacks); i++)
-        out->callbacks[out->callback_count++] =
-            (struct ackd_callback_bucket){r->callbacks[i]->below_ns, r->callbacks[i]->count};
+        out->callbacks[out->callback_count++] = (struct ackd_callback_bucket){
+            r->callbacks[i]->below_ns, r->callbacks[i]->count, r->callbacks[i]->cpu_count};
     out->services = (const char *const *)r->services;
     out->service_count = r->n_services;
 }
@@ -58,12 +58,14 @@ int ackd_daemon_status(struct ackd *a, struct ackd_daemon_status *out, struct ac
         .watchers = r->watchers,
         .wakeups = r->wakeups,
         .longest_callback_ns = r->longest_callback_ns,
+        .longest_callback_cpu_ns = r->longest_callback_cpu_ns,
     };
     TEXT(out->instance_id, r->instance_id);
     TEXT(out->version, r->version);
     TEXT(out->link, r->link);
     TEXT(out->log_level, r->log_level);
     TEXT(out->longest_callback_name, r->longest_callback_name);
+    TEXT(out->longest_callback_cpu_name, r->longest_callback_cpu_name);
     status_lists(out, r);
     return 0;
 }

@@ -33,6 +33,8 @@ void loop_timer_free(struct loop_timer *timer);
 
 /* The engine's clock now (monotonic), read once at the start of each callback. */
 ackd_time loop_now(struct loop *loop);
+/* The clock as it is this moment, for work that bounds itself by time; loop_now() stays. */
+ackd_time loop_clock(struct loop *loop);
 /* Wall-clock nanoseconds since 1970 that belong to an instant of this clock. */
 int64_t loop_wall_ns(struct loop *loop, ackd_time t);
 

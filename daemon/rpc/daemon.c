@@ -104,12 +104,15 @@ static void on_get_status(struct grpc_call *call, const ProtobufCMessage *messag
         ackd__v1__callback_bucket__init(&buckets[b]);
         buckets[b].below_ns = loop.below_ns[b];
         buckets[b].count = loop.count[b];
+        buckets[b].cpu_count = loop.cpu_count[b];
         bucket_list[b] = &buckets[b];
     }
     r.n_callbacks = loop.n_buckets;
     r.callbacks = bucket_list;
     r.longest_callback_ns = loop.longest_ns;
     r.longest_callback_name = loop.longest_name ? (char *)loop.longest_name : "";
+    r.longest_callback_cpu_ns = loop.longest_cpu_ns;
+    r.longest_callback_cpu_name = loop.longest_cpu_name ? (char *)loop.longest_cpu_name : "";
     r.wakeups = loop.wakeups;
     r.log_level = (char *)level_names[rpc->config.log->level];
     r.n_services = rpc->config.n_services;

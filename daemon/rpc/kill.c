@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { KILLED_ROWS = 512, KILLS_TURN = 16 };
+enum { KILLED_ROWS = 512, KILLS_TURN = 64 };
 
 struct kill_call {
     struct rpc *rpc;

@@ -3,6 +3,7 @@
  * A turn of the loop looks at a bounded number of records and packs at most one message of rows;
  * the next turn is a timer that is due at once, so packets are served in between. When the client's
  * window is full nothing is looked at. */
+#include "rpc/brief.h"
 #include "rpc/view.h"
 #include "rpc/walk.h"
 
@@ -22,22 +23,37 @@ struct list_call {
 
 static unsigned rows_at_most(const struct list_call *c)
 {
-    unsigned rows = c->full ? ROWS_FULL : ROWS_BASIC;
+    unsigned rows = c->full || c->closed ? ROWS_FULL : ROWS_BASIC;
     return c->limited && c->limit < rows ? c->limit : rows;
 }
 
-/* Fills rows with living endpoints; true at the end of the walk. */
+/* Fills rows with living endpoints in full; true at the end of the walk. */
 static bool fill_living(struct list_call *c, Ackd__V1__Connection **out, size_t *n, unsigned max)
 {
     unsigned budget = WALK_BUDGET;
     struct tcp_info info;
     while (*n < max) {
-        enum walk_result r = walk_next(&c->walk, c->full, &budget, &info);
+        enum walk_result r = walk_next(&c->walk, true, &budget, &info);
         if (r != WALK_FOUND) {
             return r == WALK_END;
         }
-        out[*n] = view_connection(c->rpc, &c->rpc->rows[*n], &info, c->full);
+        out[*n] = view_connection(c->rpc, &c->rpc->rows[*n], &info, true);
         ++*n;
+    }
+    return false;
+}
+
+/* The same for brief rows, which go into rpc->brief. */
+static bool fill_brief(struct list_call *c, size_t *n, unsigned max)
+{
+    unsigned budget = WALK_BUDGET;
+    struct tcp_info info;
+    for (c->rpc->brief->length = 0; *n < max; ++*n) {
+        enum walk_result r = walk_next(&c->walk, false, &budget, &info);
+        if (r != WALK_FOUND) {
+            return r == WALK_END;
+        }
+        brief_add(c->rpc->brief, view_connection(c->rpc, &c->rpc->rows[0], &info, false));
     }
     return false;
 }
@@ -46,9 +62,9 @@ static bool fill_living(struct list_call *c, Ackd__V1__Connection **out, size_t 
 static bool fill_closed(struct list_call *c, Ackd__V1__Connection **out, size_t *n, unsigned max)
 {
     struct tcp_closed closed[ROWS_FULL];
-    while (*n < max) {
-        unsigned want = max - (unsigned)*n < ROWS_FULL ? max - (unsigned)*n : ROWS_FULL;
-        unsigned got = tcp_closed_list(c->rpc->config.engine, &c->position, closed, want);
+    while (*n < max && !rpc_turn_spent(c->rpc)) {
+        unsigned got =
+            tcp_closed_list(c->rpc->config.engine, &c->position, closed, max - (unsigned)*n);
         if (got == 0) {
             return true;
         }
@@ -64,22 +80,37 @@ static bool fill_closed(struct list_call *c, Ackd__V1__Connection **out, size_t 
     return false;
 }
 
+/* Fills the message with up to `max` rows, counted in *n; true when they were the last. */
+static bool fill(struct list_call *c, Ackd__V1__ListResponse *m, size_t *n, unsigned max)
+{
+    if (c->closed || c->full) {
+        bool end = c->closed ? fill_closed(c, m->connections, n, max)
+                             : fill_living(c, m->connections, n, max);
+        m->n_connections = *n;
+        return end;
+    }
+    return fill_brief(c, n, max);
+}
+
 static void step(struct list_call *c)
 {
-    Ackd__V1__Connection *rows[ROWS_BASIC];
+    Ackd__V1__Connection *rows[ROWS_FULL];
+    ProtobufCMessageUnknownField brief;
     Ackd__V1__ListResponse m = ACKD__V1__LIST_RESPONSE__INIT;
+    size_t n = 0;
     if (c->over || grpc_call_room(c->call) == 0) {
         return; /* on_writable() goes on */
     }
-    unsigned max = rows_at_most(c);
-    bool end = c->closed ? fill_closed(c, rows, &m.n_connections, max)
-                         : fill_living(c, rows, &m.n_connections, max);
+    m.connections = rows;
+    bool end = fill(c, &m, &n, rows_at_most(c));
     if (c->limited) {
-        c->limit -= (uint32_t)m.n_connections;
+        c->limit -= (uint32_t)n;
         end = end || c->limit == 0;
     }
-    if (m.n_connections > 0 || (end && !c->answered)) { /* an empty list says whose it is, too */
-        m.connections = rows;
+    if (n > 0 || (end && !c->answered)) { /* an empty list says whose it is, too */
+        if (!c->closed && !c->full) {
+            brief_attach(c->rpc->brief, &brief, &m.base);
+        }
         m.instance_id = (char *)c->rpc->config.instance_id;
         c->answered = true;
         grpc_call_send(c->call, &m.base);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/random.h>
 #include "proto/descriptors.h"
+#include "rpc/brief.h"
 #include "rpc/endpoint.h"
 #include "rpc/session.h"
 #include "rpc/state.h"
@@ -59,9 +60,12 @@ static bool make_memory(struct rpc *rpc)
     rpc->endpoints = calloc(ENDPOINT_BUCKETS, sizeof *rpc->endpoints);
     rpc->requests = calloc(ENDPOINT_BUCKETS, sizeof *rpc->requests);
     rpc->sessions = calloc(SESSION_BUCKETS, sizeof *rpc->sessions);
-    rpc->rows = calloc(ROWS_BASIC, sizeof *rpc->rows);
+    rpc->rows = calloc(ROWS_FULL, sizeof *rpc->rows);
+    rpc->brief = calloc(1, sizeof *rpc->brief);
+    rpc->info_fields = view_fields_new();
     rpc->scratch = malloc(SCRATCH);
-    return rpc->endpoints && rpc->requests && rpc->sessions && rpc->rows && rpc->scratch;
+    return rpc->endpoints && rpc->requests && rpc->sessions && rpc->rows && rpc->brief &&
+           rpc->info_fields && rpc->scratch;
 }
 
 static bool make_server(struct rpc *rpc)
@@ -137,6 +141,8 @@ void rpc_free(struct rpc *rpc)
     free(rpc->requests);
     free(rpc->sessions);
     free(rpc->rows);
+    free(rpc->brief);
+    free(rpc->info_fields);
     free(rpc->scratch);
     free(rpc);
 }

@@ -57,13 +57,16 @@ struct rpc_limits {
     unsigned past; /* released endpoints whose owner and label are remembered; default 16384 */
 };
 
-/* How long the loop's callbacks took. */
+/* How long the loop's callbacks took, by the wall clock and by the processor's. */
 struct rpc_loop_stats {
     int64_t longest_ns;
     const char *longest_name;
+    int64_t longest_cpu_ns;
+    const char *longest_cpu_name;
     unsigned n_buckets;   /* <= 64 */
     int64_t below_ns[64]; /* callbacks of bucket i took less than this; the last is INT64_MAX */
     uint64_t count[64];
+    uint64_t cpu_count[64];
     uint64_t wakeups;
 };
 

@@ -17,12 +17,16 @@
 struct endpoint;
 struct session;
 struct view_row;
+struct brief;
 
 /* Buckets of the tables by id and by request; chains stay short at the default quotas. */
 enum { ENDPOINT_BUCKETS = 1 << 16, SESSION_BUCKETS = 1 << 10 };
 
-/* Rows packed into one message of a listing: what one turn of the loop does. */
-enum { ROWS_BASIC = 16, ROWS_FULL = 8 };
+/* Rows packed into one message of a listing, where time allows. */
+enum { ROWS_BASIC = 64, ROWS_FULL = 16 };
+/* What one turn of the loop may spend on a listing, a watch or a kill, in nanoseconds: packets want
+ * to run, too. Checked between rows, whose own cost is some microseconds. */
+#define TURN_NS (150 * NS_PER_US)
 
 /* What one uid has now. Exists while any figure is above zero. */
 struct usage {
@@ -49,8 +53,11 @@ struct rpc {
     unsigned n_sessions;
 
     struct list usages;
-    struct view_row *rows; /* ROWS_BASIC of them, filled and packed within one callback */
-    uint8_t *scratch;      /* SCRATCH bytes: a message's data when they lie in several pieces */
+    struct view_row *rows; /* ROWS_FULL of them, filled and packed within one callback */
+    struct brief *brief;   /* the same for brief rows */
+    const ProtobufCFieldDescriptor *
+        *info_fields; /* view.c's: where each field of the engine goes */
+    uint8_t *scratch; /* SCRATCH bytes: a message's data when they lie in several pieces */
 };
 enum { SCRATCH = 1 << 20 };
 
@@ -60,6 +67,12 @@ void usage_put(struct usage *usage);                /* frees it when all is zero
 static inline ackd_time rpc_now(const struct rpc *rpc)
 {
     return loop_now(rpc->config.loop);
+}
+/* Whether this callback has worked for so long that the rest belongs into another turn. */
+static inline bool rpc_turn_spent(const struct rpc *rpc)
+{
+    struct loop *loop = rpc->config.loop;
+    return time_diff(loop_clock(loop), loop_now(loop)) >= TURN_NS;
 }
 static inline void rpc_kick(const struct rpc *rpc)
 {

@@ -6,6 +6,7 @@
 #include "rpc/view.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "rpc/endpoint.h"
 #include "rpc/options.h"
@@ -49,9 +50,18 @@ const char *view_missing_field(void)
     return NULL;
 }
 
-static void copy_field(Ackd__V1__Connection *m, const struct tcp_info *info, unsigned i)
+const ProtobufCFieldDescriptor **view_fields_new(void)
 {
-    const ProtobufCFieldDescriptor *d = descriptor_of(fields[i].name);
+    const ProtobufCFieldDescriptor **found = calloc(N_FIELDS, sizeof *found);
+    for (unsigned i = 0; found && i < N_FIELDS; i++) {
+        found[i] = descriptor_of(fields[i].name);
+    }
+    return found;
+}
+
+static void copy_field(Ackd__V1__Connection *m, const struct tcp_info *info,
+                       const ProtobufCFieldDescriptor *d, unsigned i)
+{
     const char *from = (const char *)info + fields[i].offset;
     char *to = (char *)m + d->offset;
     int64_t value;
@@ -196,7 +206,7 @@ static void show_full(struct rpc *rpc, struct view_row *row, const struct tcp_in
     Ackd__V1__Connection *m = &row->message;
     struct tcp_options options;
     for (unsigned i = 0; i < N_FIELDS; i++) {
-        copy_field(m, info, i);
+        copy_field(m, info, rpc->info_fields[i], i);
     }
     show_limited(row, info);
     if (tcp_get_options(engine, info->id, &options) == 0) {

@@ -29,6 +29,10 @@ Ackd__V1__Endpoint *view_endpoint(struct view_endpoint *out, const struct ip_add
 void view_header(Ackd__V1__Header *out, const uint8_t *header, uint8_t length);
 Ackd__V1__State view_state(enum tcp_state state);
 
+/* The descriptors that view_connection() fills the engine's fields by, once for all rows; free()
+ * it. NULL without memory. */
+const ProtobufCFieldDescriptor **view_fields_new(void);
+
 /* A living endpoint. `info` was made with the same `full`. */
 Ackd__V1__Connection *view_connection(struct rpc *rpc, struct view_row *row,
                                       const struct tcp_info *info, bool full);

@@ -40,7 +40,7 @@ enum walk_result walk_next(struct walk *w, bool full, unsigned *budget, struct t
 {
     struct tcp_engine *engine = w->rpc->config.engine;
     ackd_time now = rpc_now(w->rpc);
-    while (*budget > 0) {
+    while (*budget > 0 && !rpc_turn_spent(w->rpc)) {
         uint64_t id = next_id(w, *budget);
         if (id == 0) {
             return WALK_END;
@@ -51,7 +51,9 @@ enum walk_result walk_next(struct walk *w, bool full, unsigned *budget, struct t
         }
         --*budget;
         w->last = id;
-        if (tcp_status(engine, now, id, false, info) < 0) {
+        if (w->cursor) {
+            tcp_cursor_status(w->cursor, now, false, info);
+        } else if (tcp_status(engine, now, id, false, info) < 0) {
             continue;
         }
         const struct filter_subject subject = {id, info->listener, info->state, info->state,

@@ -5,8 +5,8 @@
 
 #include "rpc/filter.h"
 
-/* Records that one turn of the loop looks at: some tens of microseconds. */
-enum { WALK_BUDGET = 128 };
+/* Records that one turn of the loop looks at, where time allows. */
+enum { WALK_BUDGET = 512 };
 
 struct walk {
     struct rpc *rpc;
@@ -22,7 +22,7 @@ void walk_end(struct walk *w);
 
 enum walk_result { WALK_FOUND, WALK_END, WALK_PAUSE };
 /* The next match, its full or cheap status in *info. Each record looked at costs one of *budget; at
- * 0: PAUSE, go on in another turn. */
+ * 0, or when the turn's time is spent: PAUSE, go on in another turn. */
 enum walk_result walk_next(struct walk *w, bool full, unsigned *budget, struct tcp_info *info);
 
 #endif

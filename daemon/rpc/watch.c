@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EVENTS_TURN = 128 };
+enum { EVENTS_TURN = 256, ROWS_TURN = 64 };
 
 struct mark {
     uint64_t last_id; /* rows up to this id … */
@@ -101,7 +101,7 @@ static void take_rows(struct watch_call *c)
     struct tcp_info info;
     /* The ring has to be as new as the rows. */
     observe_drain(c->rpc->config.observe);
-    for (unsigned n = 0; n < ROWS_BASIC && r == WALK_FOUND && grpc_call_room(c->call) > 0; n++) {
+    for (unsigned n = 0; n < ROWS_TURN && r == WALK_FOUND && grpc_call_room(c->call) > 0; n++) {
         r = walk_next(&c->walk, false, &budget, &info);
         if (r == WALK_FOUND) {
             tell_row(c, &info);
@@ -237,7 +237,7 @@ static void take_events(struct watch_call *c)
 {
     struct tcp_event event;
     uint64_t lost;
-    for (unsigned n = 0; n < EVENTS_TURN; n++) {
+    for (unsigned n = 0; n < EVENTS_TURN && !rpc_turn_spent(c->rpc); n++) {
         if (grpc_call_room(c->call) == 0) {
             return; /* on_writable() goes on */
         }

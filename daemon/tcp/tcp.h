@@ -454,6 +454,10 @@ struct tcp_cursor *tcp_cursor_new(struct tcp_engine *engine, uint64_t after);
 /* The next id, or 0 at the end. A skip to `after` walks at most `budget` records a call and then
  * answers UINT64_MAX: call again. */
 uint64_t tcp_cursor_next(struct tcp_cursor *cursor, unsigned budget);
+/* tcp_status() of the endpoint that tcp_cursor_next() has just answered, without looking for it.
+ * Only before any other call. */
+void tcp_cursor_status(const struct tcp_cursor *cursor, ackd_time now, bool full,
+                       struct tcp_info *info);
 void tcp_cursor_free(struct tcp_cursor *cursor);
 
 /* The recently closed, newest last. */

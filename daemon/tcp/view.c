@@ -168,12 +168,8 @@ static void view_times(const struct tcb *c, ackd_time now, struct tcp_info *i)
     }
 }
 
-int tcp_status(struct tcp_engine *e, ackd_time now, uint64_t id, bool full, struct tcp_info *i)
+static void view_rec(const struct rec *r, ackd_time now, bool full, struct tcp_info *i)
 {
-    struct rec *r = rec_find(e, id);
-    if (!r) {
-        return -EBADF;
-    }
     view_head(r, i);
     switch (r->kind) {
     case REC_LISTENER:
@@ -186,7 +182,7 @@ int tcp_status(struct tcp_engine *e, ackd_time now, uint64_t id, bool full, stru
         view_time_wait((const struct time_wait *)(const void *)r, i);
         break;
     default: {
-        const struct tcb *c = tcb_of_rec(r);
+        const struct tcb *c = (const struct tcb *)(const void *)r;
         view_queues(c, i);
         if (full) {
             view_sequence(c, i);
@@ -195,6 +191,15 @@ int tcp_status(struct tcp_engine *e, ackd_time now, uint64_t id, bool full, stru
         }
     }
     }
+}
+
+int tcp_status(struct tcp_engine *e, ackd_time now, uint64_t id, bool full, struct tcp_info *i)
+{
+    const struct rec *r = rec_find(e, id);
+    if (!r) {
+        return -EBADF;
+    }
+    view_rec(r, now, full, i);
     return 0;
 }
 
@@ -226,6 +231,12 @@ uint64_t tcp_cursor_next(struct tcp_cursor *cursor, unsigned budget)
         }
     }
     return 0;
+}
+
+void tcp_cursor_status(const struct tcp_cursor *cursor, ackd_time now, bool full,
+                       struct tcp_info *i)
+{
+    view_rec(container_of(cursor->at, struct rec, all), now, full, i);
 }
 
 void tcp_cursor_free(struct tcp_cursor *cursor)

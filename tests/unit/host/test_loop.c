@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <time.h>
 #include <unistd.h>
 #include "host/loop.h"
 
@@ -186,9 +187,63 @@ static void wall_time_belongs_to_the_clock(void **state)
 
 #define WITH_LOOP(test) cmocka_unit_test_setup_teardown(test, make, destroy)
 
+static void on_sleep(void *arg)
+{
+    struct fixture *f = arg;
+    const struct timespec sleep = {.tv_nsec = 5 * NS_PER_MS};
+    nanosleep(&sleep, NULL);
+    loop_stop(f->loop);
+}
+
+static void on_work(void *arg)
+{
+    struct fixture *f = arg;
+    struct timespec began, now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &began);
+    do {
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    } while ((now.tv_sec - began.tv_sec) * NS_PER_S + now.tv_nsec - began.tv_nsec < 5 * NS_PER_MS);
+    loop_stop(f->loop);
+}
+
+/* A callback that waits took long but used little, one that works did both. */
+static void processor_time_is_told_apart(void **state)
+{
+    struct fixture *f = *state;
+    struct loop_stats stats;
+    loop_set_cycle(f->loop, on_sleep, f);
+    loop_kick(f->loop);
+    assert_int_equal(loop_run(f->loop), 0);
+    loop_stats(f->loop, &stats);
+    assert_true(stats.longest_ns >= 5 * NS_PER_MS);
+    assert_true(stats.longest_cpu_ns < stats.longest_ns);
+}
+
+static void work_is_processor_time(void **state)
+{
+    struct fixture *f = *state;
+    struct loop_stats stats;
+    uint64_t callbacks = 0, by_cpu = 0;
+    loop_set_cycle(f->loop, on_work, f);
+    loop_kick(f->loop);
+    assert_int_equal(loop_run(f->loop), 0);
+    loop_stats(f->loop, &stats);
+    assert_true(stats.longest_cpu_ns >= 5 * NS_PER_MS);
+    assert_true(stats.longest_cpu_ns <= stats.longest_ns);
+    assert_string_equal(stats.longest_cpu_name, "cycle");
+    for (unsigned i = 0; i < LOOP_BUCKETS; i++) {
+        callbacks += stats.bucket[i].count;
+        by_cpu += stats.bucket[i].cpu_count;
+    }
+    assert_int_equal(callbacks, 1);
+    assert_int_equal(by_cpu, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        WITH_LOOP(processor_time_is_told_apart),
+        WITH_LOOP(work_is_processor_time),
         WITH_LOOP(many_kicks_are_one_cycle),
         WITH_LOOP(a_kick_before_the_loop_runs_counts),
         WITH_LOOP(a_cycle_that_kicks_itself_lets_descriptors_in),

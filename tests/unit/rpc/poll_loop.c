@@ -134,6 +134,11 @@ void loop_timer_free(struct loop_timer *timer)
     }
 }
 
+ackd_time loop_clock(struct loop *loop)
+{
+    return loop->now;
+}
+
 ackd_time loop_now(struct loop *loop)
 {
     return loop->now;

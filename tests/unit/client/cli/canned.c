@@ -618,6 +618,7 @@ static void answer_status(struct double_stream *s)
     for (int i = 0; i < 3; i++) {
         ackd__v1__callback_bucket__init(&buckets[i]);
         buckets[i].below_ns = i == 2 ? INT64_MAX : i ? 100000 : 10000;
+        buckets[i].cpu_count = i == 2 ? 0 : i ? 65 : 1000;
         buckets[i].count = (uint64_t)(1000 >> (4 * i));
     }
     r.instance_id = INSTANCE;
@@ -639,6 +640,8 @@ static void answer_status(struct double_stream *s)
     r.watchers = 1;
     r.longest_callback_ns = 123456;
     r.longest_callback_name = "tap";
+    r.longest_callback_cpu_ns = 98765;
+    r.longest_callback_cpu_name = "cycle";
     r.n_callbacks = 3;
     r.callbacks = bucket_list;
     r.log_level = "notice";

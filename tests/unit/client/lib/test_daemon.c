@@ -35,6 +35,7 @@ static void test_status(void **state)
     for (int i = 0; i < 40; i++)
         counts[i] = &count;
     bucket.below_ns = 1000;
+    bucket.cpu_count = 6;
     bucket.count = 2;
     Ackd__V1__GetStatusResponse r = ACKD__V1__GET_STATUS_RESPONSE__INIT;
     r.instance_id = "abc";
@@ -57,6 +58,7 @@ static void test_status(void **state)
     assert_int_equal(out.states[15].count, 4);
     assert_int_equal(out.callback_count, 1);
     assert_int_equal(out.callbacks[0].below_ns, 1000);
+    assert_int_equal(out.callbacks[0].cpu_count, 6);
     assert_string_equal(out.services[0], "echo");
     assert_string_equal(out.log_level, "a level that is");
 }

@@ -46,6 +46,10 @@ void loop_timer_free(struct loop_timer *t)
     list_remove(&t->link);
     free(t);
 }
+ackd_time loop_clock(struct loop *loop)
+{
+    return loop->now;
+}
 ackd_time loop_now(struct loop *loop)
 {
     return loop->now;

@@ -1,0 +1,182 @@
+/* load SOCKET OPENS: the daemon with twice that many connections, looked at in every way there is.
+ *
+ * The daemon runs without a link and its discard service answers, so that each open makes two
+ * connections. They are opened, listed briefly and in full, watched from a snapshot on, and killed,
+ * while the daemon's own histogram tells how long callbacks of its loop took. They are held to 500
+ * us of processor time; of wall time they cannot be on a machine where others run, too.
+ *
+ * A virtual machine's processor time has outliers as well (what the host takes away, and cold
+ * caches after that), which come and go. Work that is not bounded is there every time. So a look is
+ * repeated, and one without a slow callback is enough; of opening and killing, which cannot be
+ * repeated, a thousandth may be slow.
+ *
+ * Prints a line for each step, "ok" or "not ok", and what the histogram says; 1 when one failed. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "client/lib/ackd.h"
+
+enum {
+    ADDRESSES = 4, /* to connect to, so that the ports suffice */
+    ATTEMPTS = 9,  /* more than the first */
+};
+#define LIMIT_NS 500000
+
+struct load {
+    struct ackd *ackd;
+    struct ackd_error error;
+    struct ackd_daemon_status before;
+    struct timespec began;
+    int failed;
+};
+
+static void begin(struct load *l)
+{
+    if (ackd_daemon_status(l->ackd, &l->before, &l->error) < 0) {
+        fprintf(stderr, "load: %s\n", l->error.message);
+        exit(1);
+    }
+    clock_gettime(CLOCK_MONOTONIC, &l->began);
+}
+
+/* Callbacks since begin(): all, and those that took the limit and more by both clocks. */
+struct callbacks {
+    uint64_t all, wall, cpu;
+};
+
+static struct callbacks count(const struct load *l, const struct ackd_daemon_status *now)
+{
+    struct callbacks c = {0};
+    int64_t at_least = 0;
+    for (size_t i = 0; i < now->callback_count; i++) {
+        const struct ackd_callback_bucket *a = &l->before.callbacks[i], *b = &now->callbacks[i];
+        c.all += b->count - a->count;
+        c.wall += at_least >= LIMIT_NS ? b->count - a->count : 0;
+        c.cpu += at_least >= LIMIT_NS ? b->cpu_count - a->cpu_count : 0;
+        at_least = b->below_ns;
+    }
+    return c;
+}
+
+static bool fail(struct load *l, const char *step, size_t did)
+{
+    printf("not ok rpc load %s: after %zu: %s\n", step, did, l->error.message);
+    l->failed = 1;
+    return true;
+}
+
+/* Ends a step: `good` says whether it did what it should, `did` how many things. False: too many
+ * callbacks were slow, of a thousand more than `tolerated`, and there are attempts left. */
+static bool end(struct load *l, const char *step, bool good, size_t did, unsigned tolerated,
+                unsigned attempts)
+{
+    struct timespec now;
+    struct ackd_daemon_status s;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (!good || ackd_daemon_status(l->ackd, &s, &l->error) < 0) {
+        return fail(l, step, did);
+    }
+    struct callbacks c = count(l, &s);
+    bool held = c.cpu * 1000 <= c.all * tolerated;
+    printf("# %s: %zu in %.2f s; %" PRIu64 " callbacks, %" PRIu64 " took %d us and more, %" PRIu64
+           " used as much; the longest so far took %" PRId64 " us (%s), used %" PRId64 " us (%s)\n",
+           step, did,
+           (double)(now.tv_sec - l->began.tv_sec) + (double)(now.tv_nsec - l->began.tv_nsec) / 1e9,
+           c.all, c.wall, LIMIT_NS / 1000, c.cpu, s.longest_callback_ns / 1000,
+           s.longest_callback_name, s.longest_callback_cpu_ns / 1000, s.longest_callback_cpu_name);
+    if (!held && attempts > 0) {
+        return false;
+    }
+    printf("%s rpc load %s\n", held ? "ok" : "not ok", step);
+    fflush(stdout);
+    l->failed |= !held;
+    return true;
+}
+
+static void open_all(struct load *l, unsigned count)
+{
+    char address[32];
+    begin(l);
+    for (unsigned i = 0; i < count; i++) {
+        struct ackd_open_request request = {
+            .remote = {.port = 9}, .ownership = {.kind = ACKD_OWN_DETACHED}, .request_id = ""};
+        struct ackd_open_result result;
+        snprintf(address, sizeof address, "10.9.0.%u", 2 + i % ADDRESSES);
+        snprintf(request.remote.address, sizeof request.remote.address, "%s", address);
+        if (ackd_open(l->ackd, &request, &result, &l->error) < 0) {
+            fail(l, "open", i);
+            return;
+        }
+    }
+    end(l, "open", true, count, 1, 0);
+}
+
+static bool list_all(struct load *l, const char *step, enum ackd_view view, size_t at_least,
+                     unsigned attempts)
+{
+    struct ackd_connection *row = malloc(sizeof *row);
+    size_t rows = 0;
+    begin(l);
+    struct ackd_list *list =
+        row ? ackd_list(l->ackd, &(struct ackd_list_request){.view = view}, &l->error) : NULL;
+    enum ackd_next next = ACKD_FAILED;
+    while (list && (next = ackd_list_next(list, row, ACKD_FOREVER, &l->error)) == ACKD_ITEM) {
+        rows++;
+    }
+    ackd_list_free(list);
+    free(row);
+    return end(l, step, next == ACKD_END && rows >= at_least, rows, 0, attempts);
+}
+
+static bool watch_all(struct load *l, size_t at_least, unsigned attempts)
+{
+    struct ackd_event *event = malloc(sizeof *event);
+    size_t rows = 0;
+    begin(l);
+    struct ackd_watch *watch =
+        event
+            ? ackd_watch(l->ackd, &(struct ackd_watch_request){.initial_snapshot = true}, &l->error)
+            : NULL;
+    enum ackd_next next = ACKD_FAILED;
+    while (watch && (next = ackd_watch_next(watch, event, ACKD_FOREVER, &l->error)) == ACKD_ITEM &&
+           event->kind != ACKD_EVENT_SYNCED) {
+        rows += event->kind == ACKD_EVENT_SNAPSHOT_ROW;
+    }
+    ackd_watch_free(watch);
+    free(event);
+    return end(l, "watch", next == ACKD_ITEM && rows >= at_least, rows, 0, attempts);
+}
+
+static void kill_all(struct load *l)
+{
+    struct ackd_killed killed = {0};
+    enum ackd_state state = ACKD_STATE_ESTABLISHED;
+    begin(l);
+    int done = ackd_kill(l->ackd, &(struct ackd_filter){.states = &state, .state_count = 1},
+                         &killed, &l->error);
+    end(l, "kill", done == 0, killed.count, 5, 0);
+}
+
+int main(int argc, char **argv)
+{
+    struct load l = {0};
+    unsigned opens = argc == 3 ? (unsigned)strtoul(argv[2], NULL, 10) : 0;
+    if (opens == 0 || !(l.ackd = ackd_connect(argv[1], &l.error))) {
+        fprintf(stderr, "usage: load SOCKET OPENS (%s)\n", l.error.message);
+        return 2;
+    }
+    ackd_set_timeout(l.ackd, 60000);
+    open_all(&l, opens);
+    size_t rows = 2 * (size_t)opens;
+    for (unsigned i = ATTEMPTS; !list_all(&l, "list", ACKD_VIEW_BASIC, rows, i); i--) {
+    }
+    for (unsigned i = ATTEMPTS; !list_all(&l, "list in full", ACKD_VIEW_FULL, rows, i); i--) {
+    }
+    for (unsigned i = ATTEMPTS; !watch_all(&l, rows, i); i--) {
+    }
+    kill_all(&l);
+    ackd_disconnect(l.ackd);
+    return l.failed;
+}
