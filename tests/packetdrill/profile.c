@@ -1,0 +1,34 @@
+/* The `linux` profile: what Linux chose where the RFCs leave the choice, as engine options. What a
+ * sysctl sets follows the sysctl. */
+#include "layer.h"
+
+#define BUFFER_MIN 2048u
+#define BUFFER_MAX (64u << 20)
+
+static uint32_t clamp(long v, long least, long most)
+{
+    return (uint32_t)(v < least ? least : v > most ? most : v);
+}
+
+void profile_refresh(const struct sysctls *s, struct tcp_options *o)
+{
+    o->sack = s->sack;
+    o->timestamps = s->timestamps;
+    o->window_scaling = s->window_scaling;
+    o->rto_min_ns = s->rto_min_us * NS_PER_US;
+    o->rfc1337 = s->rfc1337;
+}
+
+void profile_options(const struct sysctls *s, bool v4, struct tcp_options *o)
+{
+    tcp_options_default(o);
+    profile_refresh(s, o);
+    /* The window scale follows the largest buffer that auto-tuning may reach. */
+    o->rcv_buffer = clamp(s->rmem[2], BUFFER_MIN, BUFFER_MAX);
+    o->snd_buffer = clamp(s->wmem[2], BUFFER_MIN, BUFFER_MAX);
+    o->keepalive_idle_ns = s->keepalive_time * NS_PER_S;
+    o->keepalive_interval_ns = s->keepalive_intvl * NS_PER_S;
+    o->keepalive_count = clamp(s->keepalive_probes, 2, 127);
+    o->fin_wait_2_ns = s->fin_timeout * NS_PER_S;
+    o->ttl = (uint8_t)clamp(v4 ? s->default_ttl : s->v6_hop_limit, 1, 255);
+}

@@ -1,0 +1,410 @@
+/* setsockopt and getsockopt: what concerns the protocol becomes an option of the engine, the rest is
+ * kept and told again. */
+#include "layer.h"
+#include "linux_tcp.h"
+
+#include <errno.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#ifndef SO_MEMINFO
+#define SO_MEMINFO 55
+#endif
+#ifndef SO_ZEROCOPY
+#define SO_ZEROCOPY 60
+#endif
+#ifndef SO_TIMESTAMPING
+#define SO_TIMESTAMPING 37
+#endif
+#define SO_SNDBUF_MIN 4608
+#define SO_RCVBUF_MIN 2304
+
+/* ---- options that are a number kept here
+ * ------------------------------------------------------------------------ */
+
+static int *plain_slot(struct sock *s, int level, int name)
+{
+    if (level == SOL_SOCKET) {
+        switch (name) {
+        case SO_REUSEADDR:
+        case SO_REUSEPORT:
+            return &s->reuse;
+        case SO_PRIORITY:
+            return &s->priority;
+        case SO_MARK:
+            return &s->mark;
+        case SO_RCVLOWAT:
+            return &s->rcvlowat;
+        case SO_ZEROCOPY:
+            return &s->zerocopy;
+        default:
+            return NULL;
+        }
+    }
+    if (level == IPPROTO_TCP) {
+        switch (name) {
+        case TCP_INQ:
+            return &s->inq;
+        case TCP_DEFER_ACCEPT:
+            return &s->defer_accept;
+        case TCP_SYNCNT:
+            return &s->syncnt;
+        case TCP_LINGER2:
+            return &s->linger2;
+        case TCP_THIN_LINEAR_TIMEOUTS:
+            return &s->thin;
+        case TCP_SAVE_SYN:
+            return &s->save_syn;
+        default:
+            return NULL;
+        }
+    }
+    bool err = (level == IPPROTO_IP && name == IP_RECVERR) ||
+               (level == IPPROTO_IPV6 && name == IPV6_RECVERR);
+    return err ? &s->recverr : NULL;
+}
+
+/* ---- set
+ * ---------------------------------------------------------------------------------------------------------- */
+
+static int set_buffer(struct layer *l, struct sock *s, bool send, int v)
+{
+    long most = send ? l->sysctls.wmem_max : l->sysctls.rmem_max;
+    long twice = 2 * (v < 0 || v > most ? most : (long)v);
+    if (send) {
+        s->sndbuf = (int)(twice < SO_SNDBUF_MIN ? SO_SNDBUF_MIN : twice);
+    } else {
+        s->rcvbuf = (int)(twice < SO_RCVBUF_MIN ? SO_RCVBUF_MIN : twice);
+        s->options.rcv_buffer = (uint32_t)s->rcvbuf;
+    }
+    s->buffers_locked[send] = true;
+    return 0;
+}
+
+static int set_time(int64_t *ns, const void *value, socklen_t len)
+{
+    struct timeval tv;
+    if (len < sizeof tv) {
+        return EINVAL;
+    }
+    memcpy(&tv, value, sizeof tv);
+    if (tv.tv_usec < 0 || tv.tv_usec >= 1000000) {
+        return EDOM;
+    }
+    *ns = tv.tv_sec < 0 ? 1 : tv.tv_sec * NS_PER_S + tv.tv_usec * NS_PER_US;
+    return 0;
+}
+
+static int set_socket(struct layer *l, struct sock *s, int name, const void *value, socklen_t len,
+                      int v)
+{
+    switch (name) {
+    case SO_SNDBUF:
+        return set_buffer(l, s, true, v);
+    case SO_RCVBUF:
+        return set_buffer(l, s, false, v);
+    case SO_RCVTIMEO:
+        return set_time(&s->rcvtimeo_ns, value, len);
+    case SO_SNDTIMEO:
+        return set_time(&s->sndtimeo_ns, value, len);
+    case SO_KEEPALIVE:
+        s->options.keepalive = v;
+        return 0;
+    case SO_LINGER: {
+        struct linger linger;
+        if (len < sizeof linger) {
+            return EINVAL;
+        }
+        memcpy(&linger, value, sizeof linger);
+        s->linger_on = linger.l_onoff;
+        s->linger_s = linger.l_linger;
+        return 0;
+    }
+    case SO_TIMESTAMPING:
+        s->timestamping = v;
+        s->timestamp_base = (uint32_t)s->bytes_queued;
+        return 0;
+    default:
+        return 0; /* nothing that could be seen on the wire */
+    }
+}
+
+static int set_tcp(struct sock *s, int name, const void *value, socklen_t len, int v)
+{
+    switch (name) {
+    case TCP_NODELAY:
+        s->options.nodelay = v;
+        return 0;
+    case TCP_MAXSEG:
+        if (v && (v < 88 || v > 32767)) {
+            return EINVAL;
+        }
+        s->user_mss = (uint32_t)v;
+        s->options.mss_clamp = (uint32_t)v;
+        return 0;
+    case TCP_KEEPIDLE:
+    case TCP_KEEPINTVL:
+        if (v < 1 || v > 32767) {
+            return EINVAL;
+        }
+        *(name == TCP_KEEPIDLE ? &s->options.keepalive_idle_ns
+                               : &s->options.keepalive_interval_ns) = v * NS_PER_S;
+        return 0;
+    case TCP_KEEPCNT:
+        if (v < 1 || v > 127) {
+            return EINVAL;
+        }
+        s->options.keepalive_count = v < 2 ? 2 : (uint32_t)v;
+        return 0;
+    case TCP_USER_TIMEOUT:
+        if (v < 0) {
+            return EINVAL;
+        }
+        s->options.user_timeout_ns = v * NS_PER_MS;
+        return 0;
+    case TCP_NOTSENT_LOWAT:
+        s->notsent_lowat = (uint32_t)v;
+        return 0;
+    case TCP_CONGESTION:
+        if (!len || len >= sizeof s->congestion) {
+            return EINVAL;
+        }
+        memset(s->congestion, 0, sizeof s->congestion);
+        memcpy(s->congestion, value, len);
+        return 0;
+    case TCP_FASTOPEN:
+        s->fastopen_queue = v;
+        return 0;
+    case TCP_FASTOPEN_CONNECT:
+        s->fastopen_connect = v;
+        return 0;
+    case TCP_FASTOPEN_NO_COOKIE:
+        s->fastopen_no_cookie = v;
+        return 0;
+    default:
+        return 0;
+    }
+}
+
+static int set_ip(struct sock *s, int level, int name, int v)
+{
+    bool v6 = level == IPPROTO_IPV6;
+    if ((!v6 && name == IP_TOS) || (v6 && name == IPV6_TCLASS)) {
+        s->options.dscp = (uint8_t)((v < 0 ? 0 : v & 255) >> 2);
+    } else if ((!v6 && name == IP_TTL) || (v6 && name == IPV6_UNICAST_HOPS)) {
+        s->options.ttl = v < 1 ? 64 : (uint8_t)v;
+    } else if (v6 && name == IPV6_V6ONLY) {
+        s->v6_only = v;
+    }
+    return 0;
+}
+
+static int do_set(struct layer *l, struct sock *s, int level, int name, const void *user,
+                  socklen_t len)
+{
+    uint8_t value[256] = {0};
+    if (!user_read(value, user, len < sizeof value ? len : sizeof value)) {
+        return EFAULT;
+    }
+    int v = 0;
+    memcpy(&v, value, len < sizeof v ? len : sizeof v);
+    int *slot = plain_slot(s, level, name);
+    int error = 0;
+    if (slot && len < sizeof(int)) {
+        error = EINVAL;
+    } else if (slot) {
+        *slot = v;
+    } else if (level == SOL_SOCKET) {
+        error = set_socket(l, s, name, value, len, v);
+    } else if (level == IPPROTO_TCP) {
+        error = set_tcp(s, name, value, len, v);
+    } else if (level == IPPROTO_IP || level == IPPROTO_IPV6) {
+        error = set_ip(s, level, name, v);
+    } else {
+        error = ENOPROTOOPT;
+    }
+    if (!error) {
+        sock_apply_options(l, s);
+        layer_run(l);
+    }
+    return error;
+}
+
+int layer_setsockopt(void *u, int fd, int level, int name, const void *value, socklen_t len)
+{
+    struct layer *l = u;
+    layer_lock(l);
+    struct sock *s = sock_find(l, fd);
+    int error = s ? do_set(l, s, level, name, value, len) : errno;
+    layer_unlock(l);
+    return error ? fail(error) : 0;
+}
+
+/* ---- get
+ * ---------------------------------------------------------------------------------------------------------- */
+
+static int get_socket(struct sock *s, int name, int *v)
+{
+    switch (name) {
+    case SO_ERROR:
+        *v = sock_take_error(s);
+        return 0;
+    case SO_SNDBUF:
+        *v = s->sndbuf;
+        return 0;
+    case SO_RCVBUF:
+        *v = s->rcvbuf;
+        return 0;
+    case SO_KEEPALIVE:
+        *v = s->options.keepalive;
+        return 0;
+    case SO_TYPE:
+        *v = SOCK_STREAM;
+        return 0;
+    case SO_DOMAIN:
+        *v = s->domain;
+        return 0;
+    case SO_PROTOCOL:
+        *v = IPPROTO_TCP;
+        return 0;
+    case SO_ACCEPTCONN:
+        *v = s->state == SOCK_LISTENING;
+        return 0;
+    case SO_TIMESTAMPING:
+        *v = s->timestamping;
+        return 0;
+    default:
+        *v = 0;
+        return 0;
+    }
+}
+
+/* TCP_MAXSEG: what is in use, or what the user asked for before there is a connection. */
+static int max_segment(struct layer *l, const struct sock *s)
+{
+    struct tcp_info info;
+    if (s->state != SOCK_CONNECTED && s->user_mss) {
+        return (int)s->user_mss;
+    }
+    return sock_status(l, s, &info) && info.snd_mss_bytes ? (int)info.snd_mss_bytes : 536;
+}
+
+static int get_tcp(struct layer *l, struct sock *s, int name, int *v)
+{
+    switch (name) {
+    case TCP_NODELAY:
+        *v = s->options.nodelay;
+        return 0;
+    case TCP_MAXSEG:
+        *v = max_segment(l, s);
+        return 0;
+    case TCP_KEEPIDLE:
+        *v = (int)(s->options.keepalive_idle_ns / NS_PER_S);
+        return 0;
+    case TCP_KEEPINTVL:
+        *v = (int)(s->options.keepalive_interval_ns / NS_PER_S);
+        return 0;
+    case TCP_KEEPCNT:
+        *v = (int)s->options.keepalive_count;
+        return 0;
+    case TCP_USER_TIMEOUT:
+        *v = (int)(s->options.user_timeout_ns / NS_PER_MS);
+        return 0;
+    case TCP_NOTSENT_LOWAT:
+        *v = (int)s->notsent_lowat;
+        return 0;
+    case TCP_FASTOPEN:
+        *v = s->fastopen_queue;
+        return 0;
+    case TCP_FASTOPEN_CONNECT:
+        *v = s->fastopen_connect;
+        return 0;
+    case TCP_FASTOPEN_NO_COOKIE:
+        *v = s->fastopen_no_cookie;
+        return 0;
+    default:
+        return ENOPROTOOPT;
+    }
+}
+
+static int get_ip(const struct sock *s, int level, int name, int *v)
+{
+    bool v6 = level == IPPROTO_IPV6;
+    if ((!v6 && name == IP_TOS) || (v6 && name == IPV6_TCLASS)) {
+        *v = s->options.dscp << 2;
+    } else if ((!v6 && name == IP_TTL) || (v6 && name == IPV6_UNICAST_HOPS)) {
+        *v = s->options.ttl;
+    } else if (v6 && name == IPV6_V6ONLY) {
+        *v = s->v6_only;
+    } else {
+        return ENOPROTOOPT;
+    }
+    return 0;
+}
+
+/* The options whose value is a record. 0 when it is none of them. */
+static size_t get_record(struct layer *l, struct sock *s, int level, int name, void *to,
+                         size_t room)
+{
+    if (level == IPPROTO_TCP && name == TCP_INFO) {
+        return tcp_info_fill(l, s, to, room);
+    }
+    if (level == SOL_SOCKET && name == SO_MEMINFO) {
+        return meminfo_fill(l, s, to, room);
+    }
+    if (level == IPPROTO_TCP && name == TCP_CONGESTION) {
+        size_t n = sizeof s->congestion < room ? sizeof s->congestion : room;
+        memcpy(to, s->congestion, n);
+        return n;
+    }
+    if (level == SOL_SOCKET && name == SO_LINGER) {
+        struct linger linger = {s->linger_on, s->linger_s};
+        memcpy(to, &linger, sizeof linger < room ? sizeof linger : room);
+        return sizeof linger < room ? sizeof linger : room;
+    }
+    if (level == SOL_SOCKET && (name == SO_RCVTIMEO || name == SO_SNDTIMEO)) {
+        int64_t ns = name == SO_RCVTIMEO ? s->rcvtimeo_ns : s->sndtimeo_ns;
+        struct timeval tv = {ns / NS_PER_S, ns % NS_PER_S / NS_PER_US};
+        memcpy(to, &tv, sizeof tv < room ? sizeof tv : room);
+        return sizeof tv < room ? sizeof tv : room;
+    }
+    return 0;
+}
+
+static int do_get(struct layer *l, struct sock *s, int level, int name, void *to, socklen_t *len)
+{
+    uint8_t record[512];
+    sock_refresh(l, s);
+    if (level == IPPROTO_TCP && name == TCP_CC_INFO) {
+        *len = 0; /* no module has any to tell */
+        return 0;
+    }
+    size_t n = get_record(l, s, level, name, record, *len < sizeof record ? *len : sizeof record);
+    if (n) {
+        *len = (socklen_t)n;
+        return user_write(to, record, n) ? 0 : EFAULT;
+    }
+    int v = 0, *slot = plain_slot(s, level, name);
+    int error = slot                     ? 0
+                : level == SOL_SOCKET    ? get_socket(s, name, &v)
+                : level == IPPROTO_TCP   ? get_tcp(l, s, name, &v)
+                : level == IPPROTO_IP || level == IPPROTO_IPV6 ? get_ip(s, level, name, &v)
+                                                               : ENOPROTOOPT;
+    if (error) {
+        return error;
+    }
+    v = slot ? *slot : v;
+    *len = *len < sizeof v ? *len : sizeof v;
+    return user_write(to, &v, *len) ? 0 : EFAULT;
+}
+
+int layer_getsockopt(void *u, int fd, int level, int name, void *value, socklen_t *len)
+{
+    struct layer *l = u;
+    layer_lock(l);
+    struct sock *s = sock_find(l, fd);
+    int error = s ? do_get(l, s, level, name, value, len) : errno;
+    layer_unlock(l);
+    return error ? fail(error) : 0;
+}
