@@ -146,6 +146,10 @@ void why_sending(const struct tcp_info *i, ackd_time now, char out[WHY_MAX])
             "(Nagle; option nodelay sends at once)",
             unsent, i->snd_mss_bytes, i->bytes_in_flight);
         break;
+    case TCP_LIMIT_MORE_TO_COME:
+        say(out, "%u bytes are less than a full segment (%u) and wait for the rest", unsent,
+            i->snd_mss_bytes);
+        break;
     case TCP_LIMIT_SILLY_WINDOW:
         say(out, "the usable window (%u of %u) is too small to be worth a segment: %u bytes wait",
             i->snd_wnd > i->bytes_in_flight ? i->snd_wnd - i->bytes_in_flight : 0, i->snd_wnd,
@@ -203,6 +207,7 @@ ackd_time why_next_change(const struct tcp_info *i)
     switch (i->limit) {
     case TCP_LIMIT_ZERO_WINDOW:
     case TCP_LIMIT_SILLY_WINDOW:
+    case TCP_LIMIT_MORE_TO_COME:
         return deadline(i->persist_deadline_ns);
     case TCP_LIMIT_CLOSED:
         return deadline(i->time_wait_deadline_ns);

@@ -141,6 +141,10 @@ static uint32_t small_segment(const struct tcb *c, struct plan *p, uint32_t n, u
                               uint32_t usable, uint32_t cwnd_room, bool fin)
 {
     bool idle = !tcb_outstanding(c), nagle_ok = idle || c->options->v.nodelay;
+    if (n == unsent && c->flags & C_MORE_TO_COME && !fin && !(c->flags & C_WINDOW_OVERRIDE)) {
+        p->limit = TCP_LIMIT_MORE_TO_COME;
+        return 0;
+    }
     if (n == unsent) { /* (2) all that is queued */
         if (nagle_ok || fin) {
             return n;
@@ -195,7 +199,8 @@ static bool plan_new_data(const struct tcp_engine *e, const struct tcb *c, struc
     n = n < cwnd_room ? n : cwnd_room;
     uint32_t frame = frame_payload(e, c, p->mss);
     if (n >= p->mss) {
-        bool tail_may_go = n == unsent && (fin || c->options->v.nodelay);
+        bool tail_may_go =
+            n == unsent && (fin || (c->options->v.nodelay && !(c->flags & C_MORE_TO_COME)));
         n = n > frame ? frame : tail_may_go ? n : n / p->mss * p->mss;
     } else {
         n = small_segment(c, p, n, unsent, usable, cwnd_room, fin);
@@ -419,10 +424,13 @@ static void attach_payload(struct tcb *c, struct plan *p, struct tcp_tx *tx)
 }
 
 /* PSH where the data end that the user wrote, or marked (MUST-60, MUST-61). */
-static bool pushes(const struct tcb *c, const struct plan *p)
+static bool pushes(const struct tcp_engine *e, const struct tcb *c, const struct plan *p)
 {
     if (!p->length) {
         return false;
+    }
+    if (e->config.push_super_frames && p->length > p->mss) {
+        return true;
     }
     tcp_seq end = seq_add(p->start, p->length), all = seq_add(tcb_buffer_seq(c), tcb_buffered(c));
     bool mark =
@@ -459,7 +467,7 @@ static void finish(struct tcp_engine *e, struct tcb *c, ackd_time now, const str
     if (p->fin) {
         h.flags |= TCP_FIN;
     }
-    if (pushes(c, p)) {
+    if (pushes(e, c, p)) {
         h.flags |= TCP_PSH;
     }
     put_urgent(c, &h);
@@ -655,7 +663,7 @@ static void settle(struct tcp_engine *e, struct tcb *c, ackd_time now, const str
                    p->limit == TCP_LIMIT_RTO_BACKOFF;
     c->flags = by_cwnd ? c->flags | C_CWND_LIMITED : c->flags & ~(uint32_t)C_CWND_LIMITED;
     bool by_window = p->limit == TCP_LIMIT_ZERO_WINDOW || p->limit == TCP_LIMIT_RECEIVE_WINDOW ||
-                     p->limit == TCP_LIMIT_SILLY_WINDOW;
+                     p->limit == TCP_LIMIT_SILLY_WINDOW || p->limit == TCP_LIMIT_MORE_TO_COME;
     if (by_window && !tcb_outstanding(c) && time_is_never(c->t_rtx)) {
         int64_t wait = rto_ns(c) << (c->persist_backoff < 10 ? c->persist_backoff : 10);
         int64_t most =

@@ -112,7 +112,8 @@
     X(NEIGHBOUR_PENDING, "the next hop's link address is not known yet")                           \
     X(LOCAL_DROP, "the device refused the last frame")                                             \
     X(WAITING_FOR_ACK, "everything is sent, its ACK is awaited")                                   \
-    X(CLOSED, "our side is closed and acknowledged")
+    X(CLOSED, "our side is closed and acknowledged")                                               \
+    X(MORE_TO_COME, "a small segment waits for more that the user announced")
 
 /* Why a segment was sent: shown on SEGMENT events and in captures. */
 #define TCP_SEND_KINDS(X)                                                                          \

@@ -127,6 +127,7 @@ enum {                 /* tcb.flags */
                                    (RFC 6298 5.7) */
        C_FIN_AHEAD = 67108864,  /* a FIN lies beyond a hole, at rcv.fin */
        C_CHALLENGE = 134217728, /* the ACK that is due is a challenge (RFC 5961) */
+       C_MORE_TO_COME = 0x40000000, /* the user's last SEND said so */
 };
 
 enum recovery_state { RECOVERY_OPEN, RECOVERY_FAST };

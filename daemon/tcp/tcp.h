@@ -159,6 +159,9 @@ struct tcp_config {
     uint32_t closed_history;        /* records of closed connections kept; default 4096 */
     uint32_t event_ring;            /* events; default 8192 */
     uint16_t port_first, port_last; /* ephemeral ports; default 49152..65535 (RFC 6335) */
+    /* PSH on every super-frame, as Linux sets it, so that a receiver's device does not wait to
+     * merge more; default off */
+    bool push_super_frames;
     struct tcp_options defaults;
 };
 void tcp_config_default(struct tcp_config *config);
@@ -357,11 +360,12 @@ int tcp_accept(struct tcp_engine *engine, uint64_t listener, uint32_t owner, uin
  * (else -EBADF). */
 int tcp_accept_return(struct tcp_engine *engine, uint64_t listener, uint64_t id);
 
-enum { TCP_SEND_PUSH = 1, TCP_SEND_URGENT = 2 };
+enum { TCP_SEND_PUSH = 1, TCP_SEND_URGENT = 2, TCP_SEND_MORE = 4 };
 /* SEND: copies up to `length` bytes into the send buffer, returns how many (0: full;
  * TCP_READY_WRITE will follow). PUSH applies to the last byte taken. URGENT makes everything up to
- * and with that byte urgent. -EPIPE after a close, -ENOTCONN before a connection exists or the
- * close errno. */
+ * and with that byte urgent. MORE: a segment that is not full waits for the next SEND without it
+ * (which may have no bytes), for a FIN, or for one retransmission timeout. -EPIPE after a close,
+ * -ENOTCONN before a connection exists or the close errno. */
 int64_t tcp_send(struct tcp_engine *engine, ackd_time now, uint64_t id, const void *data,
                  size_t length, unsigned flags);
 /* Stream offset of the next byte that tcp_send() will take: bytes accepted so far. -EBADF. */

@@ -138,6 +138,8 @@ int64_t tcp_send(struct tcp_engine *e, ackd_time now, uint64_t id, const void *d
     if (error) {
         return error;
     }
+    c->flags =
+        flags & TCP_SEND_MORE ? c->flags | C_MORE_TO_COME : c->flags & ~(uint32_t)C_MORE_TO_COME;
     uint32_t room = send_room(c), n = length < room ? (uint32_t)length : room;
     if (n && !tcb_activity(e, c, now)) {
         return -ENOBUFS;
@@ -149,6 +151,7 @@ int64_t tcp_send(struct tcp_engine *e, ackd_time now, uint64_t id, const void *d
     if (!n) { /* without memory: only what is buffered wakes the user later */
         bool waits = !length || !room || tcb_buffered(c);
         tcb_fold(e, c);
+        tcb_touch(e, c);
         return waits ? 0 : -ENOBUFS;
     }
     c->snd.accepted += n;
@@ -503,7 +506,7 @@ int tcp_set_options(struct tcp_engine *e, ackd_time now, uint64_t id,
     if (c && c->t.rec.state != TCP_CLOSED) {
         keepalive_restart(c, now);
         ready_sent(e, c);
-        if (rcv_window_update_due(c) && state_synchronized(c->t.rec.state)) {
+        if (resized && rcv_window_update_due(c) && state_synchronized(c->t.rec.state)) {
             c->flags |= C_ACK_NOW | C_WINDOW_UPDATE;
         }
         tcb_touch(e, c);

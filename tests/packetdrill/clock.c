@@ -5,8 +5,8 @@
  *
  * A blocking call runs in packetdrill's second thread, and sleeps on a condition variable. Whoever
  * moves time or injects a packet wakes it after each step and waits until it sleeps again or has
- * asked for the time, which is what packetdrill does first with the end of a call: so the instant at
- * which a call ends is exact. */
+ * asked for the time, which is what packetdrill does first with the end of a call: so the instant
+ * at which a call ends is exact. */
 #include "layer.h"
 
 #include <errno.h>

@@ -1,6 +1,7 @@
-/* epoll. An item is on the ready list once something happened to its socket that it asked for; a wait
- * then asks the socket what is true now. Level-triggered items stay while it is true, edge-triggered
- * ones come back with the next event, EPOLLONESHOT silences until the next EPOLL_CTL_MOD. */
+/* epoll. An item is on the ready list once something happened to its socket that it asked for; a
+ * wait then asks the socket what is true now. Level-triggered items stay while it is true,
+ * edge-triggered ones come back with the next event, EPOLLONESHOT silences until the next
+ * EPOLL_CTL_MOD. */
 #include "layer.h"
 
 #include <errno.h>

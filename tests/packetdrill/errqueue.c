@@ -1,6 +1,7 @@
-/* The error queue: completions of MSG_ZEROCOPY sends, transmit timestamps (SO_TIMESTAMPING), read with
- * MSG_ERRQUEUE. A send completes when its last octet is acknowledged, or the connection ends. As the
- * engine copies, each completion says so; completions in a row are one notice with a range. */
+/* The error queue: completions of MSG_ZEROCOPY sends, transmit timestamps (SO_TIMESTAMPING), read
+ * with MSG_ERRQUEUE. A send completes when its last octet is acknowledged, or the connection ends.
+ * As the engine copies, each completion says so; completions in a row are one notice with a range.
+ */
 #include "layer.h"
 
 #include <errno.h>
@@ -17,8 +18,7 @@
 
 enum { WANT_SCHED = SOF_TIMESTAMPING_TX_SCHED, WANT_SENT = SOF_TIMESTAMPING_TX_SOFTWARE };
 #define WANT_ANY                                                                                   \
-    ((unsigned)(SOF_TIMESTAMPING_TX_SCHED | SOF_TIMESTAMPING_TX_SOFTWARE |                         \
-                SOF_TIMESTAMPING_TX_ACK))
+    ((unsigned)(SOF_TIMESTAMPING_TX_SCHED | SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_TX_ACK))
 
 void errqueue_init(struct sock *s)
 {
@@ -81,9 +81,8 @@ static struct notice *notice_new(struct layer *l, struct sock *s)
 
 static void tell_zerocopy(struct layer *l, struct sock *s, uint32_t id)
 {
-    struct notice *last = list_empty(&s->notices)
-                              ? NULL
-                              : container_of(s->notices.prev, struct notice, link);
+    struct notice *last =
+        list_empty(&s->notices) ? NULL : container_of(s->notices.prev, struct notice, link);
     if (last && last->origin == SO_EE_ORIGIN_ZEROCOPY && last->data + 1 == id) {
         last->data = id;
         epoll_notify(l, s, EPOLLERR);
@@ -141,7 +140,8 @@ void errqueue_progress(struct layer *l, struct sock *s, const struct tcp_info *i
 }
 
 /* ---- reading
- * ---------------------------------------------------------------------------------------------------- */
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static void *put_cmsg(struct msghdr *msg, size_t *used, size_t room, int level, int type,
                       size_t length)
@@ -170,8 +170,7 @@ static void put_notice(const struct sock *s, const struct notice *n, struct msgh
                                   .ee_data = n->data};
     ts[0].tv_sec = n->wall_ns / NS_PER_S;
     ts[0].tv_nsec = n->wall_ns % NS_PER_S;
-    void *at =
-        n->timed ? put_cmsg(msg, &used, room, SOL_SOCKET, SO_TIMESTAMPING, sizeof ts) : NULL;
+    void *at = n->timed ? put_cmsg(msg, &used, room, SOL_SOCKET, SO_TIMESTAMPING, sizeof ts) : NULL;
     if (at) {
         memcpy(at, ts, sizeof ts);
     }

@@ -40,7 +40,8 @@ void profile_options(const struct sysctls *s, bool v4, struct tcp_options *o);
 void profile_refresh(const struct sysctls *s, struct tcp_options *o);
 
 /* ---- records
- * ------------------------------------------------------------------------------------------------ */
+ * ------------------------------------------------------------------------------------------------
+ */
 
 enum file_kind { FILE_SOCKET, FILE_EPOLL };
 
@@ -67,9 +68,9 @@ struct notice {
 struct pending {
     struct list link;
     bool zerocopy;
-    uint32_t id;           /* zerocopy: the counter; timestamps: the key */
-    uint64_t first, end;   /* stream offsets, end exclusive */
-    unsigned wanted;       /* SOF_TIMESTAMPING_TX_* still to come */
+    uint32_t id;         /* zerocopy: the counter; timestamps: the key */
+    uint64_t first, end; /* stream offsets, end exclusive */
+    unsigned wanted;     /* SOF_TIMESTAMPING_TX_* still to come */
 };
 
 struct sock {
@@ -91,7 +92,7 @@ struct sock {
     uint32_t edges; /* EPOLL* since the last look of each epoll: see epoll.c */
     /* plain values of options that only the layer answers for */
     int linger_on, linger_s, priority, mark, rcvlowat, sndbuf, rcvbuf, keepalive, reuse, zerocopy,
-        timestamping, inq, recverr, defer_accept, quickack, thin, syncnt, linger2, save_syn;
+        timestamping, inq, recverr, cork, defer_accept, quickack, thin, syncnt, linger2, save_syn;
     uint32_t notsent_lowat; /* 0: the sysctl's */
     int64_t rcvtimeo_ns, sndtimeo_ns;
     uint32_t user_mss;
@@ -148,7 +149,8 @@ struct layer {
 };
 
 /* ---- clock.c
- * -------------------------------------------------------------------------------------------------- */
+ * --------------------------------------------------------------------------------------------------
+ */
 
 /* Runs what is due at `now`: timers, output, readiness; then lets a blocked call look again. */
 void layer_run(struct layer *l);
@@ -156,16 +158,17 @@ void layer_run(struct layer *l);
 void layer_advance(struct layer *l, ackd_time to);
 /* The next instant at which something happens by itself, or TIME_NEVER. */
 ackd_time layer_next(struct layer *l);
-/* Blocks the calling thread until something changed (true) or virtual time reached the deadline. The
- * lock is given up meanwhile. The thread that moves time moves it instead, and gives up, too, when
- * nothing will ever happen. */
+/* Blocks the calling thread until something changed (true) or virtual time reached the deadline.
+ * The lock is given up meanwhile. The thread that moves time moves it instead, and gives up, too,
+ * when nothing will ever happen. */
 bool layer_wait(struct layer *l, ackd_time deadline);
 int layer_usleep(void *u, useconds_t us);
 int layer_gettimeofday(void *u, struct timeval *tv, struct timezone *tz);
 int64_t layer_wall_ns(const struct layer *l);
 
 /* ---- link.c
- * --------------------------------------------------------------------------------------------------- */
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 bool link_open(struct layer *l, const char *flags);
 void link_close(struct layer *l);
@@ -179,7 +182,8 @@ void link_add_local(struct layer *l, const struct ip_addr *a);
 void link_add_remote(struct layer *l, const struct ip_addr *a);
 
 /* ---- files.c
- * --------------------------------------------------------------------------------------------------- */
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 /* Gives the record a descriptor of its own; -1 with errno. */
 int file_open(struct layer *l, struct file *f, enum file_kind kind);
@@ -195,7 +199,8 @@ int layer_fcntl(void *u, int fd, int cmd, ...);
 int layer_ioctl(void *u, int fd, unsigned long request, ...);
 
 /* ---- sockets.c
- * ------------------------------------------------------------------------------------------------- */
+ * -------------------------------------------------------------------------------------------------
+ */
 
 int layer_socket(void *u, int domain, int type, int protocol);
 int layer_bind(void *u, int fd, const struct sockaddr *addr, socklen_t len);
@@ -219,7 +224,8 @@ void sock_put_address(const struct sock *s, const struct ip_addr *a, uint16_t po
                       struct sockaddr *to, socklen_t *len);
 
 /* ---- stream.c
- * -------------------------------------------------------------------------------------------------- */
+ * --------------------------------------------------------------------------------------------------
+ */
 
 ssize_t layer_read(void *u, int fd, void *buf, size_t count);
 ssize_t layer_readv(void *u, int fd, const struct iovec *iov, int n);
@@ -263,18 +269,21 @@ void epoll_notify(struct layer *l, struct sock *s, uint32_t what);
 void epoll_forget(struct layer *l, const struct sock *s);
 
 /* ---- errqueue.c
- * ------------------------------------------------------------------------------------------------ */
+ * ------------------------------------------------------------------------------------------------
+ */
 
 void errqueue_init(struct sock *s);
 void errqueue_free(struct sock *s);
-/* A send of [first, end) was taken; zerocopy and timestamps are promised as flags and options say. */
+/* A send of [first, end) was taken; zerocopy and timestamps are promised as flags and options say.
+ */
 void errqueue_sent(struct layer *l, struct sock *s, uint64_t first, uint64_t end, int flags);
 /* Completions that what is sent and acknowledged now allows. */
 void errqueue_progress(struct layer *l, struct sock *s, const struct tcp_info *info, bool ended);
 ssize_t errqueue_recv(struct layer *l, struct sock *s, struct msghdr *msg);
 
 /* ---- pipe.c
- * ---------------------------------------------------------------------------------------------------- */
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 int layer_pipe(void *u, int fds[2]);
 int layer_splice(void *u, int fd_in, loff_t *off_in, int fd_out, loff_t *off_out, size_t length,

@@ -66,7 +66,8 @@ static bool setting(const char *flags, const char *name, char *value, size_t roo
 }
 
 /* ---- life
- * --------------------------------------------------------------------------------------------------- */
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static void *chunk_get(void *ctx, size_t bytes)
 {
@@ -112,6 +113,7 @@ bool link_open(struct layer *l, const char *flags)
     config.seed0 = 1;
     config.seed1 = 2;
     config.max_endpoints = 4096;
+    config.push_super_frames = true;
     l->engine = l->arena ? tcp_engine_new(&config, l->now) : NULL;
     struct net_config nc = {.arena = l->arena,
                             .engine = l->engine,
@@ -159,7 +161,8 @@ void link_add_remote(struct layer *l, const struct ip_addr *a)
 }
 
 /* ---- out
- * ------------------------------------------------------------------------------------------------------ */
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static bool for_the_link_only(const uint8_t *ip, size_t length)
 {
@@ -306,7 +309,8 @@ int link_receive(void *u, void *packet, size_t *count, long long *time_us)
 }
 
 /* ---- in
- * -------------------------------------------------------------------------------------------------------- */
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 /* An empty device never gets a packet with a wrong length; a script may send one. */
 static bool addresses(const uint8_t *ip, size_t length, struct ip_addr *src, struct ip_addr *dst)

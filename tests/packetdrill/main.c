@@ -1,6 +1,6 @@
 /* The door: packetdrill's table of functions, and the libc calls that packetdrill makes past it on
- * descriptors of ours (getsockopt for TCP_INFO in code snippets, sendfile), which the library answers
- * when it is preloaded. There is one instance per process. */
+ * descriptors of ours (getsockopt for TCP_INFO in code snippets, sendfile), which the library
+ * answers when it is preloaded. There is one instance per process. */
 #include "interface.h"
 #include "layer.h"
 

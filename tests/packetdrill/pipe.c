@@ -26,8 +26,8 @@ static ssize_t from_socket(struct layer *l, int in, int out, size_t length, unsi
 {
     uint8_t buffer[PORTION];
     size_t room = length < PORTION ? length : PORTION;
-    ssize_t n = layer_recv(l, in, buffer, room,
-                           MSG_PEEK | (flags & SPLICE_F_NONBLOCK ? MSG_DONTWAIT : 0));
+    ssize_t n =
+        layer_recv(l, in, buffer, room, MSG_PEEK | (flags & SPLICE_F_NONBLOCK ? MSG_DONTWAIT : 0));
     ssize_t put = n > 0 ? write(out, buffer, (size_t)n) : n;
     return put > 0 ? layer_recv(l, in, buffer, (size_t)put, 0) : put;
 }
@@ -36,9 +36,9 @@ static ssize_t to_socket(struct layer *l, int in, int out, size_t length, unsign
 {
     uint8_t buffer[PORTION];
     ssize_t n = read(in, buffer, length < PORTION ? length : PORTION);
-    return n > 0 ? layer_send(l, out, buffer, (size_t)n,
-                              flags & SPLICE_F_NONBLOCK ? MSG_DONTWAIT : 0)
-                 : n;
+    return n > 0
+               ? layer_send(l, out, buffer, (size_t)n, flags & SPLICE_F_NONBLOCK ? MSG_DONTWAIT : 0)
+               : n;
 }
 
 int layer_splice(void *u, int fd_in, loff_t *off_in, int fd_out, loff_t *off_out, size_t length,
@@ -46,10 +46,10 @@ int layer_splice(void *u, int fd_in, loff_t *off_in, int fd_out, loff_t *off_out
 {
     struct layer *l = u;
     if (is_socket(l, fd_in)) {
-        return off_in ? fail(ESPIPE) : (int)from_socket(l, fd_in, fd_out, length, flags);
+        return off_in && *off_in ? fail(ESPIPE) : (int)from_socket(l, fd_in, fd_out, length, flags);
     }
     if (is_socket(l, fd_out)) {
-        return off_out ? fail(ESPIPE) : (int)to_socket(l, fd_in, fd_out, length, flags);
+        return off_out && *off_out ? fail(ESPIPE) : (int)to_socket(l, fd_in, fd_out, length, flags);
     }
     return (int)splice(fd_in, off_in, fd_out, off_out, length, flags);
 }

@@ -23,9 +23,11 @@ void profile_options(const struct sysctls *s, bool v4, struct tcp_options *o)
 {
     tcp_options_default(o);
     profile_refresh(s, o);
-    /* The window scale follows the largest buffer that auto-tuning may reach. */
-    o->rcv_buffer = clamp(s->rmem[2], BUFFER_MIN, BUFFER_MAX);
-    o->snd_buffer = clamp(s->wmem[2], BUFFER_MIN, BUFFER_MAX);
+    /* The first window is what an unscaled field can say. The window scale follows the largest
+     * buffer that tuning may reach. What a user may queue is the layer's affair (stream.c). */
+    o->rcv_buffer = clamp(s->rmem[1], BUFFER_MIN, 65535);
+    o->rcv_buffer_max = clamp(s->rmem[2], BUFFER_MIN, BUFFER_MAX);
+    o->snd_buffer = o->snd_buffer_max = clamp(s->wmem[2], BUFFER_MIN, BUFFER_MAX);
     o->keepalive_idle_ns = s->keepalive_time * NS_PER_S;
     o->keepalive_interval_ns = s->keepalive_intvl * NS_PER_S;
     o->keepalive_count = clamp(s->keepalive_probes, 2, 127);

@@ -1,6 +1,6 @@
-/* Sockets: from socket() to close(), as Linux's calls behave around RFC 9293's OPEN, CLOSE and ABORT.
- * A socket remembers what connect() still has to tell and the error that SO_ERROR tells once; the
- * rest is asked of the engine. */
+/* Sockets: from socket() to close(), as Linux's calls behave around RFC 9293's OPEN, CLOSE and
+ * ABORT. A socket remembers what connect() still has to tell and the error that SO_ERROR tells
+ * once; the rest is asked of the engine. */
 #include "layer.h"
 
 #include <arpa/inet.h>
@@ -10,7 +10,8 @@
 #include <string.h>
 
 /* ---- addresses
- * ------------------------------------------------------------------------------------------------- */
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static int get_address(const struct sock *s, const struct sockaddr *addr, socklen_t len,
                        struct ip_addr *a, uint16_t *port)
@@ -133,7 +134,8 @@ void sock_refresh(struct layer *l, struct sock *s)
 }
 
 /* ---- life
- * ------------------------------------------------------------------------------------------------------- */
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 static void plain_options(struct layer *l, struct sock *s)
 {
@@ -233,7 +235,9 @@ static int start_listening(struct layer *l, struct sock *s, int backlog)
         .tuple = {.local = s->tuple.local, .local_port = s->tuple.local_port},
         .v4_only = s->domain == AF_INET,
         .v6_only = s->v6_only,
-        .backlog = (uint32_t)(backlog < 0 ? 4096 : backlog > 4095 ? 4096 : backlog + 1),
+        .backlog = (uint32_t)(backlog < 0      ? 4096
+                              : backlog > 4095 ? 4096
+                                               : backlog + 1),
         .options = &s->options,
         .owner = 1,
     };
@@ -331,7 +335,8 @@ int layer_accept(void *u, int fd, struct sockaddr *addr, socklen_t *len)
 }
 
 /* ---- connect
- * --------------------------------------------------------------------------------------------------- */
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 /* Back to a socket that can be connected again. */
 static void disconnect(struct layer *l, struct sock *s)
@@ -432,7 +437,8 @@ int layer_connect(void *u, int fd, const struct sockaddr *addr, socklen_t len)
 }
 
 /* ---- the end
- * ------------------------------------------------------------------------------------------------------ */
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static int do_shutdown(struct layer *l, struct sock *s, int how)
 {

@@ -1,5 +1,5 @@
-/* setsockopt and getsockopt: what concerns the protocol becomes an option of the engine, the rest is
- * kept and told again. */
+/* setsockopt and getsockopt: what concerns the protocol becomes an option of the engine, the rest
+ * is kept and told again. */
 #include "layer.h"
 #include "linux_tcp.h"
 
@@ -66,7 +66,8 @@ static int *plain_slot(struct sock *s, int level, int name)
 }
 
 /* ---- set
- * ---------------------------------------------------------------------------------------------------------- */
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 static int set_buffer(struct layer *l, struct sock *s, bool send, int v)
 {
@@ -130,11 +131,24 @@ static int set_socket(struct layer *l, struct sock *s, int name, const void *val
     }
 }
 
-static int set_tcp(struct sock *s, int name, const void *value, socklen_t len, int v)
+/* What was held back goes when the cork is pulled. */
+static void set_cork(struct layer *l, struct sock *s, bool on)
+{
+    s->cork = on;
+    if (!on && s->id) {
+        tcp_send(l->engine, l->now, s->id, NULL, 0, 0);
+    }
+}
+
+static int set_tcp(struct layer *l, struct sock *s, int name, const void *value, socklen_t len,
+                   int v)
 {
     switch (name) {
     case TCP_NODELAY:
         s->options.nodelay = v;
+        return 0;
+    case TCP_CORK:
+        set_cork(l, s, v);
         return 0;
     case TCP_MAXSEG:
         if (v && (v < 88 || v > 32767)) {
@@ -218,7 +232,7 @@ static int do_set(struct layer *l, struct sock *s, int level, int name, const vo
     } else if (level == SOL_SOCKET) {
         error = set_socket(l, s, name, value, len, v);
     } else if (level == IPPROTO_TCP) {
-        error = set_tcp(s, name, value, len, v);
+        error = set_tcp(l, s, name, value, len, v);
     } else if (level == IPPROTO_IP || level == IPPROTO_IPV6) {
         error = set_ip(s, level, name, v);
     } else {
@@ -242,7 +256,8 @@ int layer_setsockopt(void *u, int fd, int level, int name, const void *value, so
 }
 
 /* ---- get
- * ---------------------------------------------------------------------------------------------------------- */
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 static int get_socket(struct sock *s, int name, int *v)
 {
@@ -293,6 +308,9 @@ static int max_segment(struct layer *l, const struct sock *s)
 static int get_tcp(struct layer *l, struct sock *s, int name, int *v)
 {
     switch (name) {
+    case TCP_CORK:
+        *v = s->cork;
+        return 0;
     case TCP_NODELAY:
         *v = s->options.nodelay;
         return 0;
@@ -386,9 +404,9 @@ static int do_get(struct layer *l, struct sock *s, int level, int name, void *to
         return user_write(to, record, n) ? 0 : EFAULT;
     }
     int v = 0, *slot = plain_slot(s, level, name);
-    int error = slot                     ? 0
-                : level == SOL_SOCKET    ? get_socket(s, name, &v)
-                : level == IPPROTO_TCP   ? get_tcp(l, s, name, &v)
+    int error = slot                                           ? 0
+                : level == SOL_SOCKET                          ? get_socket(s, name, &v)
+                : level == IPPROTO_TCP                         ? get_tcp(l, s, name, &v)
                 : level == IPPROTO_IP || level == IPPROTO_IPV6 ? get_ip(s, level, name, &v)
                                                                : ENOPROTOOPT;
     if (error) {

@@ -1,6 +1,6 @@
-/* Reading and writing. Data go into the engine in the portions in which Linux makes packets of them:
- * a packet takes as much as one super-frame would carry and half of the peer's largest window; a new
- * one begins only while the queue's charge is below SO_SNDBUF and less is unsent than
+/* Reading and writing. Data go into the engine in the portions in which Linux makes packets of
+ * them: a packet takes as much as one super-frame would carry and half of the peer's largest
+ * window; a new one begins only while the queue's charge is below SO_SNDBUF and less is unsent than
  * TCP_NOTSENT_LOWAT. What a write() accepts follows from that. */
 #include "layer.h"
 #include "linux_tcp.h"
@@ -69,11 +69,13 @@ bool stream_writable(const struct layer *l, const struct sock *s, const struct t
 
 static bool packet_allowed(const struct layer *l, const struct sock *s, const struct tcp_info *info)
 {
-    return stream_charge(info) < send_limit(l, s, info) && stream_unsent(info) < notsent_lowat(l, s);
+    return stream_charge(info) < send_limit(l, s, info) &&
+           stream_unsent(info) < notsent_lowat(l, s);
 }
 
 /* ---- sending
- * ------------------------------------------------------------------------------------------------------ */
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 /* May the call go on? 0, or why not. */
 static int may_send(struct layer *l, struct sock *s, struct tcp_info *info)
@@ -96,12 +98,22 @@ static int wait_to_send(struct layer *l, struct sock *s, int flags, ackd_time en
         s->write_blocked = true;
         return EAGAIN;
     }
-    return layer_wait(l, end) ? 0 : EAGAIN;
+    /* A writer sleeps until a third of the buffer is free. */
+    struct tcp_info info;
+    do {
+        if (!layer_wait(l, end)) {
+            return EAGAIN;
+        }
+        sock_refresh(l, s);
+    } while (s->state == SOCK_CONNECTED && !s->write_shut && sock_status(l, s, &info) &&
+             !stream_writable(l, s, &info));
+    return 0;
 }
 
-static unsigned engine_flags(int flags, bool last)
+static unsigned engine_flags(const struct sock *s, int flags, bool last)
 {
-    return flags & MSG_OOB && last ? TCP_SEND_URGENT | TCP_SEND_PUSH : 0;
+    unsigned more = s->cork || flags & MSG_MORE || !last ? TCP_SEND_MORE : 0;
+    return more | (flags & MSG_OOB && last ? TCP_SEND_URGENT | TCP_SEND_PUSH : 0);
 }
 
 /* One packet's worth of `left` octets at `from`: how many were taken, or -1 with errno. */
@@ -117,7 +129,8 @@ static ssize_t send_portion(struct layer *l, struct sock *s, const struct tcp_in
     if (!user_read(buffer, from, n)) {
         return fail(EFAULT);
     }
-    int64_t taken = tcp_send(l->engine, l->now, s->id, buffer, n, engine_flags(flags, n == left));
+    int64_t taken =
+        tcp_send(l->engine, l->now, s->id, buffer, n, engine_flags(s, flags, n == left));
     if (taken < 0) {
         return fail((int)-taken);
     }
@@ -243,7 +256,8 @@ ssize_t layer_writev(void *u, int fd, const struct iovec *iov, int n)
 }
 
 /* ---- receiving
- * -------------------------------------------------------------------------------------------------- */
+ * --------------------------------------------------------------------------------------------------
+ */
 
 /* Copies up to `room` octets from stream offset `at`; -1 with EFAULT. */
 static ssize_t copy_out(struct layer *l, struct sock *s, uint64_t at, uint8_t *to, size_t room,

@@ -1,5 +1,6 @@
 /* The stack is configured as Linux's is: by the files of /proc/sys/net of the namespace that the
- * script's own commands write. They are read again whenever a socket is made, listens or connects. */
+ * script's own commands write. They are read again whenever a socket is made, listens or connects.
+ */
 #include "layer.h"
 
 #include <fcntl.h>

@@ -1,5 +1,6 @@
-/* TCP_INFO and SO_MEMINFO: Linux's records, filled from what `show` shows (tcp_status()). Linux counts
- * segments where the engine counts octets, so a count is octets over the present segment, rounded up. */
+/* TCP_INFO and SO_MEMINFO: Linux's records, filled from what `show` shows (tcp_status()). Linux
+ * counts segments where the engine counts octets, so a count is octets over the present segment,
+ * rounded up. */
 #include "layer.h"
 
 #include <string.h>
@@ -61,7 +62,7 @@ static void fill_flags(const struct tcp_info *i, struct linux_tcp_info *o)
 static void fill_recovery(const struct tcp_info *i, struct linux_tcp_info *o)
 {
     bool timed_out = i->limit == TCP_LIMIT_RTO_BACKOFF || i->backoff;
-    o->ca_state = i->in_recovery ? (timed_out ? CA_LOSS : CA_RECOVERY)
+    o->ca_state = i->in_recovery                   ? (timed_out ? CA_LOSS : CA_RECOVERY)
                   : i->dup_acks || i->sacked_bytes ? CA_DISORDER
                                                    : CA_OPEN;
     o->retransmits = (uint8_t)i->backoff;
@@ -118,9 +119,9 @@ static void fill_clocks(const struct layer *l, const struct sock *s, const struc
 {
     (void)l;
     (void)s;
-    o->rwnd_limited = us(i->limited_ns[TCP_LIMIT_RECEIVE_WINDOW] +
-                         i->limited_ns[TCP_LIMIT_ZERO_WINDOW] +
-                         i->limited_ns[TCP_LIMIT_SILLY_WINDOW]);
+    o->rwnd_limited =
+        us(i->limited_ns[TCP_LIMIT_RECEIVE_WINDOW] + i->limited_ns[TCP_LIMIT_ZERO_WINDOW] +
+           i->limited_ns[TCP_LIMIT_SILLY_WINDOW]);
 }
 
 size_t tcp_info_fill(struct layer *l, const struct sock *s, void *to, size_t room)

@@ -44,6 +44,27 @@ static void the_backoff_stays_until_a_measurement(void **state)
     script_end(&s);
 }
 
+static void pushing(struct tcp_config *c)
+{
+    c->push_super_frames = true;
+}
+
+static void super_frames_may_push(void **state)
+{
+    (void)state;
+    struct script s;
+    script_begin(&s, pushing);
+    struct tcp_link link = {.tso = true, .max_frame = 65535};
+    tcp_set_link(s.engine, &link);
+    script_passive(&s, "mss 1000,sackOK");
+    script_inject(&s, ". 1:1(0) ack 1 win 3000");
+    script_send(&s, 5000, 0);
+    script_expect(&s, "P. 1:3001(3000) ack 1"); /* not the end of what was written */
+    script_inject(&s, ". 1:1(0) ack 3001 win 1000");
+    script_expect(&s, ". 3001:4001(1000) ack 1"); /* one segment */
+    script_end(&s);
+}
+
 static void part_of_a_super_frame(void **state)
 {
     (void)state;
@@ -306,6 +327,7 @@ int recovery_tests(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_backoff_stays_until_a_measurement),
+        cmocka_unit_test(super_frames_may_push),
         cmocka_unit_test(part_of_a_super_frame),
         cmocka_unit_test(an_old_recovery_point_is_forgotten),
         cmocka_unit_test(idle_restart),

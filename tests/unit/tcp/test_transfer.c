@@ -195,6 +195,28 @@ static void silly_windows_wait(void **state) /* MUST-38 */
     script_end(&s);
 }
 
+static void what_is_announced_is_waited_for(void **state) /* reason MORE_TO_COME */
+{
+    (void)state;
+    ESTABLISHED(s, SACK);
+    script_send(&s, 100, TCP_SEND_MORE);
+    script_quiet(&s);
+    assert_int_equal(script_info(&s).limit, TCP_LIMIT_MORE_TO_COME);
+    script_send(&s, 1000, TCP_SEND_MORE); /* a full segment does not wait, its tail does */
+    script_expect(&s, ". 1:1001(1000) ack 1");
+    script_quiet(&s);
+    script_inject(&s, ". 1:1(0) ack 1001 win 10000");
+    script_quiet(&s);
+    assert_int_equal(tcp_send(s.engine, s.now, s.id, NULL, 0, 0), 0); /* nothing more after all */
+    script_expect(&s, "P. 1001:1101(100) ack 1");
+    script_inject(&s, ". 1:1(0) ack 1101 win 10000");
+    script_send(&s, 100, TCP_SEND_MORE);
+    script_quiet(&s);
+    script_advance_ms(&s, 1001); /* not for ever */
+    script_expect(&s, "P. 1101:1201(100) ack 1");
+    script_end(&s);
+}
+
 static void a_shrunk_window_is_survived(void **state) /* MUST-34 */
 {
     (void)state;
@@ -614,6 +636,7 @@ int transfer_tests(void)
         cmocka_unit_test(zero_window_is_probed),
         cmocka_unit_test(zero_window_lives_for_hours_while_probes_are_answered),
         cmocka_unit_test(silly_windows_wait),
+        cmocka_unit_test(what_is_announced_is_waited_for),
         cmocka_unit_test(a_shrunk_window_is_survived),
         cmocka_unit_test(window_closes_and_opens),
         cmocka_unit_test(reset_and_ack_count_with_a_closed_window),
