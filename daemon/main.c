@@ -445,14 +445,18 @@ static bool start(struct daemon *d)
              d->link, d->config.n_addresses, d->config.n_services, d->socket);
     d->notify = notify_new(d->loop, status);
     log_notice(d->log, "ackd " ACKD_VERSION " is ready: %s", status);
+    if (d->config.n_addresses == 0) {
+        log_warning(d->log, "no --address: nothing can be opened or accepted until "
+                            "`ackctl daemon addresses add ADDR/LEN`");
+    }
     return d->notify != NULL || no_memory(d);
 }
 
 /* The socket's file goes with its listener. */
-static void close_socket(int fd, const char *path)
+static void close_socket(const struct daemon *d, int fd, const char *path)
 {
     if (fd >= 0) {
-        unlink(path);
+        control_socket_remove(path, config_instance(&d->config));
         close(fd);
     }
 }
@@ -464,8 +468,8 @@ static void finish(struct daemon *d)
     if (d->rpc != NULL) {
         rpc_free(d->rpc);
     }
-    close_socket(d->listen_fd[0], d->socket);
-    close_socket(d->listen_fd[1], d->monitor_socket);
+    close_socket(d, d->listen_fd[0], d->socket);
+    close_socket(d, d->listen_fd[1], d->monitor_socket);
     cycle_free(d->cycle);
     if (d->observe != NULL) {
         observe_free(d->observe);

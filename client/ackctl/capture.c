@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "query.h"
 #include "relay.h"
@@ -44,25 +45,59 @@ static int copy(struct ctl *ctl, struct ackd_capture *capture, int fd, const cha
     return next == ACKD_FAILED ? ctl_fail(ctl, NULL, &err) : EXIT_DONE;
 }
 
-static int capture_to(struct ctl *ctl, const struct ackd_capture_request *request, const char *path)
+/* The file that is to be written: opened before the daemon is asked for anything, emptied only
+ * once there is something to write. */
+struct target {
+    const char *path;
+    int fd;
+    bool is_new;
+};
+
+static int target_open(const struct ctl *ctl, struct target *t)
+{
+    t->fd = STDOUT_FILENO;
+    if (strcmp(t->path, "-") == 0) {
+        return 0;
+    }
+    t->fd = open(t->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    t->is_new = t->fd >= 0;
+    if (t->fd < 0 && errno == EEXIST) {
+        t->fd = open(t->path, O_WRONLY | O_CLOEXEC);
+    }
+    if (t->fd >= 0) {
+        return 0;
+    }
+    int error = errno;
+    ctl_complain(ctl, "%s: %s: cannot write there: %s", t->path, strerrorname_np(error),
+                 strerror(error));
+    return error == EACCES || error == EPERM || error == EROFS ? EXIT_NOT_PERMITTED : EXIT_USAGE;
+}
+
+/* Leaves no empty file behind when there was nothing to capture from. */
+static void target_drop(struct target *t)
+{
+    if (t->fd > STDOUT_FILENO) {
+        close(t->fd);
+    }
+    if (t->is_new) {
+        unlink(t->path);
+    }
+}
+
+static int capture_to(struct ctl *ctl, const struct ackd_capture_request *request, struct target *t)
 {
     struct ackd_error err = {0};
-    struct ackd_capture *capture = ackd_capture(ctl->ackd, request, &err);
+    struct stat st;
+    struct ackd_capture *capture = ctl_connect(ctl) ? ackd_capture(ctl->ackd, request, &err) : NULL;
     if (!capture) {
-        return ctl_fail(ctl, NULL, &err);
+        target_drop(t);
+        return ctl->ackd ? ctl_fail(ctl, NULL, &err) : ctl->exit_code;
     }
-    int fd = STDOUT_FILENO, code;
-    if (strcmp(path, "-") != 0) {
-        fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    }
-    if (fd < 0) {
-        ctl_complain(ctl, "%s: %s", path, strerror(errno));
-        code = EXIT_USAGE;
-    } else {
-        code = copy(ctl, capture, fd, path);
-    }
-    if (fd > STDOUT_FILENO && close(fd) < 0) {
-        ctl_complain(ctl, "%s: %s", path, strerror(errno));
+    bool fresh = t->fd == STDOUT_FILENO || fstat(t->fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+                 ftruncate(t->fd, 0) == 0;
+    int code = fresh ? copy(ctl, capture, t->fd, t->path) : EXIT_TCP;
+    if (!fresh || (t->fd > STDOUT_FILENO && close(t->fd) < 0)) {
+        ctl_complain(ctl, "%s: %s", t->path, strerror(errno));
         code = EXIT_TCP;
     }
     ackd_capture_free(capture);
@@ -106,7 +141,11 @@ static int run(struct ctl *ctl, int argc, char **argv)
     }
     request.filter = query_wire(&query);
     request.snap_length_bytes = (uint32_t)snap;
-    code = ctl_connect(ctl) ? capture_to(ctl, &request, path) : ctl->exit_code;
+    struct target target = {.path = path};
+    code = target_open(ctl, &target);
+    if (!code) {
+        code = capture_to(ctl, &request, &target);
+    }
     query_end(&query);
     return code;
 }

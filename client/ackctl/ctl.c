@@ -178,7 +178,7 @@ struct ackd *ctl_connect(struct ctl *ctl)
         return ctl->ackd;
     }
     if (ctl->ssh_host) {
-        int fd = remote_connect(ctl->ssh_host, ctl->socket, ctl->instance, &err);
+        int fd = remote_connect(ctl->ssh_host, ctl->socket, ctl->instance, &ctl->ssh_pid, &err);
         ctl->ackd = fd < 0 ? NULL : ackd_connect_fd(fd, &err);
     } else {
         ctl->ackd = ackd_connect(ctl->socket ? ctl->socket : ctl->instance, &err);

@@ -29,6 +29,7 @@ struct verb;
 struct ctl {
     const struct verb *verb;
     const char *socket, *instance, *ssh_host;
+    int ssh_pid; /* of ssh, once ctl_connect() was called with ssh_host */
     enum json_mode json;
     bool color;         /* stdout is a terminal and NO_COLOR is not set */
     unsigned width;     /* of the terminal on stdout; 0: none */

@@ -2,8 +2,8 @@
  * known; and an exit code that scripts can tell apart. The daemon never answers a TCP outcome with
  * UNAVAILABLE or DEADLINE_EXCEEDED, so these two mean the daemon. */
 #include "ctl.h"
+#include "remote.h"
 
-#include <ctype.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -34,9 +34,9 @@ int error_exit_code(const struct ackd_error *err)
 }
 
 /* What the user can do about it; NULL: unknown. */
-static const char *advice(const struct ackd_error *err)
+static const char *advice(const struct ackd_error *err, bool remote)
 {
-    if (err->grpc_code == ACKD_UNAVAILABLE) {
+    if (err->grpc_code == ACKD_UNAVAILABLE && !remote) {
         return "--socket, -i and $ACKD_SOCKET name another socket";
     }
     if (err->grpc_code == ACKD_NOT_FOUND &&
@@ -58,12 +58,18 @@ static void begin_line(const struct ctl *ctl)
 
 int ctl_fail(const struct ctl *ctl, const char *object, const struct ackd_error *err)
 {
+    struct ackd_error other;
     if (ctl_cancelled() &&
         (err->grpc_code == ACKD_CANCELLED || err->grpc_code == ACKD_UNAVAILABLE)) {
         if (ctl_cancelled() == EXIT_TIMEOUT) {
             ctl_complain(ctl, "--timeout ran out");
         }
         return ctl_cancelled();
+    }
+    if (ctl->ssh_host && err->grpc_code == ACKD_UNAVAILABLE &&
+        remote_failed(ctl->ssh_host, ctl->ssh_pid, &other)) {
+        err = &other; /* not the daemon: it was never reached */
+        object = NULL;
     }
     begin_line(ctl);
     if (object) {
@@ -72,10 +78,10 @@ int ctl_fail(const struct ctl *ctl, const char *object, const struct ackd_error 
     fprintf(stderr, "%s%s: %s", ctl->verb || object ? ": " : "",
             *err->errno_name ? err->errno_name : ackd_code_name(err->grpc_code),
             *err->message ? err->message : "no explanation was given");
-    if (*err->reason && !islower((unsigned char)*err->reason)) { /* a field's name: said already */
+    if (*err->reason && strcmp(err->reason, "INVALID_FIELD") != 0) { /* which the sentence says */
         fprintf(stderr, " (reason %s)", err->reason);
     }
-    const char *what_to_do = advice(err);
+    const char *what_to_do = advice(err, ctl->ssh_host);
     fprintf(stderr, "%s%s\n", what_to_do ? "; " : "", what_to_do ? what_to_do : "");
     return error_exit_code(err);
 }

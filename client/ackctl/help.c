@@ -53,7 +53,9 @@ void help_verb(FILE *out, const struct verb *v)
     if (strcmp(v->complete, "option") == 0) {
         fputs("\nNames:\n", out);
         for (size_t i = 0; optset_name(i); i++) {
-            fprintf(out, "  %-*s%s\n", INDENT - 2, optset_name(i), optset_doc(i));
+            char text[INDENT + 8];
+            snprintf(text, sizeof text, "%s=%s", optset_name(i), optset_takes(i));
+            fprintf(out, "  %-*s %s\n", INDENT - 1, text, optset_doc(i));
         }
     }
     print_options(out, "Options", v->options);

@@ -47,8 +47,6 @@ struct ls {
     struct columns columns;
     struct extras extras;
     struct table table;
-    size_t rows;
-    char instance_id[64];
 };
 
 /* One option. False when it was none that ls has. */
@@ -115,52 +113,6 @@ static bool each_row(void *context, const struct ackd_connection *row)
     struct ls *ls = context;
     rows_add(&ls->table, &ls->columns, row, &ls->extras);
     return !ls->table.failed && !ctl_cancelled();
-}
-
-static void json_head(struct ls *ls)
-{
-    bool pretty = ls->ctl->json == JSON_PRETTY;
-    fputs(pretty ? "{\n  \"schema\": \"ackd.v1\",\n  \"instance_id\": "
-                 : "{\"schema\":\"ackd.v1\",\"instance_id\":",
-          stdout);
-    print_json_string(stdout, ls->instance_id);
-    fputs(pretty ? ",\n  \"connections\": [" : ",\"connections\":[", stdout);
-}
-
-static bool each_json(void *context, const struct ackd_connection *row)
-{
-    struct ls *ls = context;
-    bool pretty = ls->ctl->json == JSON_PRETTY;
-    if (ls->rows++ == 0) {
-        json_head(ls);
-    } else {
-        putchar(',');
-    }
-    fputs(pretty ? "\n    " : "", stdout);
-    return print_json(stdout, row->message, pretty, 4) == 0 && !ctl_cancelled();
-}
-
-/* The rows stream out as they come. */
-static int list_json(struct ls *ls, struct query_list *list)
-{
-    list->each = each_json;
-    list->instance_id = ls->instance_id;
-    list->view = ls->full || ls->extras.internal ? ACKD_VIEW_FULL : ACKD_VIEW_BASIC;
-    int code = query_run(ls->ctl, list);
-    if (!ls->rows && code) {
-        return code;
-    }
-    if (!ls->rows) {
-        json_head(ls);
-    }
-    fputs(ls->ctl->json == JSON_PRETTY ? ls->rows ? "\n  ]\n}\n" : "]\n}\n" : "]}\n", stdout);
-    return code;
-}
-
-int run_ls_json(struct ctl *ctl, struct query *query)
-{
-    struct ls ls = {.ctl = ctl};
-    return list_json(&ls, &(struct query_list){.query = query, .context = &ls});
 }
 
 static int list_table(struct ls *ls, struct query_list *list)
@@ -255,7 +207,12 @@ static int run(struct ctl *ctl, int argc, char **argv)
     } else {
         struct query_list list = {
             .query = &query, .closed = ls.closed, .limit = (uint32_t)ls.limit, .context = &ls};
-        code = ctl->json ? list_json(&ls, &list) : list_table(&ls, &list);
+        if (ctl->json) {
+            list.view = ls.full || ls.extras.internal ? ACKD_VIEW_FULL : ACKD_VIEW_BASIC;
+            code = query_run_json(ctl, list);
+        } else {
+            code = list_table(&ls, &list);
+        }
     }
     query_end(&query);
     return code;

@@ -75,7 +75,8 @@ static int run(struct ctl *ctl, int argc, char **argv)
         return code;
     }
     if (ctl->json) {
-        code = ctl_connect(ctl) ? run_ls_json(ctl, &query) : ctl->exit_code;
+        code = ctl_connect(ctl) ? query_run_json(ctl, (struct query_list){.query = &query})
+                                : ctl->exit_code;
         query_end(&query);
         return code;
     }

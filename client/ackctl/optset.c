@@ -1,5 +1,7 @@
 /* One table of options: its names are those of the schema's Options message, with or without the
- * unit at their end. */
+ * unit at their end. A duration may have another unit in its place (keepalive_idle_s); the unit of
+ * the name is that of a number without one, as in keepalive_idle_ms=500, and without either it is
+ * seconds. */
 #include "optset.h"
 
 #include <ctype.h>
@@ -27,11 +29,12 @@ static const struct row {
     ROW(snd_buffer_bytes, "_bytes", SIZE, UINT32_MAX, "size of the send buffer; alone: fixed"),
     ROW(rcv_buffer_max_bytes, "_bytes", SIZE, UINT32_MAX, "what tuning may enlarge it to"),
     ROW(snd_buffer_max_bytes, "_bytes", SIZE, UINT32_MAX, "what tuning may enlarge it to"),
-    ROW(mss_clamp_bytes, "_bytes", SIZE, 65535, "never advertise or use a larger MSS; 0: no clamp"),
+    ROW(mss_clamp_bytes, "_bytes", SIZE, 65535,
+        "never advertise or use a larger MSS; 0: no clamp (at open)"),
     ROW(nodelay, "", SWITCH, 1, "no Nagle: small segments go at once"),
-    ROW(sack, "", SWITCH, 1, "offer SACK (on SYN)"),
-    ROW(timestamps, "", SWITCH, 1, "offer timestamps (on SYN)"),
-    ROW(window_scaling, "", SWITCH, 1, "offer window scaling (on SYN)"),
+    ROW(sack, "", SWITCH, 1, "offer SACK (at open)"),
+    ROW(timestamps, "", SWITCH, 1, "offer timestamps (at open)"),
+    ROW(window_scaling, "", SWITCH, 1, "offer window scaling (at open)"),
     ROW(keepalive, "", SWITCH, 1, "probe an idle peer"),
     ROW(keepalive_idle_ms, "_ms", MS, UINT32_MAX, "idle time before the first probe"),
     ROW(keepalive_interval_ms, "_ms", MS, UINT32_MAX, "time between probes"),
@@ -39,8 +42,10 @@ static const struct row {
         "probes without an answer that end the connection"),
     ROW(user_timeout_ms, "_ms", MS, UINT32_MAX,
         "how long data may stay unacknowledged; 0: RFC 9293's R2"),
-    ROW(rto_initial_ms, "_ms", MS, UINT32_MAX, "first retransmission timeout"),
-    ROW(rto_min_ms, "_ms", MS, UINT32_MAX, "least retransmission timeout"),
+    ROW(rto_initial_ms, "_ms", MS, UINT32_MAX,
+        "retransmission timeout until the first RTT is measured (at open)"),
+    ROW(rto_min_ms, "_ms", MS, UINT32_MAX,
+        "least that the retransmission timeout adds to the smoothed RTT"),
     ROW(rto_max_ms, "_ms", MS, UINT32_MAX, "greatest retransmission timeout"),
     ROW(delayed_ack_ms, "_ms", MS, 499, "how long an ACK may wait; 0: none does"),
     ROW(msl_ms, "_ms", MS, UINT32_MAX, "maximum segment lifetime; TIME-WAIT lasts two of it"),
@@ -64,16 +69,33 @@ const char *optset_name(size_t index)
     return index < ROWS ? rows[index].name : NULL;
 }
 
+const char *optset_takes(size_t index)
+{
+    static const char *const words[] = {
+        [SWITCH] = "on|off", [NUMBER] = "N",         [SIZE] = "BYTES",
+        [MS] = "TIME",       [ICMP_POLICY] = "WORD", [URGENT_MODE] = "WORD",
+    };
+    return index < ROWS ? words[rows[index].kind] : NULL;
+}
+
 const char *optset_doc(size_t index)
 {
     return index < ROWS ? rows[index].doc : NULL;
 }
 
-static const struct row *find(const char *name, size_t length)
+/* The row that `name` means, and in *unit_ns what a number without a unit counts. */
+static const struct row *find(const char *name, size_t length, int64_t *unit_ns)
 {
     for (size_t i = 0; i < ROWS; i++) {
         size_t whole = strlen(rows[i].name), bare = whole - strlen(rows[i].unit);
-        if ((length == whole || length == bare) && strncmp(name, rows[i].name, length) == 0) {
+        if (length < bare || strncmp(name, rows[i].name, bare) != 0) {
+            continue;
+        }
+        bool with_unit = length == whole && strncmp(name, rows[i].name, whole) == 0;
+        bool in_seconds =
+            rows[i].kind == MS && length == bare + 2 && strncmp(name + bare, "_s", 2) == 0;
+        if (length == bare || with_unit || in_seconds) {
+            *unit_ns = rows[i].kind == MS && with_unit ? 1000000 : 1000000000;
             return &rows[i];
         }
     }
@@ -98,13 +120,14 @@ static const char *const accepted[] = {
     [SWITCH] = "on or off",
     [NUMBER] = "a number",
     [SIZE] = "a size such as 65536 or 64k",
-    [MS] = "a duration such as 30s or 200ms",
+    [MS] = "a duration in whole milliseconds, such as 30s or 200ms",
     [ICMP_POLICY] = "rfc5927, rfc9293 or ignore",
     [URGENT_MODE] = "rfc or bsd",
     [SYN_COOKIES] = "never, when-full or always",
 };
 
-static bool set(const struct row *row, const char *text, struct ackd_options *options)
+static bool set(const struct row *row, const char *text, int64_t unit_ns,
+                struct ackd_options *options)
 {
     char *base = (char *)options;
     uint64_t number;
@@ -126,7 +149,8 @@ static bool set(const struct row *row, const char *text, struct ackd_options *op
         *(uint32_t *)(base + row->value) = (uint32_t)number;
         break;
     case MS:
-        if (!duration_parse(text, &ns) || (uint64_t)(ns / 1000000) > row->max) {
+        if (!duration_parse_as(text, unit_ns, &ns) || (uint64_t)(ns / 1000000) > row->max ||
+            (ns > 0 && ns < 1000000)) { /* 0 means something else than a little */
             return false;
         }
         *(int64_t *)(base + row->value) = ns / 1000000;
@@ -154,11 +178,12 @@ int optset_parse(const struct ctl *ctl, const char *assignment, struct ackd_opti
     if (!equals) {
         return ctl_usage(ctl, "'%s' is no NAME=VALUE", assignment);
     }
-    const struct row *row = find(assignment, (size_t)(equals - assignment));
+    int64_t unit_ns;
+    const struct row *row = find(assignment, (size_t)(equals - assignment), &unit_ns);
     if (!row) {
         return ctl_usage(ctl, "there is no option '%.*s'", (int)(equals - assignment), assignment);
     }
-    if (!set(row, equals + 1, options)) {
+    if (!set(row, equals + 1, unit_ns, options)) {
         char most[40] = "";
         if (row->max && row->max != UINT32_MAX && row->kind != SWITCH) {
             snprintf(most, sizeof most, ", up to %" PRIu64 "%s", row->max, row->unit);

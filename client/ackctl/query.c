@@ -181,3 +181,53 @@ int query_run(struct ctl *ctl, const struct query_list *want)
     ackd_list_free(list);
     return next == ACKD_FAILED ? ctl_fail(ctl, NULL, &err) : 0;
 }
+
+/* ---- the listing as one object
+ * ---------------------------------------------------------------------------------------------- */
+
+struct list {
+    struct ctl *ctl;
+    size_t rows;
+    char instance_id[64];
+};
+
+static void list_head(const struct list *list)
+{
+    bool pretty = list->ctl->json == JSON_PRETTY;
+    fputs(pretty ? "{\n  \"schema\": \"ackd.v1\",\n  \"instance_id\": "
+                 : "{\"schema\":\"ackd.v1\",\"instance_id\":",
+          stdout);
+    print_json_string(stdout, list->instance_id);
+    fputs(pretty ? ",\n  \"connections\": [" : ",\"connections\":[", stdout);
+}
+
+static bool each_row(void *context, const struct ackd_connection *row)
+{
+    struct list *list = context;
+    bool pretty = list->ctl->json == JSON_PRETTY;
+    if (list->rows++ == 0) {
+        list_head(list);
+    } else {
+        putchar(',');
+    }
+    fputs(pretty ? "\n    " : "", stdout);
+    return print_json(stdout, row->message, pretty, 4) == 0 && !ctl_cancelled();
+}
+
+/* The rows stream out as they come. */
+int query_run_json(struct ctl *ctl, struct query_list want)
+{
+    struct list list = {.ctl = ctl};
+    want.each = each_row;
+    want.context = &list;
+    want.instance_id = list.instance_id;
+    int code = query_run(ctl, &want);
+    if (!list.rows && code) {
+        return code;
+    }
+    if (!list.rows) {
+        list_head(&list);
+    }
+    fputs(ctl->json == JSON_PRETTY ? list.rows ? "\n  ]\n}\n" : "]\n}\n" : "]}\n", stdout);
+    return code;
+}

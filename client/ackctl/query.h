@@ -45,5 +45,8 @@ struct query_list {
     void *context;
 };
 int query_run(struct ctl *ctl, const struct query_list *list);
+/* The same, printed: {"schema":"ackd.v1","instance_id":...,"connections":[...]}. `each` and what
+ * belongs to it are not looked at. */
+int query_run_json(struct ctl *ctl, struct query_list list);
 
 #endif

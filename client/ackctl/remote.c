@@ -4,17 +4,21 @@
 #include "remote.h"
 
 #include <errno.h>
-#include <poll.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include "ctl.h"
 #include "relay.h"
 #include "verbs.h"
 
 #define REMOTE_COMMAND 512
+/* Steps of 10 ms that ssh has to end in, once it has closed its standard output. */
+#define EXIT_PATIENCE 200
 
 /* Appends " 'text'", quoted for the remote shell. False when it does not fit. */
 static bool append_quoted(char command[REMOTE_COMMAND], const char *text)
@@ -43,7 +47,22 @@ static int fail(struct ackd_error *err, const char *errno_name, const char *what
     return -1;
 }
 
-int remote_connect(const char *host, const char *socket, const char *instance,
+static int spawn_ssh(const char *host, char *command, int fd, int *pid)
+{
+    char *const words[] = {"ssh", "-T", (char *)host, command, NULL};
+    posix_spawn_file_actions_t actions;
+    int error = posix_spawn_file_actions_init(&actions);
+    if (error) {
+        return error;
+    }
+    posix_spawn_file_actions_adddup2(&actions, fd, STDIN_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, fd, STDOUT_FILENO);
+    error = posix_spawnp(pid, "ssh", &actions, NULL, words, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    return error;
+}
+
+int remote_connect(const char *host, const char *socket, const char *instance, int *pid,
                    struct ackd_error *err)
 {
     char command[REMOTE_COMMAND] = "ackctl";
@@ -64,20 +83,46 @@ int remote_connect(const char *host, const char *socket, const char *instance,
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
         return fail(err, strerrorname_np(errno), "no socket pair for ssh");
     }
-    pid_t pid = fork();
-    if (pid == 0) {
-        dup2(pair[1], STDIN_FILENO);
-        dup2(pair[1], STDOUT_FILENO);
-        execlp("ssh", "ssh", "-T", host, command, (char *)NULL);
-        fprintf(stderr, "ackctl: ssh: %s\n", strerror(errno));
-        _exit(127);
-    }
+    int error = spawn_ssh(host, command, pair[1], pid);
     close(pair[1]);
-    if (pid < 0) {
+    if (error) {
         close(pair[0]);
-        return fail(err, strerrorname_np(errno), "no process for ssh");
+        return fail(err, strerrorname_np(error),
+                    error == ENOENT ? "there is no ssh in $PATH, which -H needs"
+                                    : "cannot run ssh");
     }
     return pair[0];
+}
+
+/* ssh answers 255 for its own errors, else the command's status; a shell 127 when it finds no such
+ * command. Both have said more on standard error. */
+bool remote_failed(const char *host, int pid, struct ackd_error *err)
+{
+    const struct timespec moment = {.tv_nsec = 10000000};
+    int status = 0;
+    pid_t ended = 0;
+    for (int i = 0; i < EXIT_PATIENCE && (ended = waitpid(pid, &status, WNOHANG)) == 0; i++) {
+        nanosleep(&moment, NULL);
+    }
+    if (ended <= 0 || (WIFEXITED(status) && WEXITSTATUS(status) == 0)) {
+        return false;
+    }
+    int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    *err = (struct ackd_error){.grpc_code = ACKD_UNAVAILABLE};
+    if (code == 255) {
+        snprintf(err->errno_name, sizeof err->errno_name, "EHOSTUNREACH");
+        snprintf(err->message, sizeof err->message,
+                 "ssh did not reach %.64s (what it says stands above); try `ssh %.64s ackctl ls`",
+                 host, host);
+    } else if (code == 127) {
+        snprintf(err->errno_name, sizeof err->errno_name, "ENOENT");
+        snprintf(err->message, sizeof err->message,
+                 "there is no ackctl in the $PATH of %.64s, where -H runs it", host);
+    } else {
+        snprintf(err->message, sizeof err->message,
+                 "ackctl on %.64s ended with %d (what it says stands above)", host, code);
+    }
+    return true;
 }
 
 /* The other end: copies both ways until both ends are through. */

@@ -48,8 +48,13 @@ const struct verb verb_set = {
     .name = "set",
     .operands = "SELECTOR [NAME=VALUE...]",
     .summary = "change options of an endpoint; without any, print those in force",
-    .details = "label=TEXT names the endpoint. Durations take units (30s, 200ms), sizes too (64k), "
-               "switches on or off.",
+    .details =
+        "label=TEXT names the endpoint. TIME has its unit (30s, 200ms, 2h); without one it is in "
+        "that of the name, so that\n"
+        "keepalive_idle_ms=500 is half a second, and keepalive_idle=500 or "
+        "keepalive_idle_s=500 is 500 s. BYTES may end in\n"
+        "k, M or G. What is marked (at open) stands in the SYN: it is set with -O of open "
+        "and listen, or on a listener.",
     .complete = "option",
     .run = run,
 };

@@ -58,20 +58,22 @@ static void print_values(const struct show *s, const struct ackd_connection *c)
     putchar('\n');
 }
 
-/* "12.3s ago", "in 1.6s". */
-static void print_instant(const struct show *s, int64_t ns)
+/* "12.3s ago", "in 1.6s". The clock was asked before the connection: what happened in between is
+ * not in the future, and a deadline that passed is due. */
+static void print_instant(const struct show *s, int64_t ns, bool is_deadline)
 {
     char text[UNITS_TEXT];
+    int64_t left = ns - s->now_ns;
     if (!s->now_known) {
         printf("%s after the daemon's start", duration_format(ns, text));
-    } else if (ns > s->now_ns) {
-        printf("in %s", duration_format(ns - s->now_ns, text));
+    } else if (is_deadline) {
+        printf("in %s", duration_format(left > 0 ? left : 0, text));
     } else {
-        printf("%s ago", duration_format(s->now_ns - ns, text));
+        printf("%s ago", duration_format(left < 0 ? -left : 0, text));
     }
 }
 
-static bool is_instant(const char *name)
+static bool is_past(const char *name)
 {
     static const char *const names[] = {"created_ns", "established_ns", "last_received_ns",
                                         "last_sent_ns", "closed_ns"};
@@ -80,7 +82,7 @@ static bool is_instant(const char *name)
             return true;
         }
     }
-    return strstr(name, "_deadline_ns") != NULL;
+    return false;
 }
 
 /* The name without its unit, which stands behind the value. */
@@ -94,8 +96,9 @@ static void print_named(const struct show *s, const struct ackd_connection *c,
         length -= (size_t)n;
     }
     printf("  %-26.*s ", (int)length, f->name);
-    if (is_instant(f->name)) {
-        print_instant(s, strtoll(value, NULL, 10));
+    bool is_deadline = strstr(f->name, "_deadline_ns") != NULL;
+    if (is_deadline || is_past(f->name)) {
+        print_instant(s, strtoll(value, NULL, 10), is_deadline);
     } else if (strcmp(f->unit, "ns") == 0 || strcmp(f->unit, "ms") == 0) {
         int64_t scale = f->unit[0] == 'm' ? 1000000 : 1;
         fputs(duration_format(strtoll(value, NULL, 10) * scale, text), stdout);
@@ -200,10 +203,7 @@ static void print_headers(const struct show *s, const struct ackd_connection *c)
 static bool each(void *context, const struct ackd_connection *c)
 {
     struct show *s = context;
-    if (s->ctl->json) {
-        print_json(stdout, c->message, s->ctl->json == JSON_PRETTY, 0);
-        putchar('\n');
-    } else if (s->header) {
+    if (s->header) {
         print_headers(s, c);
     } else if (s->count || s->dump) {
         print_values(s, c);
@@ -214,16 +214,14 @@ static bool each(void *context, const struct ackd_connection *c)
     return !ctl_cancelled();
 }
 
-static int show_list(struct show *s, char **words, int count, bool closed)
+static int show_all(struct show *s)
 {
     struct query query;
-    int code = query_begin(s->ctl, &query, words, count, STATES_ALL, 0);
+    int code = query_begin(s->ctl, &query, NULL, 0, STATES_ALL, 0);
     if (!code) {
-        code = query_run(s->ctl, &(struct query_list){.query = &query,
-                                                      .view = ACKD_VIEW_FULL,
-                                                      .closed = closed,
-                                                      .each = each,
-                                                      .context = s});
+        struct query_list list = {
+            .query = &query, .view = ACKD_VIEW_FULL, .each = each, .context = s};
+        code = s->ctl->json ? query_run_json(s->ctl, list) : query_run(s->ctl, &list);
         query_end(&query);
     }
     return code;
@@ -239,13 +237,7 @@ static int show_one(struct show *s, const char *text)
         return code;
     }
     if (ackd_get(s->ctl->ackd, id, &c, &err) < 0) {
-        char word[24], *words[] = {word};
-        snprintf(word, sizeof word, "%" PRIu64, id);
-        if (err.grpc_code != ACKD_NOT_FOUND) {
-            return ctl_fail(s->ctl, text, &err);
-        }
-        code = show_list(s, words, 1, true); /* it may have ended not long ago */
-        return code ? code : s->rows ? EXIT_DONE : ctl_fail(s->ctl, text, &err);
+        return ctl_fail(s->ctl, text, &err);
     }
     if (s->ctl->json) {
         return ctl_print_json(s->ctl, ackd_reply(s->ctl->ackd));
@@ -310,7 +302,7 @@ static int run(struct ctl *ctl, int argc, char **argv)
     s.now_known = !ctl->json && !s.count && !s.dump && !s.header && ctl_daemon_now(ctl, &s.now_ns);
     if (strcmp(argv[0], "all") == 0) {
         s.with_id = !s.dump; /* dump has the id among its fields */
-        return show_list(&s, NULL, 0, false);
+        return show_all(&s);
     }
     return show_one(&s, argv[0]);
 }
@@ -322,7 +314,10 @@ const struct verb verb_show = {
     .details =
         "FIELD is a name of `show --fields`, with or without its unit (cwnd, srtt); values are "
         "bare and separated by tabs, with the id in\n"
-        "front after `all`; dump is every field in the order of --fields. An unknown value is -.",
+        "front after `all`; dump is every field in the order of --fields. An unknown value is -. "
+        "--json prints the whole\n"
+        "message, whichever FIELDs are named: one connection as Inspect.Get answers it, `all` as "
+        "ls does.",
     .complete = "selector",
     .options = options,
     .run = run,

@@ -92,13 +92,14 @@ char *seconds_format(int64_t ns, char text[UNITS_TEXT])
     return text;
 }
 
-bool duration_parse(const char *text, int64_t *ns)
+bool duration_parse_as(const char *text, int64_t unit_ns, int64_t *ns)
 {
-    static const struct {
+    const struct {
         const char *name;
         double unit;
-    } units[] = {{"", 1e9}, {"s", 1e9},  {"sec", 1e9},  {"ms", 1e6},   {"us", 1e3},
-                 {"ns", 1}, {"m", 60e9}, {"min", 60e9}, {"h", 3600e9}, {"d", 86400e9}};
+    } units[] = {{"", (double)unit_ns}, {"s", 1e9},    {"sec", 1e9}, {"ms", 1e6},
+                 {"us", 1e3},           {"ns", 1},     {"m", 60e9},  {"min", 60e9},
+                 {"h", 3600e9},         {"d", 86400e9}};
     if (text[0] < '0' || text[0] > '9') { /* strtod takes "inf", "nan", signs and blanks */
         return false;
     }
@@ -115,6 +116,11 @@ bool duration_parse(const char *text, int64_t *ns)
         }
     }
     return false;
+}
+
+bool duration_parse(const char *text, int64_t *ns)
+{
+    return duration_parse_as(text, S, ns);
 }
 
 bool number_parse(const char *text, uint64_t max, uint64_t *value)

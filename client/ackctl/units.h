@@ -22,6 +22,9 @@ char *seconds_format(int64_t ns, char text[UNITS_TEXT]);
  * of these or over 292 years. */
 bool duration_parse(const char *text, int64_t *ns);
 
+/* The same where a number alone means something else, 1000000 for milliseconds. */
+bool duration_parse_as(const char *text, int64_t unit_ns, int64_t *ns);
+
 /* "4096", "64k", "1M", "2G", also "64KiB" (powers of 1024). False when it is none or does not fit.
  */
 bool size_parse(const char *text, uint64_t *bytes);

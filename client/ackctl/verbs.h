@@ -12,7 +12,6 @@ extern const struct verb verb_ls, verb_netstat, verb_show, verb_why, verb_watch,
 int run_status(struct ctl *ctl);
 struct query;
 /* `ackctl ls --json` of the query's connections: the exit code. */
-int run_ls_json(struct ctl *ctl, struct query *query);
 /* Counters whose names begin with `prefix` (NULL: all), zeros too when `all`. */
 int run_stats(struct ctl *ctl, const char *prefix, bool all, bool openmetrics);
 /* `ackctl help`: everything; `ackctl help VERB`: one. */

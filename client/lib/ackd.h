@@ -65,8 +65,9 @@ enum ackd_code {
 struct ackd_error {
     int grpc_code;       /* enum ackd_code */
     char errno_name[24]; /* "ECONNREFUSED"; empty when the outcome has none */
-    char reason[48];     /* "RST_IN_SYN_SENT"; empty when there is none */
+    char reason[64];     /* "RST_IN_SYN_SENT"; empty when there is none */
     char message[256];   /* a sentence */
+    char field[64];      /* what of the request was wrong: "options.ttl"; else empty */
 };
 
 /* "NOT_FOUND"; "UNKNOWN" for a number that is none of them. Never NULL. */

@@ -77,9 +77,13 @@ static void error_info(struct ackd_error *out, const Google__Protobuf__Any *any)
     if (!info)
         return;
     snprintf(out->reason, sizeof out->reason, "%s", info->reason);
-    for (size_t i = 0; i < info->n_metadata; i++)
-        if (strcmp(info->metadata[i]->key, "errno") == 0)
-            snprintf(out->errno_name, sizeof out->errno_name, "%s", info->metadata[i]->value);
+    for (size_t i = 0; i < info->n_metadata; i++) {
+        const Google__Rpc__ErrorInfo__MetadataEntry *entry = info->metadata[i];
+        if (strcmp(entry->key, "errno") == 0)
+            snprintf(out->errno_name, sizeof out->errno_name, "%s", entry->value);
+        else if (strcmp(entry->key, "field") == 0)
+            snprintf(out->field, sizeof out->field, "%s", entry->value);
+    }
     google__rpc__error_info__free_unpacked(info, NULL);
 }
 

@@ -67,8 +67,7 @@ static bool find_sockets(const struct config *config, struct log *log,
     if (config->socket[0] != '\0') {
         memcpy(control, config->socket, CONTROL_SOCKET_PATH);
     } else {
-        const char *name = config->link == CONFIG_LINK_TAP ? config->tap : "none";
-        r = control_socket_default(name, control);
+        r = control_socket_default(config_instance(config), control);
     }
     if (r == 0 && strcmp(config->monitor_socket, "auto") == 0) {
         r = control_socket_beside(control, monitor);

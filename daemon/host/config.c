@@ -203,6 +203,26 @@ static bool parse_file(struct config *config, FILE *errors)
 /* ---- the command line -------------------------------------------------------------------------
  */
 
+/* A word that is no option: most likely one more value of the list before it. */
+static void complain_stray(struct place *place, char *const *argv, int i)
+{
+    const char *word = argv[i];
+    place->failed = true;
+    int before = i - 1;
+    while (before > 0 && strncmp(argv[before], "--", 2) != 0) {
+        before--;
+    }
+    const struct config_option *o =
+        before > 0 ? option_find(argv[before] + 2, strcspn(argv[before] + 2, "=")) : NULL;
+    if (o != NULL && o->is_list && word[0] != '-') {
+        fprintf(place->errors,
+                "ackd: %s: one more --%s? An option takes one word: --%s A,B, or --%s A --%s B\n",
+                word, o->name, o->name, o->name, o->name);
+    } else {
+        fprintf(place->errors, "ackd: %s: not an option; ackd --help lists them\n", word);
+    }
+}
+
 /* Takes the option at argv[*i] apart, moving *i past its value. NULL when it is wrong. */
 static const struct config_option *take_option(int argc, char *const *argv, int *i,
                                                const char **value, struct place *place)
@@ -213,9 +233,7 @@ static const struct config_option *take_option(int argc, char *const *argv, int 
         return word[1] == 'h' ? option_find("help", 4) : option_find("version", 7);
     }
     if (strncmp(word, "--", 2) != 0) {
-        place->failed = true;
-        fprintf(place->errors,
-                "ackd: %s: not an option (commas split a list); ackd --help lists them\n", word);
+        complain_stray(place, argv, *i);
         return NULL;
     }
     size_t length = strcspn(word + 2, "=");

@@ -64,6 +64,8 @@ int config_parse(struct config *config, int argc, char *const *argv, FILE *error
 
 void config_help(FILE *out);
 
+/* The name of this daemon among others on the host: its TAP's, or "none". */
+const char *config_instance(const struct config *config);
 /* "tap:ackd0" or "none". */
 const char *config_link_text(const struct config *config, char text[24]);
 /* "error" .. "debug" */

@@ -437,6 +437,11 @@ bool config_check(struct config *c, FILE *errors)
     return good;
 }
 
+const char *config_instance(const struct config *c)
+{
+    return c->link == CONFIG_LINK_TAP ? c->tap : "none";
+}
+
 const char *config_link_text(const struct config *c, char out[24])
 {
     snprintf(out, 24, "%s%s", c->link == CONFIG_LINK_TAP ? "tap:" : "none", c->tap);

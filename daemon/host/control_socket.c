@@ -156,3 +156,18 @@ int control_socket_listen(const char *path, const char *group, const char **what
     }
     return fd;
 }
+
+void control_socket_remove(const char *path, const char *name)
+{
+    char own[CONTROL_SOCKET_PATH];
+    const char *slash = strrchr(path, '/');
+    unlink(path);
+    if (slash == NULL || control_socket_default(name, own) < 0) {
+        return;
+    }
+    size_t length = (size_t)(slash - path);
+    if (strncmp(own, path, length) == 0 && strcmp(own + length, "/control.sock") == 0) {
+        own[length] = '\0';
+        rmdir(own); /* fails while the other socket, or anything else, is in it */
+    }
+}

@@ -27,4 +27,8 @@ int control_socket_probe(const char *path, pid_t *pid);
  * step in *what. */
 int control_socket_listen(const char *path, const char *group, const char **what);
 
+/* Takes the socket's file away; and its directory, when that is the default one of the instance
+ * `name` and nothing else is left in it. */
+void control_socket_remove(const char *path, const char *name);
+
 #endif

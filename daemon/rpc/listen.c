@@ -103,7 +103,7 @@ static void on_message(struct grpc_call *call, const ProtobufCMessage *message, 
 {
     const Ackd__V1__ListenRequest *m = (const Ackd__V1__ListenRequest *)message;
     struct rpc *rpc = grpc_call_arg(call);
-    struct tcp_options options = rpc->default_options;
+    struct tcp_options options = *tcp_defaults(rpc->config.engine);
     struct tcp_listen_args args = {.owner = RPC_OWNER};
     bool failed;
     (void)wire_bytes;

@@ -154,7 +154,7 @@ static void on_message(struct grpc_call *call, const ProtobufCMessage *message, 
     const Ackd__V1__OpenRequest *m = (const Ackd__V1__OpenRequest *)message;
     struct rpc *rpc = grpc_call_arg(call);
     struct ip_addr want;
-    struct tcp_options options = rpc->default_options;
+    struct tcp_options options = *tcp_defaults(rpc->config.engine);
     /* Without options of its own it shares the engine's record. */
     struct tcp_open_args args = {.options = m->options ? &options : NULL, .owner = RPC_OWNER};
     (void)wire_bytes;

@@ -101,11 +101,6 @@ struct rpc *rpc_new(const struct rpc_config *config)
     }
     rpc->config = *config;
     set_limits(&rpc->config.limits);
-    if (config->defaults) {
-        rpc->default_options = *config->defaults;
-    } else {
-        tcp_options_default(&rpc->default_options);
-    }
     list_init(&rpc->past);
     list_init(&rpc->all_sessions);
     list_init(&rpc->usages);

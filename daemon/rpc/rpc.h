@@ -83,7 +83,6 @@ struct rpc_config {
     struct loop *loop;
     struct log *log; /* Daemon.SetLogLevel writes its level */
     struct tcp_engine *engine;
-    const struct tcp_options *defaults; /* tcp_config.defaults; NULL: tcp_options_default() */
     struct net *net;
     struct observe *observe;
     struct arena *arena; /* its figures are shown */

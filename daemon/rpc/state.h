@@ -38,7 +38,6 @@ struct usage {
 struct rpc {
     struct rpc_config config;
     struct grpc_server *server;
-    struct tcp_options default_options;
     ackd_time started;
     struct hash_key key; /* of the tables: clients choose request ids */
 

@@ -188,6 +188,11 @@ void rec_replace(struct tcp_engine *e, struct rec *old, struct rec *n, enum rec_
 /* ---- shared options
  * --------------------------------------------------------------------------------------- */
 
+const struct tcp_options *tcp_defaults(const struct tcp_engine *e)
+{
+    return &e->defaults->v;
+}
+
 struct shared_options *options_share(struct shared_options *o)
 {
     o->refs++;

@@ -406,6 +406,8 @@ int tcp_set_owner(struct tcp_engine *engine, uint64_t id, uint32_t owner, uint64
 /* FLUSH (MAY-14): forgets data not yet sent. Returns how many bytes. */
 int64_t tcp_flush_send(struct tcp_engine *engine, ackd_time now, uint64_t id);
 
+/* What an endpoint without options of its own has: tcp_config.defaults. */
+const struct tcp_options *tcp_defaults(const struct tcp_engine *engine);
 int tcp_get_options(struct tcp_engine *engine, uint64_t id, struct tcp_options *options);
 int tcp_set_options(struct tcp_engine *engine, ackd_time now, uint64_t id,
                     const struct tcp_options *options);

@@ -149,6 +149,14 @@ static void suggests_the_nearest_option(void **state)
     assert_non_null(strstr(said, "ackd --help"));
     assert_int_equal(parse("--link", "none", "stray", NULL), -EINVAL);
     assert_non_null(strstr(said, "stray: not an option"));
+    assert_int_equal(parse("--link", "none", "--address", "10.0.0.1/24", "fd00::1/64", NULL),
+                     -EINVAL);
+    assert_string_equal(said, "ackd: fd00::1/64: one more --address? An option takes one word: "
+                              "--address A,B, or --address A --address B\n");
+    assert_int_equal(parse("--service=echo", "discard", "chargen", "--link", "none", NULL),
+                     -EINVAL);
+    assert_non_null(strstr(said, "ackd: discard: one more --service?"));
+    assert_non_null(strstr(said, "ackd: chargen: one more --service?"));
     assert_int_equal(parse("--link", "none", "--mtu", NULL), -EINVAL);
     assert_non_null(strstr(said, "--mtu: BYTES"));
     assert_int_equal(parse("--link", "none", "--no-offload=yes", NULL), -EINVAL);

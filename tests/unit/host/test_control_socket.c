@@ -1,6 +1,7 @@
 /* Living, dead and missing sockets, and what a socket file looks like to others. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
@@ -137,6 +138,44 @@ static void default_places(void **state)
     assert_string_equal(p, "monitor.sock");
 }
 
+static bool exists(const char *what)
+{
+    struct stat st;
+    return lstat(what, &st) == 0;
+}
+
+/* The instance's own directory goes with the last socket in it; one that somebody chose stays. */
+static void removed_with_its_directory(void **state)
+{
+    (void)state;
+    const char *what;
+    char name[32], p[CONTROL_SOCKET_PATH], beside[CONTROL_SOCKET_PATH], folder[128];
+    setenv("XDG_RUNTIME_DIR", directory, 1); /* for root it is /run whatever this says */
+    snprintf(name, sizeof name, "test-%ld", (long)getpid());
+    assert_int_equal(control_socket_default(name, p), 0);
+    assert_int_equal(control_socket_beside(p, beside), 0);
+    snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(p, '/') - p), p);
+    int fd = control_socket_listen(p, "", &what),
+        monitor = control_socket_listen(beside, "", &what);
+    assert_true(fd >= 0 && monitor >= 0);
+    control_socket_remove(p, name);
+    assert_false(exists(p));
+    assert_true(exists(beside)); /* and with it the directory */
+    control_socket_remove(beside, name);
+    assert_false(exists(folder));
+    close(fd);
+    close(monitor);
+    fd = control_socket_listen(path, "", &what);
+    control_socket_remove(path, name);
+    assert_false(exists(path));
+    *strrchr(path, '/') = '\0';
+    assert_true(exists(path));
+    close(fd);
+    snprintf(folder, sizeof folder, "%s/ackd", directory);
+    rmdir(folder);
+    unsetenv("XDG_RUNTIME_DIR");
+}
+
 #define IN_PLACE(test) cmocka_unit_test_setup_teardown(test, make_place, remove_place)
 
 int main(void)
@@ -148,6 +187,7 @@ int main(void)
         IN_PLACE(a_file_is_not_replaced),
         IN_PLACE(an_unknown_group_is_an_error),
         IN_PLACE(a_long_path_is_refused),
+        IN_PLACE(removed_with_its_directory),
         IN_PLACE(default_places),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

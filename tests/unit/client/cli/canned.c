@@ -238,9 +238,11 @@ static void answer_list(struct double_stream *s, const struct canned *canned,
 
 static void answer_get(struct double_stream *s, uint64_t id)
 {
-    struct row rows[ROWS];
+    struct row rows[ROWS], closed;
     Ackd__V1__GetResponse r = ACKD__V1__GET_RESPONSE__INIT;
     living_rows(rows);
+    closed_row(&closed);
+    r.connection = closed.c.id == id ? &closed.c : NULL; /* the recently closed, too */
     for (size_t i = 0; i < ROWS; i++) {
         r.connection = rows[i].c.id == id ? &rows[i].c : r.connection;
     }
@@ -795,7 +797,8 @@ static void answer_set_options(struct double_stream *s, const Ackd__V1__SetOptio
     o.rcv_buffer_known_case = ACKD__V1__OPTIONS__RCV_BUFFER_KNOWN_RCV_BUFFER_BYTES;
     o.rcv_buffer_bytes = 65536;
     o.icmp_policy = ACKD__V1__ICMP_POLICY__ICMP_POLICY_RFC5927;
-    r.options = &o;
+    /* What durations became is told back. */
+    r.options = q->options && q->options->keepalive_interval_known_case ? q->options : &o;
     double_reply(s, &r.base);
 }
 

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 #include "run.h"
 
@@ -50,8 +51,32 @@ static void test_2_usage_and_ambiguity(void **state)
                         .errno_name = "EINVAL",
                         .message = "a multicast address is no peer"};
     check("ackctl open 224.0.0.1:80", &c, 2, "EINVAL");
-    c.reason = "remote"; /* the field, which the sentence names */
+    c.reason = "INVALID_FIELD"; /* which the sentence names */
     check("ackctl open 224.0.0.1:80", &c, 2, "is no peer\n");
+}
+
+/* A file that cannot be written is found before the daemon is asked, and a capture that does not
+ * begin leaves neither an empty file nor an emptied one. */
+static void test_capture_file(void **state)
+{
+    (void)state;
+    struct canned c = {.fail_path = NULL};
+    check("ackctl capture -w /nonexistent/file", NULL, 2,
+          "/nonexistent/file: ENOENT: cannot write");
+    check("ackctl capture -w /", &c, 2, "EISDIR");
+    check("d=$(mktemp -d); ackctl capture -w $d/f; code=$?; rmdir $d || exit 99; exit $code", NULL,
+          3, "ackctl: capture");
+    check("d=$(mktemp -d); echo old >$d/f; ackctl capture -w $d/f; code=$?; "
+          "grep -q old $d/f || exit 99; rm -r $d; exit $code",
+          NULL, 3, "ackctl: capture");
+    check("d=$(mktemp -d); echo 'a longer text than what comes' >$d/f; ackctl capture -w $d/f || "
+          "exit 98; [ \"$(cat $d/f)\" = 'pcapng bytes' ] || exit 99; rm -r $d",
+          &c, 0, "");
+    if (geteuid() != 0) {
+        check("d=$(mktemp -d); touch $d/f; chmod 0 $d/f; ackctl capture -w $d/f; code=$?; rm -r $d;"
+              "exit $code",
+              &c, 5, "EACCES");
+    }
 }
 
 static void test_3_unreachable(void **state)
@@ -174,6 +199,33 @@ static void test_remote_host(void **state)
     run_free(&run);
 }
 
+/* When it is ssh that fails, or the other host has no ackctl, the daemon is not blamed. */
+static void check_ssh(const char *ssh_does, int code, const char *stderr_has)
+{
+    char command[512];
+    snprintf(command, sizeof command,
+             "d=$(mktemp -d); printf '#!/bin/sh\n%s\n' >$d/ssh; chmod +x $d/ssh; "
+             "PATH=$d:$PATH ackctl -H me@there ls; code=$?; rm -r $d; exit $code",
+             ssh_does);
+    struct run run = run_command(command, NULL, NULL);
+    assert_int_equal(run.code, code);
+    if (!strstr(run.err, stderr_has) || strstr(run.err, "daemon")) {
+        fail_msg("said %s", run.err);
+    }
+    run_free(&run);
+}
+
+static void test_remote_host_fails(void **state)
+{
+    (void)state;
+    check_ssh("echo ssh: no such name >&2; exit 255", 3,
+              "EHOSTUNREACH: ssh did not reach me@there");
+    check_ssh("exit 127", 3, "ENOENT: there is no ackctl in the $PATH of me@there");
+    check_ssh("exit 5", 3, "ackctl on me@there ended with 5");
+    check("a=$(command -v ackctl); PATH=/nonexistent $a -H me@there ls", NULL, 3,
+          "ENOENT: there is no ssh in $PATH");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -188,6 +240,8 @@ int main(void)
         cmocka_unit_test(test_130_interrupted),
         cmocka_unit_test(test_sigpipe_is_quiet),
         cmocka_unit_test(test_remote_host),
+        cmocka_unit_test(test_remote_host_fails),
+        cmocka_unit_test(test_capture_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

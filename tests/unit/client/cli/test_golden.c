@@ -55,6 +55,11 @@ static const struct golden {
     {"show-absent", "ackctl show 7 persist_deadline_ns cwnd_bytes"},
     {"show-all", "ackctl show all cwnd state"},
     {"show-dump", "ackctl show 7 dump"},
+    {"show-all-json", "ackctl show all cwnd -j"},
+    {"show-all-json-empty", "ackctl show all --json", .canned = {.no_rows = true}},
+    {"set-ms", "ackctl set -j 7 keepalive_idle_ms=500 keepalive_interval_s=2 user_timeout_ms=1.5s "
+               "rto_max=90"},
+    {"set-ms-little", "ackctl set 7 keepalive_idle=10us"},
     {"show-all-dump", "ackctl show all dump"},
     {"show-header", "ackctl show 7 --header"},
     {"show-json", "ackctl show 7 -j"},

@@ -121,6 +121,95 @@ static void test_error_is_told_three_times(void **state)
     bench_close(&b);
 }
 
+/* What was told before an error: grpc_call_fail() drops what has not gone out,
+ * grpc_call_fail_last() delivers all of it first, however long the client's window stays shut. */
+static void check_last(bool last, unsigned messages)
+{
+    static const struct grpc_error error = {
+        GRPC_ABORTED, "ECONNRESET", "RST_IN_ESTABLISHED", "the peer reset the connection",
+        "id",         "7"};
+    struct bench b;
+    bench_open(&b, NULL);
+    struct client *c = client_open(&b, 0);
+    c->hold_windows = true;
+    int32_t s = client_call(c, DOWNLOAD, NULL);
+    client_message(c, s, 1, true);
+    client_pump(c);
+    Any any = any_of(zeros, 50000);
+    for (unsigned i = 0; i < 3; i++) { /* one goes out whole, one in part, one not at all */
+        INSIDE(&b, assert_int_equal(grpc_call_send(b.call, &any.base), 0));
+    }
+    client_pump(c);
+    struct reply *r = client_reply(c, s);
+    assert_int_equal(r->length, 65535);
+    if (last) {
+        INSIDE(&b, grpc_call_fail_last(b.call, &error));
+        INSIDE(&b, grpc_call_fail_last(b.call, &error)); /* the second does nothing */
+    } else {
+        INSIDE(&b, grpc_call_fail(b.call, &error));
+    }
+    assert_int_equal(grpc_call_send(b.call, &any.base), -EPIPE);
+    client_pump(c);
+    assert_int_equal(r->code, -1); /* the status comes after the messages */
+    assert_int_equal(b.ends, 0);
+    nghttp2_submit_window_update(c->session, 0, s, 1 << 20);
+    nghttp2_submit_window_update(c->session, 0, 0, 1 << 20);
+    client_pump(c);
+    assert_int_equal(client_messages(c, s), messages);
+    assert_int_equal(r->code, GRPC_ABORTED);
+    assert_false(r->trailers_only);
+    assert_string_equal(r->message, "the peer reset the connection");
+    assert_int_equal(b.ends, 1);
+    assert_int_equal(b.cancelled, 0);
+    client_close(c);
+    bench_close(&b);
+}
+
+static void test_fail_and_fail_last(void **state)
+{
+    (void)state;
+    check_last(false, 2);
+    check_last(true, 3);
+}
+
+/* The metadata's second entry, and no messages at all: the error is all there is. */
+static void fail_last_at_once(struct bench *b, struct grpc_call *call,
+                              const ProtobufCMessage *message)
+{
+    static const struct grpc_error error = {GRPC_INVALID_ARGUMENT, "EINVAL", "INVALID_FIELD",
+                                            "grace_ms: too much",  "field",  "grace_ms"};
+    (void)message;
+    INSIDE(b, grpc_call_fail_last(call, &error));
+}
+
+static void test_fail_last_at_once(void **state)
+{
+    struct bench b;
+    (void)state;
+    bench_open(&b, NULL);
+    b.on_message = fail_last_at_once;
+    struct client *c = client_open(&b, 0);
+    int32_t s = client_call(c, DOWNLOAD, NULL);
+    client_message(c, s, 1, true);
+    client_pump(c);
+    struct reply *r = client_reply(c, s);
+    assert_int_equal(r->code, GRPC_INVALID_ARGUMENT);
+    assert_true(r->trailers_only);
+    Google__Rpc__Status *status =
+        google__rpc__status__unpack(NULL, r->details_length, (uint8_t *)r->details);
+    Google__Rpc__ErrorInfo *info = google__rpc__error_info__unpack(
+        NULL, status->details[0]->value.len, status->details[0]->value.data);
+    assert_string_equal(info->reason, "INVALID_FIELD");
+    assert_int_equal(info->n_metadata, 2);
+    assert_string_equal(info->metadata[0]->value, "EINVAL");
+    assert_string_equal(info->metadata[1]->key, "field");
+    assert_string_equal(info->metadata[1]->value, "grace_ms");
+    google__rpc__error_info__free_unpacked(info, NULL);
+    google__rpc__status__free_unpacked(status, NULL);
+    client_close(c);
+    bench_close(&b);
+}
+
 /* Runs one call of raw bytes and checks its code. */
 static void check_code(struct client *c, const char *path, const void *bytes, size_t length,
                        int code)
@@ -738,6 +827,8 @@ int main(void)
         cmocka_unit_test(test_deadline),
         cmocka_unit_test(test_deadline_of_a_stuck_message),
         cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_fail_and_fail_last),
+        cmocka_unit_test(test_fail_last_at_once),
         cmocka_unit_test(test_connection_lost),
         cmocka_unit_test(test_early_end),
         cmocka_unit_test(test_incomplete_requests_are_bounded),
