@@ -72,10 +72,11 @@ const char *optset_name(size_t index)
 const char *optset_takes(size_t index)
 {
     static const char *const words[] = {
-        [SWITCH] = "on|off", [NUMBER] = "N",         [SIZE] = "BYTES",
-        [MS] = "TIME",       [ICMP_POLICY] = "WORD", [URGENT_MODE] = "WORD",
-    };
-    return index < ROWS ? words[rows[index].kind] : NULL;
+        [SWITCH] = "on|off", [NUMBER] = "N", [SIZE] = "BYTES", [MS] = "TIME"};
+    if (index >= ROWS) {
+        return NULL;
+    }
+    return rows[index].kind <= MS ? words[rows[index].kind] : "WORD";
 }
 
 const char *optset_doc(size_t index)
