@@ -54,6 +54,8 @@ static const struct row {
     ROW(rfc1337, "", SWITCH, 1, "ignore RST in TIME-WAIT"),
     ROW(ttl, "", NUMBER, 255, "TTL or hop limit of what is sent"),
     ROW(dscp, "", NUMBER, 63, "DSCP of what is sent"),
+    ROW(share_metrics, "", SWITCH, 1, "share what is learned of the path with later connections"),
+    ROW(share_ssthresh, "", SWITCH, 1, "begin with the ssthresh that earlier connections left"),
     {"icmp_policy", "", "what hard ICMP errors do: rfc5927, rfc9293, ignore", ICMP_POLICY,
      offsetof(struct ackd_options, icmp_policy), 0, 0},
     {"urgent_mode", "", "what the urgent pointer names: rfc (the octet after), bsd (the last)",

@@ -47,7 +47,8 @@ struct ackd_options {
         has_timestamps, has_window_scaling, has_keepalive, has_keepalive_idle_ms,
         has_keepalive_interval_ms, has_keepalive_count, has_user_timeout_ms, has_rto_initial_ms,
         has_rto_min_ms, has_rto_max_ms, has_delayed_ack_ms, has_msl_ms, has_fin_wait_2_ms,
-        has_rfc1337, has_ttl, has_dscp, has_rcv_buffer_max_bytes, has_snd_buffer_max_bytes;
+        has_rfc1337, has_ttl, has_dscp, has_rcv_buffer_max_bytes, has_snd_buffer_max_bytes,
+        has_share_metrics, has_share_ssthresh;
     bool nodelay; /* Nagle off (RFC 9293 MUST-17) */
     bool sack, timestamps, window_scaling, keepalive;
     bool rfc1337;                                        /* ignore RST in TIME-WAIT */
@@ -63,6 +64,10 @@ struct ackd_options {
     int64_t delayed_ack_ms; /* 0 = acknowledge at once; under 500 (RFC 9293 MUST-40) */
     int64_t msl_ms;
     int64_t fin_wait_2_ms; /* for connections that nobody holds; 0 = for ever */
+    bool share_metrics;    /* Leave what was learned of the path to later connections, and use what
+                              earlier ones left (RFC 9040) */
+    bool
+        share_ssthresh; /* Begin with the slow start threshold that earlier connections left, too */
     enum ackd_icmp_policy icmp_policy;
     enum ackd_urgent_mode urgent_mode;
     enum ackd_syn_cookies syn_cookies; /* of a listener */

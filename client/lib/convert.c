@@ -29,6 +29,8 @@
     X(fin_wait_2_known, FIN_WAIT_2_KNOWN, FIN_WAIT_2_MS, fin_wait_2_ms)                            \
     X(rfc1337_known, RFC1337_KNOWN, RFC1337, rfc1337)                                              \
     X(ttl_known, TTL_KNOWN, TTL, ttl)                                                              \
+    X(share_metrics_known, SHARE_METRICS_KNOWN, SHARE_METRICS, share_metrics)                      \
+    X(share_ssthresh_known, SHARE_SSTHRESH_KNOWN, SHARE_SSTHRESH, share_ssthresh)                  \
     X(dscp_known, DSCP_KNOWN, DSCP, dscp)
 
 void endpoint_to(Ackd__V1__Endpoint *out, const struct ackd_endpoint *in)

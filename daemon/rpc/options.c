@@ -28,6 +28,8 @@
     MS(fin_wait_2_known, fin_wait_2_ms, fin_wait_2_ns)                                             \
     FLAG(rfc1337_known, rfc1337, rfc1337)                                                          \
     NUMBER(ttl_known, ttl, ttl, UINT8_MAX)                                                         \
+    FLAG(share_metrics_known, share_metrics, share_metrics)                                        \
+    FLAG(share_ssthresh_known, share_ssthresh, share_ssthresh)                                     \
     NUMBER(dscp_known, dscp, dscp, 63)
 
 /* The engine's name of a field to the message's. */

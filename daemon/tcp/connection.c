@@ -185,6 +185,7 @@ void established_enter(struct tcp_engine *e, struct tcb *c, const struct segment
 {
     state_set(e, &c->t.rec, TCP_ESTABLISHED, s->now, TCP_CLOSE_NONE);
     c->established = s->now;
+    metrics_apply(e, c);
     c->rcv.adv = seq_max(c->rcv.adv, c->rcv.nxt);
     c->t_rtx = TIME_NEVER;
     c->rtt.backoff = 0; /* RFC 6298 (5.7): the RTO begins anew with the data */

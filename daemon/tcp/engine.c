@@ -235,7 +235,7 @@ static bool engine_tables(struct tcp_engine *e)
     e->closed = arena_alloc(e->arena, c->closed_history * sizeof *e->closed);
     e->headers = arena_alloc(e->arena, HEADER_CACHE * sizeof *e->headers);
     e->pool = pkt_pool_new(e->arena, 64);
-    if (!e->listeners || !e->events || !e->closed || !e->headers || !e->pool) {
+    if (!e->listeners || !e->events || !e->closed || !e->headers || !e->pool || !metrics_init(e)) {
         return false;
     }
     memset(e->listeners, 0, heads);
@@ -320,6 +320,9 @@ void tcp_engine_free(struct tcp_engine *e)
     }
     if (e->by_id.directory) {
         table_done(&e->by_id);
+    }
+    if (e->metrics.bucket) {
+        metrics_free(e);
     }
     if (e->pool) {
         pkt_pool_free(e->pool);

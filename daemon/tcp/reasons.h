@@ -184,6 +184,7 @@
     X(local_drops, "frames", "frames that the device refused")                                     \
     X(syn_cookies_sent, "segments", "SYN,ACKs sent without remembering the SYN (RFC 4987)")        \
     X(syn_cookies_received, "connections", "connections made from a SYN cookie that came back")    \
+    X(metrics_evicted, "entries", "pairs of hosts forgotten at the limit of the cache (RFC 9040)") \
     X(time_wait_reuses, "connections", "TIME-WAIT left for a new SYN")                             \
     X(events_lost, "events", "events that found the engine's ring full")
 

@@ -66,6 +66,9 @@ void tcb_closed(struct tcp_engine *e, struct tcb *c, ackd_time now, enum tcp_clo
         .cookie = c->cookie,
     };
     remember_closed(e, &record);
+    if (r->state != TCP_TIME_WAIT) {
+        metrics_learn(e, c, now);
+    }
     limit_set(e, c, TCP_LIMIT_CLOSED, now);
     if (r->state == TCP_TIME_WAIT) {
         e->time_wait--;

@@ -12,6 +12,7 @@
 #include "base/list.h"
 #include "base/rng.h"
 #include "tcp/congestion/congestion.h"
+#include "tcp/metrics.h"
 #include "tcp/ports.h"
 #include "tcp/rcvq.h"
 #include "tcp/rtxq.h"
@@ -286,6 +287,7 @@ struct tcp_engine {
     struct rng rng;
     struct hash_key tuple_key, isn_key, ts_key, flow_key, syn_cookie_key;
     struct ports ports;
+    struct metrics metrics;
     struct wheel wheel;
     struct table by_tuple, by_id;
     struct list all;

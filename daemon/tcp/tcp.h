@@ -137,6 +137,9 @@ struct tcp_options {
     bool rfc1337;           /* ignore RST in TIME-WAIT; default on */
     uint8_t ttl;            /* TTL or hop limit (MUST-49); default 64 */
     uint8_t dscp;           /* 0..63 (MUST-48) */
+    bool share_metrics;     /* leave RTT and ssthresh to later connections, take theirs (RFC 9040);
+                               default on */
+    bool share_ssthresh;    /* begin with the ssthresh that earlier connections left; default off */
     enum tcp_icmp_policy icmp_policy;
     enum tcp_urgent_mode urgent_mode;
     enum tcp_syn_cookies syn_cookies; /* of a listener */
@@ -156,6 +159,7 @@ struct tcp_config {
     uint32_t max_endpoints;         /* listeners and connections of every state; default 4 Mi */
     uint32_t max_time_wait;         /* default 65536; beyond it the oldest is evicted */
     uint32_t max_syn_received;      /* default 16384 for all listeners */
+    uint32_t max_metrics;           /* pairs of hosts remembered (RFC 9040); default 1024 */
     uint32_t closed_history;        /* records of closed connections kept; default 4096 */
     uint32_t event_ring;            /* events; default 8192 */
     uint16_t port_first, port_last; /* ephemeral ports; default 49152..65535 (RFC 6335) */
@@ -465,6 +469,23 @@ uint64_t tcp_cursor_next(struct tcp_cursor *cursor, unsigned budget);
 void tcp_cursor_status(const struct tcp_cursor *cursor, ackd_time now, bool full,
                        struct tcp_info *info);
 void tcp_cursor_free(struct tcp_cursor *cursor);
+
+/* What connections between two hosts left to their successors (RFC 9040). */
+struct tcp_metrics {
+    struct ip_addr local, remote;
+    ackd_time updated;
+    int64_t srtt_ns, rttvar_ns;     /* -1 unknown */
+    uint32_t ssthresh;              /* bytes, 0 unknown */
+    uint16_t mss;                   /* of the peer's last SYN,ACK; 0 unknown */
+    uint8_t fast_open_cookie_len;   /* bytes, 0 none */
+    uint8_t fast_open_losses;       /* SYNs with data lost in a row */
+    ackd_time fast_open_good_after; /* no data in a SYN before */
+};
+/* Copies up to `max` of them, the latest used first, after leaving out `skip`; returns how many. */
+unsigned tcp_metrics_list(const struct tcp_engine *engine, unsigned skip, struct tcp_metrics *out,
+                          unsigned max);
+/* Forgets those about `remote`, or with NULL all; returns how many. */
+unsigned tcp_metrics_clear(struct tcp_engine *engine, const struct ip_addr *remote);
 
 /* The recently closed, newest last. */
 struct tcp_closed {

@@ -40,6 +40,7 @@ void time_wait_enter(struct tcp_engine *e, struct tcb *c, ackd_time now)
     if (e->time_wait && e->time_wait >= e->config.max_time_wait) {
         evict_oldest(e, now);
     }
+    metrics_learn(e, c, now);
     state_set(e, &c->t.rec, TCP_TIME_WAIT, now, TCP_CLOSE_NONE);
     e->time_wait++;
     list_append(&e->time_waits, &c->t.aged);

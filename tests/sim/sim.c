@@ -98,6 +98,7 @@ static void check_end(struct world *w, const struct users *u)
             world_fail(w, "%s: sent %" PRIu64 " of %" PRIu64 ", received %" PRIu64 " of %" PRIu64,
                        h->name, me->sent, me->to_send, me->received, me->to_receive);
         }
+        tcp_metrics_clear(h->engine, NULL);
         if (host_used(h) != h->baseline) {
             world_fail(w, "%s: %zu bytes in use at the end, %zu at the beginning", h->name,
                        host_used(h), h->baseline);

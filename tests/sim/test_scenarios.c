@@ -202,6 +202,7 @@ static void stage_end(struct stage *g)
     pass_time(g, 1200 * NS_PER_S);
     for (unsigned i = 0; i < 2; i++) {
         assert_int_equal(tcp_endpoints(g->w.host[i].engine), 0);
+        tcp_metrics_clear(g->w.host[i].engine, NULL);
         assert_int_equal(host_used(&g->w.host[i]), g->w.host[i].baseline);
     }
     world_free(&g->w);
