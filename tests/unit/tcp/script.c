@@ -17,6 +17,7 @@ struct notation {
     bool has_win, has_urg, has_options;
     uint16_t win, urg;
     struct tcp_opts options;
+    uint8_t raw[40], n_raw; /* options that the codec would not build */
 };
 
 static void *source_get(void *ctx, size_t n)
@@ -117,7 +118,12 @@ static void read_notation(struct script *s, const char *text, struct notation *n
         n->has_urg = true;
         n->urg = (uint16_t)value;
     }
-    if ((p = strchr(text, '<'))) {
+    if ((p = strstr(text, "<raw "))) {
+        n->has_options = true;
+        for (p += 5; sscanf(p, "%2x", &value) == 1 && n->n_raw < 40; p += 2) {
+            n->raw[n->n_raw++] = (uint8_t)value;
+        }
+    } else if ((p = strchr(text, '<'))) {
         n->has_options = true;
         read_options(s, p + 1, &n->options, by_peer);
     }
@@ -181,6 +187,7 @@ void script_inject_bytes(struct script *s, const uint8_t *tcp, uint32_t length, 
                         .offset = 34,
                         .length = length,
                         .ttl = 64,
+                        .tos = s->tos,
                         .checksum_ok = checksum_ok,
                         .mtu = s->mtu};
     tcp_input(s->engine, s->now, &rx);
@@ -206,10 +213,15 @@ void script_inject(struct script *s, const char *segment)
                         .window = n.has_win ? n.win : 65535,
                         .urgent = n.urg};
     uint8_t options = tcp_opts_build(bytes + TCP_HEADER_MIN, &n.options);
+    if (n.n_raw) {
+        options = (uint8_t)((n.n_raw + 3) / 4 * 4);
+        memset(bytes + TCP_HEADER_MIN, 0, options);
+        memcpy(bytes + TCP_HEADER_MIN, n.raw, n.n_raw);
+    }
     h.header_len = (uint8_t)(TCP_HEADER_MIN + options);
     tcp_hdr_build(bytes, &h);
     for (uint32_t i = 0; i < n.length; i++) {
-        bytes[h.header_len + i] = pattern(h.seq.v + i);
+        bytes[h.header_len + i] = pattern(h.seq.v + ((n.flags & TCP_SYN) != 0) + i);
     }
     uint32_t length = h.header_len + n.length;
     uint16_t sum = checksum_finish(

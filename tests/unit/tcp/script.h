@@ -3,6 +3,7 @@
  *
  *     "S 0:0(0) win 65535 <mss 1460,sackOK,TS val 1 ecr 0,nop,wscale 7>"
  *     ". 1:1001(1000) ack 1 win 500"       flags from "CEUAPRSF" letters, '.' is ACK
+ *     ". 1:1(0) ack 1 <raw 0101fd04aaaa>"   options as they come (the peer's only)
  *
  * Sequence numbers are relative to the initial ones of the side that sends, acknowledgments to the
  * other's. A segment that is expected may leave out win, urg and <...>: then they are not compared.
@@ -46,6 +47,7 @@ struct script {
     bool timestamps;
     unsigned ready; /* TCP_READY_* of the connection since script_ready() */
     uint32_t mtu;
+    uint8_t tos; /* of the segments that the peer sends */
 };
 
 /* A fresh engine at time 1 s; `adjust` may change the configuration, NULL for the defaults (with
