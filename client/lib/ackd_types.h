@@ -47,7 +47,7 @@ struct ackd_options {
         has_timestamps, has_window_scaling, has_keepalive, has_keepalive_idle_ms,
         has_keepalive_interval_ms, has_keepalive_count, has_user_timeout_ms, has_rto_initial_ms,
         has_rto_min_ms, has_rto_max_ms, has_delayed_ack_ms, has_msl_ms, has_fin_wait_2_ms,
-        has_rfc1337, has_ttl, has_dscp, has_rcv_buffer_max_bytes, has_snd_buffer_max_bytes,
+        has_orphan_timeout_ms, has_syn_timeout_ms, has_r1_timeouts, has_rfc1337, has_ttl, has_dscp, has_rcv_buffer_max_bytes, has_snd_buffer_max_bytes,
         has_share_metrics, has_share_ssthresh;
     bool nodelay; /* Nagle off (RFC 9293 MUST-17) */
     bool sack, timestamps, window_scaling, keepalive;
@@ -59,7 +59,10 @@ struct ackd_options {
     uint32_t ttl;  /* TTL or hop limit (RFC 9293 MUST-49) */
     uint32_t dscp; /* 0..63 (RFC 9293 MUST-48) */
     int64_t keepalive_idle_ms, keepalive_interval_ms;
-    int64_t user_timeout_ms; /* 0 = the default: 15 minutes of retransmissions, 3 minutes for SYN */
+    int64_t user_timeout_ms;   /* R2; 0 = the default: 15 minutes of retransmissions */
+    int64_t syn_timeout_ms;    /* R2 of SYN and SYN,ACK while user_timeout_ms is 0 */
+    uint32_t r1_timeouts;      /* timeouts in a row after which the user is told */
+    int64_t orphan_timeout_ms; /* of a closed window that nobody waits for; 0 = for ever */
     int64_t rto_initial_ms, rto_min_ms, rto_max_ms;
     int64_t delayed_ack_ms; /* 0 = acknowledge at once; under 500 (RFC 9293 MUST-40) */
     int64_t msl_ms;

@@ -27,6 +27,9 @@
     X(delayed_ack_known, DELAYED_ACK_KNOWN, DELAYED_ACK_MS, delayed_ack_ms)                        \
     X(msl_known, MSL_KNOWN, MSL_MS, msl_ms)                                                        \
     X(fin_wait_2_known, FIN_WAIT_2_KNOWN, FIN_WAIT_2_MS, fin_wait_2_ms)                            \
+    X(orphan_timeout_known, ORPHAN_TIMEOUT_KNOWN, ORPHAN_TIMEOUT_MS, orphan_timeout_ms)            \
+    X(syn_timeout_known, SYN_TIMEOUT_KNOWN, SYN_TIMEOUT_MS, syn_timeout_ms)                        \
+    X(r1_timeouts_known, R1_TIMEOUTS_KNOWN, R1_TIMEOUTS, r1_timeouts)                              \
     X(rfc1337_known, RFC1337_KNOWN, RFC1337, rfc1337)                                              \
     X(ttl_known, TTL_KNOWN, TTL, ttl)                                                              \
     X(share_metrics_known, SHARE_METRICS_KNOWN, SHARE_METRICS, share_metrics)                      \

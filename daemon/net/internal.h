@@ -282,6 +282,9 @@ enum neighbour_verdict neighbour_use(struct net *net, ackd_time now, const struc
                                      const struct ip_addr *source, struct neighbour **neighbour);
 /* Takes the packet until the address is known; the oldest of a full queue makes room (RFC
  * 4861 7.2.2). */
+/* TCP gets no answer through it (RFC 9293 section 3.8.3, R1; RFC 4861 7.3.3): asks whether it is
+ * still there. */
+void neighbour_doubt(struct net *net, ackd_time now, struct neighbour *n);
 void neighbour_queue(struct net *net, struct neighbour *neighbour, struct net_packet *packet);
 /* A request told its sender's link address (RFC 4861 7.2.3, RFC 826): a new one is STALE, `create`
  * says whether to make it. */

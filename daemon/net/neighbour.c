@@ -321,6 +321,15 @@ enum neighbour_verdict neighbour_use(struct net *net, ackd_time now, const struc
     return NEIGHBOUR_WAIT;
 }
 
+void neighbour_doubt(struct net *net, ackd_time now, struct neighbour *n)
+{
+    bool believed = n->state == NET_NEIGH_REACHABLE || n->state == NET_NEIGH_STALE ||
+                    n->state == NET_NEIGH_DELAY;
+    if (!n->is_static && believed) {
+        start_asking(net, now, n, NET_NEIGH_PROBE);
+    }
+}
+
 void neighbour_queue(struct net *net, struct neighbour *n, struct net_packet *packet)
 {
     while (n->queued >= NET_NEIGHBOUR_QUEUE) {

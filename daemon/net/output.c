@@ -228,6 +228,9 @@ static bool segment_out(struct net *net, ackd_time now, struct net_frame *frame)
     int error = 0;
     enum way way = find_way(net, now, &tx->src, &tx->dst, &neighbour, &error);
     if (way == WAY_SEND) {
+        if (tx->doubtful) {
+            neighbour_doubt(net, now, neighbour);
+        }
         segment_frame(net, tx, neighbour->mac, frame);
         return true;
     }

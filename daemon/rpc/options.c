@@ -26,6 +26,9 @@
     MS(delayed_ack_known, delayed_ack_ms, delayed_ack_ns)                                          \
     MS(msl_known, msl_ms, msl_ns)                                                                  \
     MS(fin_wait_2_known, fin_wait_2_ms, fin_wait_2_ns)                                             \
+    MS(orphan_timeout_known, orphan_timeout_ms, orphan_timeout_ns)                                 \
+    MS(syn_timeout_known, syn_timeout_ms, syn_timeout_ns)                                          \
+    NUMBER(r1_timeouts_known, r1_timeouts, r1_timeouts, UINT32_MAX)                                \
     FLAG(rfc1337_known, rfc1337, rfc1337)                                                          \
     NUMBER(ttl_known, ttl, ttl, UINT8_MAX)                                                         \
     FLAG(share_metrics_known, share_metrics, share_metrics)                                        \

@@ -94,6 +94,7 @@ static void advance_una(struct tcp_engine *e, struct tcb *c, const struct segmen
     sndbuf_trim(&c->act->snd, e->arena, data);
     c->snd.una = ack;
     c->act->oldest_unacked = s->now;
+    orphan_restart(c, s->now);
     c->rtt.timeouts = 0;
     c->flags &= ~(uint32_t)(C_R1_TOLD | C_WINDOW_PROBED | C_NEIGHBOUR_PENDING);
     if (c->flags & C_URGENT_SENT && seq_ge(ack, c->snd.up)) {
@@ -122,15 +123,19 @@ static void restart_timer(struct tcb *c, ackd_time now)
     }
 }
 
+void fin_wait_2_arm(struct tcb *c, ackd_time now)
+{
+    int64_t limit = c->options->v.fin_wait_2_ns;
+    c->t_state = c->flags & C_RELEASED && limit ? time_add(now, limit) : TIME_NEVER;
+}
+
 /* Our FIN is acknowledged: the state moves on. False: c may be gone. */
 static bool fin_acked(struct tcp_engine *e, struct tcb *c, ackd_time now)
 {
     switch (c->t.rec.state) {
     case TCP_FIN_WAIT_1:
         state_set(e, &c->t.rec, TCP_FIN_WAIT_2, now, TCP_CLOSE_NONE);
-        if (c->flags & C_RELEASED && c->options->v.fin_wait_2_ns) {
-            c->t_state = time_add(now, c->options->v.fin_wait_2_ns);
-        }
+        fin_wait_2_arm(c, now);
         return true;
     case TCP_CLOSING:
         time_wait_enter(e, c, now);

@@ -368,12 +368,29 @@ uint32_t tcp_endpoints(const struct tcp_engine *e)
  * -------------------------------------------------------------------------------------------------
  */
 
+/* True: the connection is over. */
+static bool state_timeout(struct tcp_engine *e, struct tcb *c, ackd_time now)
+{
+    switch (c->t.rec.state) {
+    case TCP_TIME_WAIT:
+        tcb_closed(e, c, now, TCP_CLOSE_TIME_WAIT_EXPIRED);
+        return true;
+    case TCP_FIN_WAIT_2:
+        tcb_closed(e, c, now, TCP_CLOSE_FIN_WAIT_2_TIMEOUT);
+        return true;
+    default:
+        if (!orphan_stuck(c, now)) {
+            return false;
+        }
+        reset_tcb(e, c, now, TCP_RST_SENT_TIMED_OUT);
+        tcb_closed(e, c, now, TCP_CLOSE_ORPHAN_TIMEOUT);
+        return true;
+    }
+}
+
 static void tcb_timeout(struct tcp_engine *e, struct tcb *c, ackd_time now)
 {
-    if (time_reached(c->t_state, now)) {
-        tcb_closed(e, c, now,
-                   c->t.rec.state == TCP_TIME_WAIT ? TCP_CLOSE_TIME_WAIT_EXPIRED
-                                                   : TCP_CLOSE_FIN_WAIT_2_TIMEOUT);
+    if (time_reached(c->t_state, now) && state_timeout(e, c, now)) {
         return;
     }
     if (time_reached(c->t_delack, now)) {

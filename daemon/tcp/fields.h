@@ -68,7 +68,8 @@
     X(int64_t, keepalive_deadline_ns, "ns", "when the next keepalive probe is due")                \
     X(int64_t, user_timeout_deadline_ns, "ns",                                                     \
       "when the user timeout or R2 gives the connection up")                                       \
-    X(int64_t, time_wait_deadline_ns, "ns", "when TIME-WAIT or FIN-WAIT-2 ends")                   \
+    X(int64_t, time_wait_deadline_ns, "ns",                                                        \
+      "when TIME-WAIT or FIN-WAIT-2 ends, or what a closed window holds up and nobody holds")      \
     X(bool, sack_ok, "bool", "SACK was negotiated")                                                \
     X(bool, timestamps_ok, "bool", "timestamps were negotiated")                                   \
     X(bool, wscale_ok, "bool", "window scaling was negotiated")                                    \

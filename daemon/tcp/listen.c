@@ -13,8 +13,7 @@
 #include <errno.h>
 
 #define SYN_ACK_RTO_NS NS_PER_S
-#define SYN_ACK_TRANSMISSIONS 6 /* 1+2+4+8+16+32 = 63 s */
-#define ANSWERS_MAX 5           /* between two of them */
+#define ANSWERS_MAX 5 /* between two of them */
 
 static struct tcp_opts syn_ack_options(const struct listener *l, const struct half_open *h,
                                        ackd_time now, uint32_t ts_offset)
@@ -74,10 +73,28 @@ static void answer(struct tcp_engine *e, struct half_open *h, ackd_time now)
     }
 }
 
-/* The timer of the n-th transmission, doubling (RFC 6298). */
-static void syn_ack_arm(struct tcp_engine *e, struct half_open *h, ackd_time now)
+/* When the n-th transmission by the timer goes out, counted from the first: doubling (RFC 6298),
+ * and no further than R2 (MUST-22, MUST-23). */
+static int64_t syn_ack_age(const struct tcp_options *o, unsigned n)
 {
-    wheel_set(&e->wheel, &h->t.timer, time_add(now, SYN_ACK_RTO_NS << (h->transmissions - 1)));
+    int64_t age = 0, wait = SYN_ACK_RTO_NS, limit = syn_timeout_ns(o);
+    while (--n && age < limit) {
+        age += wait;
+        wait = wait * 2 > o->rto_max_ns ? o->rto_max_ns : wait * 2;
+    }
+    return age < limit ? age : limit;
+}
+
+static int64_t syn_ack_wait(const struct tcp_options *o, unsigned n)
+{
+    return syn_ack_age(o, n + 1) - syn_ack_age(o, n);
+}
+
+static void syn_ack_arm(struct tcp_engine *e, const struct listener *l, struct half_open *h,
+                        ackd_time now)
+{
+    wheel_set(&e->wheel, &h->t.timer,
+              time_add(now, syn_ack_wait(&l->options->v, h->transmissions)));
 }
 
 static bool listener_has_room(const struct tcp_engine *e, const struct listener *l,
@@ -186,7 +203,7 @@ static void listen_syn(struct tcp_engine *e, struct listener *l, struct segment 
     negotiate_offer(&l->options->v, &h->nego);
     negotiate_from_syn(s, &h->nego);
     half_open_enter(e, l, h, s);
-    syn_ack_arm(e, h, s->now);
+    syn_ack_arm(e, l, h, s->now);
     syn_ack(e, l, h, s->now);
 }
 
@@ -284,12 +301,12 @@ void half_open_timeout(struct tcp_engine *e, struct half_open *h, ackd_time now)
     struct listener *l = listener_find(e, h->listener);
     if (!l) {
         half_open_drop(e, h, now, TCP_CLOSE_LISTENER_CLOSED);
-    } else if (h->transmissions >= SYN_ACK_TRANSMISSIONS) {
+    } else if (!syn_ack_wait(&l->options->v, h->transmissions + 1u)) {
         half_open_drop(e, h, now, TCP_CLOSE_SYN_RECEIVED_TIMEOUT);
     } else {
         h->transmissions++;
         h->answers = 0;
-        syn_ack_arm(e, h, now);
+        syn_ack_arm(e, l, h, now);
         syn_ack(e, l, h, now);
     }
 }
@@ -316,7 +333,7 @@ static struct tcb *half_open_promote(struct tcp_engine *e, struct listener *l, s
     c->ts_recent_at = now;
     if (h->sent ==
         1) { /* Karn: a sample only of what was sent once; the timer ends one RTO later */
-        rtt_sample(c, time_diff(now, h->t.timer.deadline) + SYN_ACK_RTO_NS);
+        rtt_sample(c, time_diff(now, h->t.timer.deadline) + syn_ack_wait(&l->options->v, 1));
     } else if (h->sent) { /* of a cookie nobody knows */
         c->flags |= C_RTO_3S;
     }

@@ -446,6 +446,7 @@ static void begin(struct tcb *c, struct plan *p, struct tcp_tx *tx)
     tx->ttl = c->options->v.ttl;
     tx->tos = (uint8_t)(c->options->v.dscp << 2);
     tx->kind = p->kind;
+    tx->doubtful = c->rtt.timeouts >= c->options->v.r1_timeouts;
     attach_payload(c, p, tx);
 }
 

@@ -96,7 +96,9 @@
     X(ICMP_HARD_ERROR, EHOSTUNREACH, "ICMP said that the peer cannot be reached")                  \
     X(NEIGHBOUR_UNREACHABLE, EHOSTUNREACH, "the next hop did not tell its link address")           \
     X(ADDRESS_REMOVED, ENETDOWN, "the local address was removed")                                  \
-    X(LISTENER_CLOSED, ECONNABORTED, "the listener was closed")
+    X(LISTENER_CLOSED, ECONNABORTED, "the listener was closed")                                    \
+    X(ORPHAN_TIMEOUT, ETIMEDOUT,                                                                   \
+      "the peer kept its window closed and nobody here holds the connection (RFC 6429)")
 
 /* Why nothing (more) is being sent right now. The limited-by clocks add up time by these. */
 #define TCP_LIMIT_REASONS(X)                                                                       \

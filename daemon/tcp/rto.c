@@ -5,9 +5,7 @@
 #include "tcp/tcb.h"
 
 #define GRANULARITY_NS NS_PER_MS           /* G: the clock of timestamps */
-#define R1_TIMEOUTS 3                      /* SHLD-10 */
 #define R2_DEFAULT_NS (15 * 60 * NS_PER_S) /* SHLD-11: at least 100 s */
-#define R2_SYN_NS (3 * 60 * NS_PER_S)      /* MUST-23 */
 #define BACKOFF_MAX 16
 
 void rtt_sample(struct tcb *c, int64_t rtt_ns)
@@ -57,7 +55,7 @@ void rto_restart(struct tcb *c, ackd_time now)
 
 static void tell_r1(struct tcp_engine *e, struct tcb *c)
 {
-    if (c->rtt.timeouts >= R1_TIMEOUTS && !(c->flags & C_R1_TOLD)) {
+    if (c->rtt.timeouts >= c->options->v.r1_timeouts && !(c->flags & C_R1_TOLD)) {
         c->flags |= C_R1_TOLD;
         ready_tcb(e, c, TCP_READY_SOFT_ERROR);
     }
@@ -85,14 +83,19 @@ void rto_fired(struct tcp_engine *e, struct tcb *c, ackd_time now)
     rto_restart(c, now);
 }
 
+int64_t syn_timeout_ns(const struct tcp_options *o)
+{
+    return o->user_timeout_ns ? o->user_timeout_ns : o->syn_timeout_ns;
+}
+
 ackd_time user_timeout_deadline(const struct tcb *c)
 {
     if (!c->act || (!tcb_outstanding(c) && !c->persist_backoff)) {
         return TIME_NEVER;
     }
-    int64_t limit = c->options->v.user_timeout_ns;
-    if (!limit) {
-        limit = state_synchronized(c->t.rec.state) ? R2_DEFAULT_NS : R2_SYN_NS;
-    }
+    const struct tcp_options *o = &c->options->v;
+    int64_t limit = !state_synchronized(c->t.rec.state) ? syn_timeout_ns(o)
+                    : o->user_timeout_ns                ? o->user_timeout_ns
+                                                        : R2_DEFAULT_NS;
     return time_add(c->act->oldest_unacked, limit);
 }

@@ -235,7 +235,8 @@ struct tcb {
 
     ackd_time t_rtx; /* retransmission, or persist when nothing is outstanding */
     ackd_time t_delack;
-    ackd_time t_state; /* end of TIME-WAIT or FIN-WAIT-2 */
+    ackd_time t_state; /* end of TIME-WAIT, FIN-WAIT-2, or of what nobody holds and the peer's
+                          window holds up */
     ackd_time t_keepalive;
     uint8_t keepalive_probes;
     uint8_t persist_backoff;
@@ -514,6 +515,8 @@ void listener_close(struct tcp_engine *e, struct listener *l, ackd_time now);
  * why). */
 bool ack_input(struct tcp_engine *e, struct tcb *c, struct segment *s);
 void window_from_segment(struct tcp_engine *e, struct tcb *c, const struct segment *s);
+/* In FIN-WAIT-2: what nobody holds ends by itself. */
+void fin_wait_2_arm(struct tcb *c, ackd_time now);
 void established_enter(struct tcp_engine *e, struct tcb *c, const struct segment *s);
 
 /* challenge.c, reset.c */
@@ -533,6 +536,12 @@ void rto_fired(struct tcp_engine *e, struct tcb *c, ackd_time now);
 void persist_fired(struct tcp_engine *e, struct tcb *c, ackd_time now);
 void keepalive_fired(struct tcp_engine *e, struct tcb *c, ackd_time now);
 void keepalive_restart(struct tcb *c, ackd_time now);
+/* R2 of SYN and SYN,ACK (MUST-23). */
+int64_t syn_timeout_ns(const struct tcp_options *o);
+/* Nobody holds the connection: from now on a window that stays closed ends it (RFC 6429). */
+void orphan_restart(struct tcb *c, ackd_time now);
+/* The time is over: true when the window is closed; else the wait begins anew. */
+bool orphan_stuck(struct tcb *c, ackd_time now);
 /* The instant at which R2 gives the connection up (MUST-20, MUST-21, MUST-23), TIME_NEVER while
  * nothing is outstanding. */
 ackd_time user_timeout_deadline(const struct tcb *c);

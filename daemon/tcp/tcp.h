@@ -125,9 +125,15 @@ struct tcp_options {
     int64_t keepalive_interval_ns; /* default 75 s */
     uint32_t
         keepalive_count; /* unanswered probes that end the connection, >= 2 (MUST-29); default 9 */
-    int64_t user_timeout_ns; /* R2 by time (MUST-21); 0 = by default: 15 min of retransmissions, 3
-                                min for SYN (MUST-23) */
-    int64_t rto_initial_ns;  /* default 1 s */
+    int64_t user_timeout_ns; /* R2 by time (MUST-21); 0 = by default: 15 min of retransmissions,
+                                syn_timeout_ns for SYN */
+    int64_t syn_timeout_ns;  /* R2 of SYN and SYN,ACK while user_timeout_ns is 0, 1 ms .. 1 h;
+                                default 3 min (MUST-23) */
+    uint32_t r1_timeouts;    /* R1: timeouts in a row after which the user and the network below are
+                                told, >= 1; default 3 (SHLD-9, SHLD-10) */
+    int64_t orphan_timeout_ns; /* how long a closed window may hold a connection that nobody holds
+                                  (RFC 6429); default 10 min; 0 = for ever */
+    int64_t rto_initial_ns;    /* default 1 s */
     int64_t rto_min_ns; /* least that is added to SRTT; default 200 ms, more than a peer delays an
                            ACK */
     int64_t rto_max_ns; /* default 120 s, >= 60 s */
@@ -249,6 +255,7 @@ struct tcp_tx {
     unsigned n_ranges;
     struct tcp_range range[TCP_TX_RANGES];
     enum tcp_send_kind kind;
+    bool doubtful; /* R1 is past (MUST-20): the way to dst may be dead, and should be asked */
 };
 /* The next segment to send, or false when there is none. What it says counts as sent at `now`; see
  * tcp_tx_failed(). */

@@ -426,12 +426,15 @@ static void release_tcb(struct tcp_engine *e, struct tcb *c, ackd_time now)
         c->rcvq = NULL;
     }
     close_tcb(e, c, now); /* -EPIPE when that was done: fine */
-    if (s == TCP_FIN_WAIT_2 && c->options->v.fin_wait_2_ns) {
-        c->t_state = time_add(now, c->options->v.fin_wait_2_ns);
+    if (c->t.rec.state == TCP_CLOSED) {
+        return;
     }
-    if (c->t.rec.state != TCP_CLOSED) {
-        tcb_touch(e, c);
+    if (s == TCP_FIN_WAIT_2) {
+        fin_wait_2_arm(c, now);
+    } else if (s != TCP_TIME_WAIT) {
+        orphan_restart(c, now);
     }
+    tcb_touch(e, c);
 }
 
 int tcp_release(struct tcp_engine *e, ackd_time now, uint64_t id)

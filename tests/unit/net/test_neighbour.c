@@ -200,6 +200,31 @@ static void test_probe_answered(void **state)
     }
 }
 
+/* RFC 9293 section 3.8.3, MUST-20: what TCP doubts after R1 timeouts is asked at once, however
+ * fresh its last answer is; what nobody doubts is not. */
+static void test_doubted(void **state)
+{
+    (void)state;
+    FOR_EACH_FAMILY(fam)
+    {
+        struct world *w = world_settled();
+        struct ip_addr s = addr(fam->us), d = addr(fam->peer);
+        send_to(w, fam, fam->peer);
+        answer(w, fam, fam->peer, peer_mac, true);
+        world_forget(w);
+        send_to(w, fam, fam->peer);
+        assert_true(is_tcp(world_next(w)));
+        assert_null(world_next(w));
+        fake_tcp_script(w->engine, &s, &d, "payload", 7)->doubtful = true;
+        world_flush(w);
+        world_flush(w);
+        assert_int_equal(neighbour_state(w, fam->peer), NET_NEIGH_PROBE);
+        assert_true(is_tcp(world_next(w)));
+        expect_question(world_next(w), fam, fam->peer, peer_mac);
+        world_free(w);
+    }
+}
+
 static void test_probe_unanswered(void **state)
 {
     (void)state;
@@ -515,6 +540,7 @@ int main(void)
         cmocka_unit_test(test_idle_means_no_timer),
         cmocka_unit_test(test_reachable_lasts_half_to_one_and_a_half),
         cmocka_unit_test(test_probe_answered),
+        cmocka_unit_test(test_doubted),
         cmocka_unit_test(test_probe_unanswered),
         cmocka_unit_test(test_queue_keeps_the_newest),
         cmocka_unit_test(test_one_silent_peer_blocks_no_other),

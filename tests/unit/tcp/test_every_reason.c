@@ -302,6 +302,29 @@ static void delayed(struct tcp_config *c)
     c->defaults.rcv_buffer = 8000;
 }
 
+/* RFC 6429: a peer that answers every probe and never opens its window cannot keep what nobody here
+ * waits for. */
+static void a_closed_window_ends_an_orphan(void **state)
+{
+    (void)state;
+    SCRIPT(s);
+    script_passive(&s, SACK);
+    script_send(&s, 100, 0);
+    script_discard(&s);
+    tcp_release(s.engine, s.now, s.id);
+    script_discard(&s);
+    script_inject(&s, ". 1:1(0) ack 1 win 0");
+    for (int n = 0; n < 90 && script_state(&s) == TCP_FIN_WAIT_1; n++) {
+        script_advance_ms(&s, 10000);
+        if (script_discard(&s)) {
+            script_inject(&s, ". 1:1(0) ack 1 win 0");
+        }
+    }
+    assert_int_equal(script_counters(&s)->closes[TCP_CLOSE_ORPHAN_TIMEOUT], 1);
+    assert_in_range(s.now.ns / NS_PER_S, 601, 612);
+    script_end(&s);
+}
+
 static void kinds_of_acks(void **state)
 {
     (void)state;
@@ -359,6 +382,7 @@ int main(void)
         cmocka_unit_test(ends_by_others),
         cmocka_unit_test(time_wait_assassinated_and_evicted),
         cmocka_unit_test(simultaneous_open_reset),
+        cmocka_unit_test(a_closed_window_ends_an_orphan),
         cmocka_unit_test(kinds_of_acks),
         cmocka_unit_test(everything_was_seen),
     };

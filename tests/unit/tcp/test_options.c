@@ -23,6 +23,8 @@ static void defaults(void **state)
                 o.rto_max_ns == 120 * NS_PER_S);
     assert_true(o.delayed_ack_ns == 40 * NS_PER_MS && o.msl_ns == 30 * NS_PER_S &&
                 o.fin_wait_2_ns == 60 * NS_PER_S);
+    assert_true(o.syn_timeout_ns == 180 * NS_PER_S && o.orphan_timeout_ns == 600 * NS_PER_S);
+    assert_int_equal(o.r1_timeouts, 3);
     assert_int_equal(o.ttl, 64);
 
     struct tcp_config c;
@@ -72,6 +74,10 @@ static void bounds(void **state)
     BOUND(delayed_ack_ns, 500 * NS_PER_MS - 1, 500 * NS_PER_MS); /* MUST-40 */
     BOUND(msl_ns, NS_PER_MS, 0);
     BOUND(fin_wait_2_ns, 0, -1);
+    BOUND(syn_timeout_ns, NS_PER_MS, 0);
+    BOUND(syn_timeout_ns, 3600 * NS_PER_S, 3600 * NS_PER_S + 1);
+    BOUND(r1_timeouts, 1, 0);
+    BOUND(orphan_timeout_ns, 0, -1);
     BOUND(ttl, 255, 0);
     BOUND(dscp, 63, 64);
     BOUND(icmp_policy, TCP_ICMP_IGNORE, (enum tcp_icmp_policy)3);
