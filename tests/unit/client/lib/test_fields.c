@@ -135,12 +135,25 @@ static void test_edges(void **state)
     assert_int_equal(ackd_field_value((const struct ackd_message *)&e, 0, small, sizeof small), -1);
 }
 
+/* What `show --fields` prints says something of every field. */
+static void test_every_field_is_described(void **state)
+{
+    (void)state;
+    assert_true(ackd_field_count() > 150);
+    for (size_t i = 0; i < ackd_field_count(); i++) {
+        const struct ackd_field *f = ackd_field_at(i);
+        if (strlen(f->doc) < 8) {
+            fail_msg("%s: no comment in the .proto", f->name);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table), cmocka_unit_test(test_descriptions),
         cmocka_unit_test(test_find),  cmocka_unit_test(test_values),
-        cmocka_unit_test(test_edges),
+        cmocka_unit_test(test_edges), cmocka_unit_test(test_every_field_is_described),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
