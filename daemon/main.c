@@ -11,6 +11,7 @@
 #include "host/config.h"
 #include "host/control_socket.h"
 #include "host/cycle.h"
+#include "host/descriptors.h"
 #include "host/log_sink.h"
 #include "host/loop.h"
 #include "host/mem.h"
@@ -502,6 +503,7 @@ static int run(struct daemon *d)
 int main(int argc, char **argv)
 {
     static struct daemon d = {.tap = {.fd = -1}, .listen_fd = {-1, -1}};
+    mem_steady();
     d.argc = argc;
     d.argv = argv;
     if (config_parse(&d.config, argc, argv, stderr) < 0) {
@@ -522,5 +524,9 @@ int main(int argc, char **argv)
     config_link_text(&d.config, d.link);
     log_sink_init(&d.sink, STDERR_FILENO, d.config.log_level);
     d.log = &d.sink.log;
+    int descriptors = descriptors_raise();
+    if (descriptors < 0) {
+        log_warning(d.log, "cannot raise the limit of open files: %s", strerror(-descriptors));
+    }
     return run(&d);
 }

@@ -16,8 +16,11 @@
 #include <string.h>
 
 enum { READ_FRAMES = 32, WRITE_FRAMES = 64, READY_ENDPOINTS = 256 };
-static const int64_t read_budget_ns = 200 * NS_PER_US;
-static const int64_t write_budget_ns = 200 * NS_PER_US;
+/* How long after the cycle's begin each stage still goes on. Every stage does something, however
+ * late it comes to its turn. */
+static const int64_t read_until_ns = 150 * NS_PER_US;
+static const int64_t serve_until_ns = 250 * NS_PER_US;
+static const int64_t send_until_ns = 350 * NS_PER_US;
 
 /* Ethernet's 14 bytes behind 2 leave the IP header aligned to 4. */
 enum { FRAME_OFFSET = 2 };
@@ -28,6 +31,7 @@ struct cycle {
     struct loop_timer *timer;
     struct pkt *buffer;    /* the next frame goes here; NULL at the memory limit */
     struct pkt *emergency; /* see above */
+    ackd_time began;       /* the present cycle */
     bool readable;
     bool failed;
     struct cycle_stats stats;
@@ -101,14 +105,18 @@ static bool read_frame(struct cycle *c, ackd_time now)
     return true;
 }
 
+/* Whether the cycle has been running for so long; reads the clock. */
+static bool later_than(struct cycle *c, int64_t ns)
+{
+    return time_diff(loop_refresh(c->config.loop), c->began) >= ns;
+}
+
 static void read_frames(struct cycle *c)
 {
-    ackd_time began = loop_now(c->config.loop), now = began;
-    for (unsigned i = 0; i < READ_FRAMES && time_diff(now, began) < read_budget_ns; i++) {
-        if (!read_frame(c, now)) {
+    for (unsigned i = 0; i < READ_FRAMES; i++) {
+        if (!read_frame(c, loop_now(c->config.loop)) || later_than(c, read_until_ns)) {
             return;
         }
-        now = loop_refresh(c->config.loop);
     }
 }
 
@@ -170,13 +178,16 @@ static void emit(struct cycle *c, ackd_time now, const struct net_frame *frame)
 static bool send_frames(struct cycle *c, unsigned budget)
 {
     struct net_frame frame;
-    ackd_time began = loop_refresh(c->config.loop), now = began;
-    for (unsigned i = 0; i < budget && time_diff(now, began) < write_budget_ns; i++) {
+    loop_refresh(c->config.loop);
+    for (unsigned i = 0; i < budget; i++) {
+        ackd_time now = loop_now(c->config.loop);
         if (!net_flush(c->config.net, now, &frame)) {
             return true;
         }
         emit(c, now, &frame);
-        now = loop_refresh(c->config.loop);
+        if (later_than(c, send_until_ns)) {
+            return false;
+        }
     }
     return false;
 }
@@ -193,18 +204,22 @@ void cycle_flush(struct cycle *c, unsigned frames)
 /* ---- readiness and events ---------------------------------------------------------------------
  */
 
-/* Serves who is ready, within a budget; how many that were. */
-static unsigned serve_ready(struct cycle *c)
+/* Serves who is ready, within a budget; whether there may be more, or work that they made. */
+static bool serve_ready(struct cycle *c, int64_t until_ns)
 {
     struct tcp_ready ready;
-    unsigned served = 0;
-    while (served < READY_ENDPOINTS && tcp_ready_next(c->config.engine, &ready)) {
-        served++;
+    for (unsigned served = 0; served < READY_ENDPOINTS; served++) {
+        if (!tcp_ready_next(c->config.engine, &ready)) {
+            return served > 0;
+        }
         if (ready.owner < CYCLE_OWNERS && c->config.owner[ready.owner].on_ready != NULL) {
             c->config.owner[ready.owner].on_ready(c->config.owner[ready.owner].arg, &ready);
         }
+        if (later_than(c, until_ns)) {
+            break;
+        }
     }
-    return served;
+    return true;
 }
 
 static void tell_events(struct cycle *c)
@@ -226,18 +241,19 @@ static void run(void *arg)
 {
     struct cycle *c = arg;
     struct loop *loop = c->config.loop;
+    c->began = loop_now(loop);
     if (c->readable) {
         c->readable = false;
         read_frames(c);
     }
     net_timeout(c->config.net, loop_refresh(loop));
-    unsigned served = serve_ready(c);
+    serve_ready(c, serve_until_ns);
     bool all_sent = send_frames(c, WRITE_FRAMES);
     tell_events(c);
     /* What the flush made ready is served now and sent in the next turn. */
-    served = served == READY_ENDPOINTS ? served : serve_ready(c);
+    bool more = serve_ready(c, send_until_ns);
     ackd_time deadline = net_next_deadline(c->config.net, loop_refresh(loop));
-    if (!all_sent || served > 0 || time_reached(deadline, loop_now(loop))) {
+    if (!all_sent || more || time_reached(deadline, loop_now(loop))) {
         loop_kick(loop);
         deadline = TIME_NEVER;
     }

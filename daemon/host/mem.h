@@ -7,4 +7,7 @@
 /* Anonymous private mappings: zeroed, page-aligned, and really given back when they are. */
 extern const struct arena_source mem_mmap;
 
+/* Makes malloc() and free() cost the same each time. Call it before they are used much. */
+void mem_steady(void);
+
 #endif

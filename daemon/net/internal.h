@@ -31,6 +31,9 @@
 #define NET_LOOPBACK_BYTES (16u << 20)
 #define NET_FLUSH_BUDGET                                                                           \
     32u /* segments a call of net_flush() may take from the engine without yielding one */
+#define NET_FLUSH_BYTES                                                                            \
+    (256u << 10) /* the same in bytes: they were copied to ourselves, or for a neighbour */
+#define NET_LOOPBACK_BUDGET 32u /* packets to ourselves a call of net_timeout() delivers */
 #define NET_PMTU_MAX 1024u
 #define NET_PMTU_BUCKETS 256u
 

@@ -3,7 +3,8 @@
  * They are copied once, queued as the packets they would be on a wire, and come back up through the
  * same input code on the next turn of the host's cycle. What a device would have to finish is not
  * done at all: a super-frame returns as a super-frame with its segment size, and a sum that never
- * crossed a wire needs no check. The queue is bounded in packets and bytes. */
+ * crossed a wire needs no check. The queue is bounded in packets and bytes,
+ * and so is what one turn delivers. */
 #include "net/internal.h"
 
 bool loopback_push(struct net *net, struct net_packet *packet)
@@ -38,7 +39,9 @@ static void deliver(struct net *net, ackd_time now, const struct net_packet *pac
 
 void loopback_run(struct net *net, ackd_time now)
 {
-    for (uint32_t n = net->loopback.count; n > 0; n--) {
+    uint32_t n =
+        net->loopback.count < NET_LOOPBACK_BUDGET ? net->loopback.count : NET_LOOPBACK_BUDGET;
+    for (; n > 0; n--) {
         struct net_packet *packet = fifo_pop(&net->loopback);
         deliver(net, now, packet);
         packet_free(net, packet);

@@ -277,7 +277,8 @@ static bool outbox_frame(struct net *net, struct net_frame *frame)
 
 static bool next_frame(struct net *net, ackd_time now, struct net_frame *frame)
 {
-    for (unsigned n = 0; n < NET_FLUSH_BUDGET; n++) {
+    uint32_t bytes = 0;
+    for (unsigned n = 0; n < NET_FLUSH_BUDGET && bytes < NET_FLUSH_BYTES; n++) {
         if (outbox_frame(net, frame)) {
             return true;
         }
@@ -287,6 +288,7 @@ static bool next_frame(struct net *net, ackd_time now, struct net_frame *frame)
         if (segment_out(net, now, frame)) {
             return true;
         }
+        bytes += net->tx.payload_len;
     }
     net->more = true;
     return outbox_frame(net, frame);

@@ -8,10 +8,11 @@
 #include "rpc/brief.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { VARINT = 0, LENGTH_PREFIXED = 2 };
-enum { ROWS = 1 }; /* ListResponse.connections */
+enum { ROWS = 1 }; /* ListResponse.connections, KillResponse.killed */
 
 /* Connection, Endpoint and Owner in types.proto. */
 enum {
@@ -108,6 +109,15 @@ static uint8_t *put_row(uint8_t *p, const Ackd__V1__Connection *m)
     p = put_number(p, RECV_Q_BYTES, m->recv_q_bytes);
     p = put_number(p, SEND_Q_BYTES, m->send_q_bytes);
     return put_number(p, PASSIVE, m->passive != 0);
+}
+
+struct brief *brief_new(unsigned rows)
+{
+    struct brief *b = malloc(sizeof *b + (size_t)rows * BRIEF_MAX);
+    if (b) {
+        b->length = 0;
+    }
+    return b;
 }
 
 void brief_add(struct brief *b, const Ackd__V1__Connection *row)

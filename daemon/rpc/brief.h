@@ -8,13 +8,17 @@
  * at its longest. */
 enum { BRIEF_MAX = 512 };
 
-/* Rows that follow each other as fields number 1 of a message (ListResponse.connections). */
+/* Rows that follow each other as fields number 1 of a message (ListResponse.connections,
+ * KillResponse.killed). */
 struct brief {
     size_t length;
-    uint8_t bytes[ROWS_BASIC * BRIEF_MAX];
+    uint8_t bytes[];
 };
 
-/* Adds a row that view_connection(..., false) made. Call it at most ROWS_BASIC times. */
+/* Room for so many rows; free() it. NULL without memory. */
+struct brief *brief_new(unsigned rows);
+
+/* Adds a row that view_connection(..., false) made. As often as there is room for. */
 void brief_add(struct brief *b, const Ackd__V1__Connection *row);
 
 /* Hands the rows to a message without rows of its own; *field must live as long as the message. */

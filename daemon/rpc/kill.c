@@ -1,6 +1,7 @@
 /* Inspect.Kill: resets every endpoint that matches and belongs to the caller, or to anybody when
  * the caller is admin. Stepped like a listing; the answer names what was killed, up to a number of
  * rows that one message and one turn of the loop bear. */
+#include "rpc/brief.h"
 #include "rpc/endpoint.h"
 #include "rpc/view.h"
 #include "rpc/walk.h"
@@ -19,9 +20,8 @@ struct kill_call {
     bool admin, over;
     uid_t uid;
     uint64_t not_permitted;
-    struct view_row *rows;
-    Ackd__V1__Connection *list[KILLED_ROWS];
-    size_t n_rows;
+    struct brief *rows;
+    unsigned n_rows;
 };
 
 /* Ends it, tells its user, and takes it away: from here on it is among the recently closed. One
@@ -35,8 +35,7 @@ static void kill_one(struct kill_call *c, const struct tcp_info *info)
         return;
     }
     if (c->n_rows < KILLED_ROWS) {
-        c->list[c->n_rows] = view_connection(rpc, &c->rows[c->n_rows], info, false);
-        view_detach(&c->rows[c->n_rows]);
+        brief_add(c->rows, view_connection(rpc, &rpc->rows[0], info, false));
         c->n_rows++;
     }
     tcp_abort(rpc->config.engine, rpc_now(rpc), info->id, TCP_CLOSE_KILLED);
@@ -62,8 +61,8 @@ static void step(struct kill_call *c)
         return;
     }
     Ackd__V1__KillResponse m = ACKD__V1__KILL_RESPONSE__INIT;
-    m.n_killed = c->n_rows;
-    m.killed = c->list;
+    ProtobufCMessageUnknownField rows;
+    brief_attach(c->rows, &rows, &m.base);
     m.not_permitted = c->not_permitted;
     c->over = true;
     grpc_call_reply(c->call, &m.base);
@@ -94,7 +93,7 @@ static int begin(struct kill_call *c, const Ackd__V1__KillRequest *m, const char
     if (error < 0) {
         return error;
     }
-    c->rows = calloc(KILLED_ROWS, sizeof *c->rows);
+    c->rows = brief_new(KILLED_ROWS);
     c->turn = loop_timer_new(c->rpc->config.loop, kill_turn, c);
     return c->rows && c->turn && walk_start(&c->walk, c->rpc, &c->filter, 0) ? 0 : -ENOMEM;
 }

@@ -61,7 +61,7 @@ static bool make_memory(struct rpc *rpc)
     rpc->requests = calloc(ENDPOINT_BUCKETS, sizeof *rpc->requests);
     rpc->sessions = calloc(SESSION_BUCKETS, sizeof *rpc->sessions);
     rpc->rows = calloc(ROWS_FULL, sizeof *rpc->rows);
-    rpc->brief = calloc(1, sizeof *rpc->brief);
+    rpc->brief = brief_new(ROWS_BASIC);
     rpc->info_fields = view_fields_new();
     rpc->scratch = malloc(SCRATCH);
     return rpc->endpoints && rpc->requests && rpc->sessions && rpc->rows && rpc->brief &&

@@ -175,16 +175,6 @@ static void show_identity(struct rpc *rpc, struct view_row *row, uint64_t id,
     show_owner(row, endpoint_find(rpc, id));
 }
 
-void view_detach(struct view_row *row)
-{
-    if (row->message.owner) {
-        snprintf(row->command, sizeof row->command, "%s", row->owner.command);
-        snprintf(row->label, sizeof row->label, "%s", row->message.label);
-        row->owner.command = row->command;
-        row->message.label = row->label;
-    }
-}
-
 static void show_limited(struct view_row *row, const struct tcp_info *info)
 {
     Ackd__V1__Connection *m = &row->message;

@@ -14,7 +14,6 @@ struct view_row {
     Ackd__V1__Connection message;
     struct view_endpoint local, remote;
     Ackd__V1__Owner owner;
-    char command[16], label[64]; /* see view_detach() */
     Ackd__V1__LimitedTime limited[TCP_LIMITS];
     Ackd__V1__LimitedTime *limited_list[TCP_LIMITS];
     Ackd__V1__Options options;
@@ -39,9 +38,6 @@ Ackd__V1__Connection *view_connection(struct rpc *rpc, struct view_row *row,
 /* One of the recently closed. */
 Ackd__V1__Connection *view_closed(struct rpc *rpc, struct view_row *row,
                                   const struct tcp_closed *closed);
-
-/* Makes the row own its label and command, so that it outlives the endpoint. */
-void view_detach(struct view_row *row);
 
 /* Looks an id up among the recently closed (get.c). */
 bool closed_find(struct rpc *rpc, uint64_t id, struct tcp_closed *out);

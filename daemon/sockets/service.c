@@ -17,7 +17,12 @@
 /* Readiness of a listener has this bit in its cookie. */
 #define LISTENER UINT64_C(0x100)
 
-enum { BACKLOG = 4096 };
+enum {
+    BACKLOG = 4096,
+    /* What one turn does for a listener and for a connection; the rest is for the next. */
+    ACCEPTS = 32,
+    TURN_BYTES = 256 << 10,
+};
 
 static const char *const names[SERVICE_KINDS] = {NULL, "echo", "discard", "chargen"};
 
@@ -55,7 +60,7 @@ int service_listen(struct service *s, ackd_time now, enum service_kind kind, uin
 /* Returns whether the service is done with the connection. */
 static bool serve_echo(struct service *s, ackd_time now, uint64_t id)
 {
-    for (;;) {
+    for (int64_t done = 0; done < TURN_BYTES;) {
         struct tcp_received in;
         int64_t at = tcp_send_offset(s->engine, id);
         int64_t room = tcp_send_room(s->engine, id);
@@ -79,7 +84,10 @@ static bool serve_echo(struct service *s, ackd_time now, uint64_t id)
         if (sent < 0 || tcp_consume(s->engine, now, id, (uint64_t)(at + sent)) < 0) {
             return true;
         }
+        done += sent;
     }
+    tcp_ready_again(s->engine, id, TCP_READY_READ);
+    return false;
 }
 
 /* ---- discard ----------------------------------------------------------------------------------
@@ -138,7 +146,7 @@ static bool serve_chargen(struct service *s, ackd_time now, uint64_t id)
     if (s->pattern[0] == 0) {
         service_pattern(0, s->pattern, sizeof s->pattern);
     }
-    for (;;) {
+    for (int64_t done = 0; done < TURN_BYTES;) {
         int64_t at = tcp_send_offset(s->engine, id);
         int64_t room = tcp_send_room(s->engine, id);
         if (at < 0 || room < 0) {
@@ -153,7 +161,10 @@ static bool serve_chargen(struct service *s, ackd_time now, uint64_t id)
         if (sent <= 0) {
             return sent < 0;
         }
+        done += sent;
     }
+    tcp_ready_again(s->engine, id, TCP_READY_WRITE);
+    return false;
 }
 
 /* ---- readiness --------------------------------------------------------------------------------
@@ -179,20 +190,24 @@ static void serve(struct service *s, ackd_time now, uint64_t id, uint64_t cookie
     }
 }
 
-static void accept_all(struct service *s, ackd_time now, uint64_t listener, uint64_t kind)
+static void accept_some(struct service *s, ackd_time now, uint64_t listener, uint64_t kind)
 {
     uint64_t id;
-    while (tcp_accept(s->engine, listener, s->owner, kind, &id) == 0) {
+    for (unsigned n = 0; n < ACCEPTS; n++) {
+        if (tcp_accept(s->engine, listener, s->owner, kind, &id) < 0) {
+            return;
+        }
         /* Data may have come before we took it: there will be no readiness for those. */
         serve(s, now, id, kind);
     }
+    tcp_ready_again(s->engine, listener, TCP_READY_ACCEPT);
 }
 
 void service_on_ready(struct service *s, ackd_time now, const struct tcp_ready *ready)
 {
     if ((ready->cookie & LISTENER) != 0) {
         if ((ready->what & TCP_READY_ACCEPT) != 0) {
-            accept_all(s, now, ready->id, ready->cookie & ~LISTENER);
+            accept_some(s, now, ready->id, ready->cookie & ~LISTENER);
         }
     } else if ((ready->what & TCP_READY_CLOSED) != 0) {
         tcp_release(s->engine, now, ready->id);

@@ -422,10 +422,16 @@ static void tcb_timeout(struct tcp_engine *e, struct tcb *c, ackd_time now)
     }
 }
 
+/* What one call does at most: so many entries find another place in the wheel, or so many deadlines
+ * are served, at the cost of TIMEOUT_COST moves each. */
+enum { TIMEOUT_MOVES = 512, TIMEOUT_COST = 7 };
+
 void tcp_timeout(struct tcp_engine *e, ackd_time now)
 {
     struct wheel_entry *entry;
-    while ((entry = wheel_pop(&e->wheel, now))) {
+    unsigned budget = TIMEOUT_MOVES;
+    while ((entry = wheel_pop(&e->wheel, now, &budget))) {
+        budget -= budget < TIMEOUT_COST ? budget : TIMEOUT_COST;
         struct timed *t = container_of(entry, struct timed, timer);
         switch (t->rec.kind) {
         case REC_HALF_OPEN:

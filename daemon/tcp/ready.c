@@ -33,6 +33,17 @@ void ready_listener(struct tcp_engine *e, struct listener *l, unsigned what)
     }
 }
 
+void tcp_ready_again(struct tcp_engine *e, uint64_t id, unsigned what)
+{
+    struct listener *l = listener_find(e, id);
+    struct tcb *c = l ? NULL : tcb_find(e, id);
+    if (l) {
+        ready_listener(e, l, what);
+    } else if (c) {
+        ready_tcb(e, c, what);
+    }
+}
+
 bool tcp_ready_next(struct tcp_engine *e, struct tcp_ready *ready)
 {
     if (!list_empty(&e->listener_ready)) {

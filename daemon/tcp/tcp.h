@@ -225,9 +225,10 @@ struct tcp_icmp {
 void tcp_icmp(struct tcp_engine *engine, ackd_time now, const struct tcp_icmp *icmp);
 
 /* Runs every timer that is due. */
+/* Serves some deadlines that have come, boundedly; what is left is due at once. */
 void tcp_timeout(struct tcp_engine *engine, ackd_time now);
-/* The next time tcp_timeout() has something to do, or TIME_NEVER. After tcp_timeout(now) and a full
- * flush it is later than now. */
+/* The next time tcp_timeout() has something to do, or TIME_NEVER. Not later than now when it did
+ * not finish. */
 ackd_time tcp_next_deadline(const struct tcp_engine *engine);
 
 /* ---- the way out: segments
@@ -333,6 +334,9 @@ struct tcp_ready {
 };
 /* Edge-triggered: each endpoint that something happened to, once. */
 bool tcp_ready_next(struct tcp_engine *engine, struct tcp_ready *ready);
+/* Its owner did not finish what `what` told it: tcp_ready_next() tells it again, behind the others.
+ */
+void tcp_ready_again(struct tcp_engine *engine, uint64_t id, unsigned what);
 
 /* ---- user calls, RFC 9293 section 3.9.1
  * ------------------------------------------------------------------- */

@@ -11,7 +11,11 @@
  * stored;
  *   - a slot has to be cascaded (its entries put into lower levels) at the moment the wheel's tick
  * enters it, not before. A bitmap of occupied slots for each level makes the step to the next event
- * O(levels), however far away it is. */
+ * O(levels), however far away it is.
+ *
+ * A slot of a high level may hold all connections there are (keepalive, two hours from now), so a
+ * cascade is done in pieces: the slot's entries wait on a list, and nothing later is looked at
+ * before that list is empty. */
 #include "tcp/wheel.h"
 
 #define DIGIT_BITS 6
@@ -76,6 +80,7 @@ void wheel_init(struct wheel *wheel, ackd_time now)
 {
     wheel->tick = tick_of(now);
     list_init(&wheel->expired);
+    list_init(&wheel->cascading);
     for (unsigned level = 0; level < WHEEL_LEVELS; level++) {
         wheel->occupied[level] = 0;
         for (unsigned i = 0; i <= DIGIT_MASK; i++) {
@@ -131,53 +136,65 @@ static void splice(struct list *from, struct list *to)
     list_init(from);
 }
 
-/* The wheel's tick enters the slot of a level above 0: its entries find their places below. */
-static void cascade(struct wheel *wheel, unsigned level, uint64_t tick)
+/* The wheel's tick enters a slot. */
+static void enter(struct wheel *wheel, unsigned level, uint64_t tick)
 {
     unsigned index = digit(tick, level);
-    struct list entries;
-    list_init(&entries);
-    splice(&wheel->slot[level][index], &entries);
-    wheel->occupied[level] &= ~(UINT64_C(1) << index);
     wheel->tick = tick;
-    while (!list_empty(&entries)) {
-        struct wheel_entry *entry = container_of(entries.next, struct wheel_entry, link);
+    wheel->occupied[level] &= ~(UINT64_C(1) << index);
+    splice(&wheel->slot[level][index], level > 0 ? &wheel->cascading : &wheel->expired);
+}
+
+/* The entries of a slot that was entered find their places below. */
+static void cascade(struct wheel *wheel, unsigned *budget)
+{
+    for (; *budget > 0 && !list_empty(&wheel->cascading); --*budget) {
+        struct wheel_entry *entry = container_of(wheel->cascading.next, struct wheel_entry, link);
         list_remove(&entry->link);
         put(wheel, entry);
     }
 }
 
-struct wheel_entry *wheel_pop(struct wheel *wheel, ackd_time now)
+static struct wheel_entry *pop_expired(struct wheel *wheel)
 {
-    uint64_t end = tick_of(now) + 1; /* the first tick that is not yet due */
-    unsigned level;
-    uint64_t tick;
-    while (list_empty(&wheel->expired) && next_slot(wheel, &level, &tick) &&
-           (level > 0 ? tick <= end : tick < end)) {
-        if (level > 0) {
-            cascade(wheel, level, tick);
-        } else {
-            wheel->tick = tick;
-            wheel->occupied[0] &= ~(UINT64_C(1) << digit(tick, 0));
-            splice(&wheel->slot[0][digit(tick, 0)], &wheel->expired);
-        }
-    }
-    if (list_empty(&wheel->expired)) {
-        if (wheel->tick < end) {
-            wheel->tick = end;
-        }
-        return NULL;
-    }
     struct wheel_entry *entry = container_of(wheel->expired.next, struct wheel_entry, link);
     list_remove(&entry->link);
     entry->deadline = TIME_NEVER;
     return entry;
 }
 
+struct wheel_entry *wheel_pop(struct wheel *wheel, ackd_time now, unsigned *budget)
+{
+    uint64_t end = tick_of(now) + 1; /* the first tick that is not yet due */
+    unsigned level;
+    uint64_t tick;
+    for (;;) {
+        cascade(wheel, budget);
+        if (*budget == 0) {
+            return NULL;
+        }
+        if (!list_empty(&wheel->expired)) {
+            --*budget;
+            return pop_expired(wheel);
+        }
+        if (!next_slot(wheel, &level, &tick) || (level > 0 ? tick > end : tick >= end)) {
+            break;
+        }
+        enter(wheel, level, tick);
+    }
+    if (wheel->tick < end) {
+        wheel->tick = end;
+    }
+    return NULL;
+}
+
 ackd_time wheel_next(const struct wheel *wheel)
 {
     if (!list_empty(&wheel->expired)) {
         return container_of(wheel->expired.next, struct wheel_entry, link)->deadline;
+    }
+    if (!list_empty(&wheel->cascading)) {
+        return time_from_ns((int64_t)(wheel->tick << WHEEL_TICK_SHIFT));
     }
     unsigned level;
     uint64_t tick;

@@ -19,7 +19,8 @@ struct wheel {
     uint64_t tick;                   /* everything before this tick has been expired or cascaded */
     uint64_t occupied[WHEEL_LEVELS]; /* bitmap of slots that hold entries */
     struct list slot[WHEEL_LEVELS][64];
-    struct list expired; /* due, not yet popped */
+    struct list expired;   /* due, not yet popped */
+    struct list cascading; /* of a slot that was entered, not yet put into lower levels */
 };
 
 void wheel_init(struct wheel *wheel, ackd_time now);
@@ -28,13 +29,14 @@ void wheel_entry_init(struct wheel_entry *entry);
 /* Inserts or moves; TIME_NEVER removes. A deadline in the past is due at the next wheel_pop(). */
 void wheel_set(struct wheel *wheel, struct wheel_entry *entry, ackd_time deadline);
 
-/* Removes and returns one entry whose deadline is at or before `now`, NULL when there is none.
- * Entries of one tick come in the order they were set. */
-struct wheel_entry *wheel_pop(struct wheel *wheel, ackd_time now);
+/* Removes and returns one entry whose deadline is at or before `now`, NULL when there is none, or
+ * when *budget is spent: each entry that is returned, or put into another slot on the way, costs
+ * one. Entries of one tick come in the order they were set, unless a budget ran out among them. */
+struct wheel_entry *wheel_pop(struct wheel *wheel, ackd_time now, unsigned *budget);
 
 /* The instant at which wheel_pop() should be called next: never later than the first tick that is
  * due, and only when a level has to be cascaded earlier than it. TIME_NEVER when empty. After
- * wheel_pop(now) returned NULL it is later than now. */
+ * wheel_pop(now) returned NULL with budget left it is later than now. */
 ackd_time wheel_next(const struct wheel *wheel);
 
 #endif

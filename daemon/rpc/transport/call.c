@@ -151,7 +151,8 @@ void call_notify(struct connection *c)
     }
     /* Handlers may put calls on the list again. One that is over has no room and hears nothing. */
     list_replace(&c->waiting, &now);
-    for (unsigned told = 0; !list_empty(&now) && told < NOTIFIED;) {
+    for (unsigned told = 0;
+         !list_empty(&now) && told < NOTIFIED && (told == 0 || !server_spent(c->server));) {
         struct grpc_call *call = container_of(now.next, struct grpc_call, waiting);
         list_remove(&call->waiting);
         if (room(call) > call->asked) {

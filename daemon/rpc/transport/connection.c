@@ -13,7 +13,8 @@
 #include "rpc/transport/internal.h"
 
 enum {
-    BATCHES = 2, /* batches one callback writes: the others want to run, too */
+    BATCHES = 2,  /* batches one callback writes: the others want to run, too */
+    PIECE = 1024, /* bytes taken in before the clock is looked at */
     OUTBOUND_FRAMES =
         512, /* frames that wait for a client that does not read, until we stop reading */
 };
@@ -144,6 +145,41 @@ static bool write_out(struct connection *c)
     return true;
 }
 
+/* Hands bytes to nghttp2 until they, or the callback's time, are used up: 32 KiB may be hundreds of
+ * requests. Returns how many were taken, or -1: the session is broken. */
+static ssize_t digest(struct connection *c, const uint8_t *bytes, size_t length)
+{
+    size_t taken = 0;
+    do {
+        size_t left = length - taken, piece = left < PIECE ? left : PIECE;
+        ssize_t n = nghttp2_session_mem_recv(c->session, bytes + taken, piece);
+        if (n < 0) {
+            c->server->stats.protocol_errors++;
+            return -1;
+        }
+        taken += (size_t)n;
+    } while (taken < length && !server_spent(c->server));
+    return (ssize_t)taken;
+}
+
+static void drop_unread(struct connection *c)
+{
+    free(c->unread);
+    c->unread = NULL;
+    c->unread_length = c->unread_taken = 0;
+}
+
+/* Goes on with what was read before. False: the connection is lost. */
+static bool take_unread(struct connection *c)
+{
+    ssize_t n = digest(c, c->unread + c->unread_taken, c->unread_length - c->unread_taken);
+    c->unread_taken += n < 0 ? 0 : (size_t)n;
+    if (c->unread_taken == c->unread_length) {
+        drop_unread(c);
+    }
+    return n >= 0;
+}
+
 /* After a GOAWAY, when the last call is done; or when we have had enough. */
 static bool is_done(const struct connection *c)
 {
@@ -157,7 +193,7 @@ void connection_flush(struct connection *c)
     if (!c->session) {
         return;
     }
-    bool alive = write_out(c);
+    bool alive = (!c->unread || take_unread(c)) && write_out(c);
     if (alive) {
         call_notify(c);
         alive = write_out(c);
@@ -168,9 +204,9 @@ void connection_flush(struct connection *c)
     }
     owner_fed(c->server, c->owner);
     bool owes = c->tail && nghttp2_session_get_outbound_queue_size(c->session) > OUTBOUND_FRAMES;
-    bool reads = nghttp2_session_want_read(c->session) && !owes;
+    bool reads = nghttp2_session_want_read(c->session) && !owes && !c->unread;
     watch(c, (reads ? LOOP_READ : 0) | (c->tail ? LOOP_WRITE : 0));
-    if (!c->tail && nghttp2_session_want_write(c->session)) {
+    if (c->unread || (!c->tail && nghttp2_session_want_write(c->session))) {
         connection_dirty(c);
     }
 }
@@ -190,6 +226,7 @@ void connection_dirty(struct connection *c)
 /* One read. False: the connection is lost. */
 static bool take_in(struct connection *c)
 {
+    const uint8_t *bytes = c->server->read_buffer;
     ssize_t n = recv(c->fd, c->server->read_buffer, READ_SIZE, MSG_DONTWAIT);
     if (n < 0) {
         return errno == EAGAIN || errno == EINTR;
@@ -197,10 +234,16 @@ static bool take_in(struct connection *c)
     if (n == 0 || (!c->session && http2_new(c) < 0)) {
         return false;
     }
-    if (nghttp2_session_mem_recv(c->session, c->server->read_buffer, (size_t)n) < 0) {
-        c->server->stats.protocol_errors++;
+    ssize_t taken = digest(c, bytes, (size_t)n);
+    if (taken < 0 || taken == n) {
+        return taken == n;
+    }
+    c->unread_length = (size_t)(n - taken);
+    c->unread = malloc(c->unread_length);
+    if (!c->unread) {
         return false;
     }
+    memcpy(c->unread, bytes + taken, c->unread_length);
     return true;
 }
 
@@ -208,7 +251,7 @@ static void connection_ready(void *arg, int fd, unsigned what)
 {
     struct connection *c = arg;
     (void)fd;
-    if ((what & LOOP_READ) && !take_in(c)) {
+    if ((what & LOOP_READ) && !c->unread && !take_in(c)) {
         connection_close(c);
         return;
     }
@@ -283,6 +326,7 @@ void connection_close(struct connection *c)
     nghttp2_session_del(c->session);
     free(c->request);
     drop_tail(c);
+    drop_unread(c);
     owner_fed(server, c->owner);
     owner_release(c->owner);
     free(c);

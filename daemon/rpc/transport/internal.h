@@ -34,6 +34,9 @@ enum {
     PATH_MAX_LENGTH = 256, /* bytes of a method's path that an error repeats */
     SENTENCE_MAX = 1024,   /* bytes of grpc-message; clients refuse headers above 8 KiB */
 };
+/* How long one callback works for clients, in nanoseconds, before it leaves the rest to another:
+ * packets want to run, too. Checked between messages, handlers and writes. */
+#define CALLBACK_NS (150 * NS_PER_US)
 
 struct connection;
 struct uid_count;
@@ -225,6 +228,8 @@ struct connection {
     struct request *request;  /* while its headers come in */
     uint8_t *tail;            /* what the socket did not take */
     size_t tail_length, tail_sent;
+    uint8_t *unread; /* what was read and waits for the next callback */
+    size_t unread_length, unread_taken;
     size_t queued;  /* bytes of messages in the calls' queues */
     size_t charged; /* bytes of incomplete and held requests */
     ackd_time greeting_deadline;
@@ -304,6 +309,12 @@ struct grpc_server {
     struct grpc_stats stats;
     uint8_t *read_buffer, *write_buffer; /* one callback at a time needs them */
 };
+
+/* Whether the present callback has worked for CALLBACK_NS. */
+static inline bool server_spent(const struct grpc_server *server)
+{
+    return time_diff(loop_clock(server->loop), loop_now(server->loop)) >= CALLBACK_NS;
+}
 
 const struct method *server_method(const struct grpc_server *server, const char *path);
 /* False without memory. */

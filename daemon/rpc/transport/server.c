@@ -19,7 +19,8 @@ static void flush_some(void *arg)
 {
     struct grpc_server *server = arg;
     server->written = 0;
-    for (unsigned i = 0; i < FLUSHED && server->written < WRITTEN && !list_empty(&server->dirty);
+    for (unsigned i = 0; i < FLUSHED && server->written < WRITTEN && !server_spent(server) &&
+                         !list_empty(&server->dirty);
          i++) {
         connection_flush(container_of(server->dirty.next, struct connection, dirty));
     }

@@ -33,6 +33,8 @@ struct loop {
     ackd_time now;
     struct list fds, timers;
     unsigned kicks;
+    unsigned callbacks;
+    int64_t slow_ns, spent_ns; /* of each look at the clock; since the callback began */
 };
 
 static ackd_time monotonic(void)
@@ -52,6 +54,12 @@ struct loop *poll_loop_new(bool real_clock)
         list_init(&loop->timers);
     }
     return loop;
+}
+
+static void begin_callback(struct loop *loop)
+{
+    loop->callbacks++;
+    loop->spent_ns = 0;
 }
 
 /* Frees what was marked. */
@@ -134,9 +142,20 @@ void loop_timer_free(struct loop_timer *timer)
     }
 }
 
+void poll_loop_slow(struct loop *loop, int64_t ns)
+{
+    loop->slow_ns = ns;
+}
+
+unsigned poll_loop_callbacks(const struct loop *loop)
+{
+    return loop->callbacks;
+}
+
 ackd_time loop_clock(struct loop *loop)
 {
-    return loop->now;
+    loop->spent_ns += loop->slow_ns;
+    return time_add(loop->now, loop->spent_ns);
 }
 
 ackd_time loop_now(struct loop *loop)
@@ -188,6 +207,7 @@ static unsigned run_timers(struct loop *loop)
         struct loop_timer *timer = container_of(at, struct loop_timer, link);
         if (!timer->freed && time_reached(timer->deadline, loop->now)) {
             timer->deadline = TIME_NEVER;
+            begin_callback(loop);
             timer->fn(timer->arg);
             ran++;
         }
@@ -208,6 +228,7 @@ static unsigned run_fds(struct loop *loop, const struct pollfd *set)
         unsigned what = (events & (POLLIN | POLLHUP | POLLERR) ? LOOP_READ : 0) |
                         (events & (POLLOUT | POLLHUP | POLLERR) ? LOOP_WRITE : 0);
         if (what & fd->what) {
+            begin_callback(loop);
             fd->fn(fd->arg, fd->fd, what & fd->what);
             ran++;
         }

@@ -20,4 +20,10 @@ unsigned poll_loop_settle(struct loop *loop, unsigned steps);
 /* Moves the virtual clock, from one timer to the next. */
 void poll_loop_advance(struct loop *loop, int64_t ns);
 
+/* From now on each loop_clock() of a callback finds it so much later than the one before; 0, as at
+ * first: no time passes within a callback. */
+void poll_loop_slow(struct loop *loop, int64_t ns);
+/* Callbacks that have begun. */
+unsigned poll_loop_callbacks(const struct loop *loop);
+
 #endif

@@ -26,6 +26,7 @@ struct tcp_engine {
     bool end_of_stream;
     int dead; /* negative errno of a connection that ended */
     unsigned released;
+    uint64_t again; /* whose readiness the service asked to hear of again */
 };
 static struct tcp_engine engine;
 static struct service service = {.engine = &engine, .owner = OWNER};
@@ -116,6 +117,12 @@ int tcp_status(struct tcp_engine *e, ackd_time t, uint64_t id, bool full, struct
     return 0;
 }
 
+void tcp_ready_again(struct tcp_engine *e, uint64_t id, unsigned what)
+{
+    assert_int_equal(what, id == LISTENER_ID ? TCP_READY_ACCEPT : what);
+    e->again = id;
+}
+
 int tcp_release(struct tcp_engine *e, ackd_time t, uint64_t id)
 {
     (void)t;
@@ -164,6 +171,28 @@ static void receive(size_t n)
 
 /* ---- tests ------------------------------------------------------------------------------------
  */
+
+/* A listener whose queue is long takes several turns. */
+static void accepting_is_bounded(void **state)
+{
+    (void)state;
+    assert_int_equal(service_listen(&service, now, SERVICE_DISCARD, 9), 0);
+    engine.waiting = 1000;
+    const struct tcp_ready ready = {.id = LISTENER_ID,
+                                    .owner = OWNER,
+                                    .cookie = engine.listener.cookie,
+                                    .what = TCP_READY_ACCEPT};
+    unsigned turns = 0;
+    do {
+        unsigned before = engine.waiting;
+        engine.again = 0;
+        service_on_ready(&service, now, &ready);
+        assert_true(before - engine.waiting <= 64);
+        turns++;
+    } while (engine.again == LISTENER_ID);
+    assert_int_equal(engine.waiting, 0);
+    assert_true(turns > 10);
+}
 
 static void names_and_kinds_agree(void **state)
 {
@@ -311,6 +340,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         FRESH(names_and_kinds_agree),
+        FRESH(accepting_is_bounded),
         FRESH(an_occupied_port_is_told),
         FRESH(echo_returns_every_byte),
         FRESH(echo_serves_what_came_before_the_accept),

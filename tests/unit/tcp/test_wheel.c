@@ -1,8 +1,15 @@
 /* The timing wheel: against a list that is searched from end to end, and the promises of
  * wheel_next(). */
+#include <limits.h>
 #include "cmocka_all.h"
 #include "base/rng.h"
 #include "tcp/wheel.h"
+
+static struct wheel_entry *pop(struct wheel *wheel, ackd_time now)
+{
+    unsigned budget = UINT_MAX;
+    return wheel_pop(wheel, now, &budget);
+}
 
 #define TICK (INT64_C(1) << WHEEL_TICK_SHIFT)
 #define ENTRIES 300
@@ -68,7 +75,7 @@ static void pop_due(struct model *m)
     struct wheel_entry *e;
     uint64_t order = 0;
     int64_t tick = -1;
-    while ((e = wheel_pop(&m->wheel, time_from_ns(m->now))) != NULL) {
+    while ((e = pop(&m->wheel, time_from_ns(m->now))) != NULL) {
         struct timer *t = (struct timer *)(void *)e;
         assert_true(round_up(t->deadline.ns) <= m->now);
         assert_true(time_is_never(e->deadline));
@@ -152,7 +159,7 @@ static void follows_next_to_every_deadline(void **state)
         wheel_set(&w, &e, time_from_ns(12345 + d));
         unsigned wakes = 0;
         ackd_time now = time_from_ns(12345);
-        while (wheel_pop(&w, now) == NULL) {
+        while (pop(&w, now) == NULL) {
             assert_true(time_before(now, wheel_next(&w)));
             now = wheel_next(&w);
             wakes++;
@@ -174,13 +181,13 @@ static void jumps_far(void **state)
     wheel_set(&w, &e[1], time_from_ns(NS_PER_S));
     ackd_time later = time_from_ns(
         INT64_MAX / 2); /* 146 years of ticks, in as many steps as there are entries and levels */
-    assert_ptr_equal(wheel_pop(&w, later), &e[1]);
-    assert_ptr_equal(wheel_pop(&w, later), &e[0]);
-    assert_null(wheel_pop(&w, later));
+    assert_ptr_equal(pop(&w, later), &e[1]);
+    assert_ptr_equal(pop(&w, later), &e[0]);
+    assert_null(pop(&w, later));
     assert_true(time_is_never(wheel_next(&w)));
     wheel_set(&w, &e[0], time_from_ns(5)); /* long past */
     assert_true(time_before(wheel_next(&w), later));
-    assert_ptr_equal(wheel_pop(&w, later), &e[0]);
+    assert_ptr_equal(pop(&w, later), &e[0]);
 }
 
 static void never_and_the_end_of_time(void **state)
@@ -194,7 +201,7 @@ static void never_and_the_end_of_time(void **state)
     assert_true(time_is_never(wheel_next(&w)));
     wheel_set(&w, &e, time_from_ns(INT64_MAX - 1));
     assert_false(time_is_never(wheel_next(&w)));
-    assert_null(wheel_pop(&w, time_from_ns(INT64_MAX - TICK)));
+    assert_null(pop(&w, time_from_ns(INT64_MAX - TICK)));
     assert_true(wheel_next(&w).ns > INT64_MAX - TICK);
     wheel_set(&w, &e, TIME_NEVER);
     assert_true(time_is_never(wheel_next(&w)));
@@ -203,9 +210,49 @@ static void never_and_the_end_of_time(void **state)
     }
 }
 
+/* A slot full of entries is cascaded in pieces; none is early, late or lost, and one that is moved
+ * or taken out in between is where it was put. */
+static void cascades_in_pieces(void **state)
+{
+    (void)state;
+    enum { N = 1000 };
+    static struct wheel w;
+    static struct wheel_entry e[N];
+    ackd_time start = time_from_ns(1), due = time_from_ns(7200 * NS_PER_S);
+    wheel_init(&w, start);
+    for (unsigned i = 0; i < N; i++) {
+        wheel_entry_init(&e[i]);
+        wheel_set(&w, &e[i], due);
+    }
+    unsigned calls = 0, popped = 0;
+    ackd_time now = start;
+    for (bool changed = false; popped < N - 1; calls++) {
+        ackd_time next = wheel_next(&w);
+        assert_false(time_is_never(next));
+        now = time_before(now, next) ? next : now;
+        unsigned budget = 10, before = popped;
+        struct wheel_entry *entry;
+        while ((entry = wheel_pop(&w, now, &budget))) {
+            assert_true(time_reached(due, now));
+            assert_true(time_is_never(entry->deadline));
+            popped++;
+        }
+        assert_true(popped - before <= 10);
+        if (!list_empty(&w.cascading) && !changed) {
+            changed = true;
+            wheel_set(&w, &e[N - 1], TIME_NEVER);
+            wheel_set(&w, &e[N - 2], time_add(due, NS_PER_S));
+        }
+    }
+    assert_true(calls >= 2 * N / 10);
+    assert_true(time_is_never(wheel_next(&w)));
+    assert_true(time_reached(time_add(due, NS_PER_S), now)); /* the moved one came last */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(cascades_in_pieces),
         cmocka_unit_test(against_a_list),
         cmocka_unit_test(follows_next_to_every_deadline),
         cmocka_unit_test(jumps_far),

@@ -110,12 +110,72 @@ static void test_client_dies(void **state)
     bench_close(&b);
 }
 
+static struct {
+    unsigned callback, messages, most;
+} turn;
+
+static void count_turn(struct bench *b, struct grpc_call *call, const ProtobufCMessage *message)
+{
+    unsigned callback = poll_loop_callbacks(b->loop);
+    (void)call;
+    (void)message;
+    turn.messages = callback == turn.callback ? turn.messages + 1 : 1;
+    turn.callback = callback;
+    turn.most = turn.messages > turn.most ? turn.messages : turn.most;
+}
+
+/* Hundreds of messages in one read are not one callback's work when they take long; none is lost.
+ */
+static void test_much_at_once(void **state)
+{
+    struct bench b;
+    (void)state;
+    bench_open(&b, NULL);
+    b.on_message = count_turn;
+    poll_loop_slow(b.loop, 100 * NS_PER_US);
+    struct client *c = client_open(&b, 0);
+    int32_t stream = client_call(c, STREAM, NULL);
+    for (unsigned i = 0; i < 300; i++) {
+        client_message(c, stream, 50, false);
+    }
+    client_pump(c);
+    assert_int_equal(b.messages, 300);
+    assert_true(turn.most >= 1 && turn.most <= 60);
+    client_close(c);
+    bench_close(&b);
+}
+
+/* A connection that ends while bytes of it wait. */
+static void test_end_with_bytes_waiting(void **state)
+{
+    struct bench b;
+    (void)state;
+    bench_open(&b, NULL);
+    poll_loop_slow(b.loop, NS_PER_MS);
+    int fd = raw_open(&b);
+    raw_greet(&b, fd);
+    static const uint8_t ping[8];
+    for (unsigned i = 0; i < 100; i++) {
+        assert_true(raw_frame(fd, NGHTTP2_PING, 0, 0, ping, sizeof ping));
+    }
+    poll_loop_step(b.loop, false);
+    assert_int_equal(bench_stats(&b).connections, 1);
+    close(fd);
+    poll_loop_settle(b.loop, 100);
+    assert_int_equal(bench_stats(&b).connections, 0);
+    bench_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_greeting),    cmocka_unit_test(test_many_silent),
-        cmocka_unit_test(test_peer),        cmocka_unit_test(test_attach_refused),
+        cmocka_unit_test(test_greeting),
+        cmocka_unit_test(test_many_silent),
+        cmocka_unit_test(test_peer),
+        cmocka_unit_test(test_attach_refused),
         cmocka_unit_test(test_client_dies),
+        cmocka_unit_test(test_much_at_once),
+        cmocka_unit_test(test_end_with_bytes_waiting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
