@@ -24,7 +24,9 @@ static void test_docs(void **state)
     (void)state;
     assert_string_equal(ackd_enum_doc(ACKD_ENUM_CLOSE_REASON, ACKD_CLOSE_USER_TIMEOUT),
                         "Data stayed unacknowledged longer than the user timeout.");
-    assert_string_equal(ackd_enum_doc(ACKD_ENUM_STATE, ACKD_STATE_LISTEN), "");
+    assert_string_equal(ackd_enum_doc(ACKD_ENUM_STATE, ACKD_STATE_LISTEN),
+                        "Waits for connection requests.");
+    assert_string_equal(ackd_enum_doc(ACKD_ENUM_STATE, 0), "");
     assert_null(ackd_enum_doc(ACKD_ENUM_STATE, -1));
 }
 
