@@ -47,8 +47,8 @@ struct ackd_options {
         has_timestamps, has_window_scaling, has_keepalive, has_keepalive_idle_ms,
         has_keepalive_interval_ms, has_keepalive_count, has_user_timeout_ms, has_rto_initial_ms,
         has_rto_min_ms, has_rto_max_ms, has_delayed_ack_ms, has_msl_ms, has_fin_wait_2_ms,
-        has_orphan_timeout_ms, has_syn_timeout_ms, has_r1_timeouts, has_rfc1337, has_ttl, has_dscp, has_rcv_buffer_max_bytes, has_snd_buffer_max_bytes,
-        has_share_metrics, has_share_ssthresh;
+        has_orphan_timeout_ms, has_syn_timeout_ms, has_r1_timeouts, has_rfc1337, has_ttl, has_dscp,
+        has_rcv_buffer_max_bytes, has_snd_buffer_max_bytes, has_share_metrics, has_share_ssthresh;
     bool nodelay; /* Nagle off (RFC 9293 MUST-17) */
     bool sack, timestamps, window_scaling, keepalive;
     bool rfc1337;                                        /* ignore RST in TIME-WAIT */
