@@ -149,10 +149,7 @@ static void on_end(struct grpc_call *call, bool cancelled)
     if (c->accepted && cancelled) {
         give_back(c);
     } else if (c->accepted) {
-        struct endpoint *e = endpoint_find(c->rpc, c->accepted);
-        if (e && !e->past) {
-            endpoint_answered(e, false);
-        }
+        endpoint_answered(c->rpc, c->accepted, false, false);
     }
     free(c);
 }

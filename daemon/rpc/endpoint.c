@@ -413,11 +413,18 @@ void endpoint_release(struct endpoint *e)
     endpoint_wake(e, WAIT_GONE);
 }
 
-void endpoint_answered(struct endpoint *e, bool lost)
+void endpoint_answered(struct rpc *rpc, uint64_t id, bool lost, bool repeatable)
 {
+    struct endpoint *e = endpoint_find(rpc, id);
+    if (!e || e->past) {
+        return;
+    }
     if (!lost) {
         e->known = true;
         endpoint_used(e);
+    } else if (!e->known && !repeatable) {
+        tcp_abort(rpc->config.engine, rpc_now(rpc), id, TCP_CLOSE_ABORTED);
+        endpoint_release(e);
     } else if (!e->known) {
         e->unclaimed = true;
         loop_timer_at(e->timer, time_add(rpc_now(e->rpc), CLAIM_NS));

@@ -86,9 +86,10 @@ void endpoint_used(struct endpoint *e);
 
 /* The user lets go: tcp_release(), waiting calls end, the record becomes past. */
 void endpoint_release(struct endpoint *e);
-/* The call whose answer names it ended: whether the answer arrived or not. A lost one leaves an
- * endpoint that may be claimed by the same request id, and is given up after a minute. */
-void endpoint_answered(struct endpoint *e, bool lost);
+/* The call whose answer names endpoint `id` ended, and the answer arrived or was lost. After a lost
+ * one it may be claimed by the same request id, and is given up after a minute; without a request
+ * id (not `repeatable`) nobody could find it again, and it goes at once. */
+void endpoint_answered(struct rpc *rpc, uint64_t id, bool lost, bool repeatable);
 /* It reached CLOSED. */
 void endpoint_closed(struct endpoint *e);
 /* Somebody other than its user ended it: session and waiting calls are told why, then it is

@@ -137,14 +137,7 @@ static void on_end(struct grpc_call *call, bool cancelled)
     if (!c) {
         return;
     }
-    struct endpoint *e = endpoint_find(c->rpc, c->id);
-    if (e && !e->past) {
-        if (cancelled && !e->known && !c->repeatable) {
-            endpoint_release(e);
-        } else {
-            endpoint_answered(e, cancelled);
-        }
-    }
+    endpoint_answered(c->rpc, c->id, cancelled, c->repeatable);
     free(c);
 }
 

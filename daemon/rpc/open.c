@@ -185,7 +185,7 @@ static void on_message(struct grpc_call *call, const ProtobufCMessage *message, 
     }
     struct open_call *c = calloc(1, sizeof *c);
     if (!c) {
-        endpoint_answered(e, true);
+        endpoint_answered(rpc, e->id, true, true);
         call_fail_errno(call, ENOMEM, "open");
         return;
     }
@@ -202,15 +202,7 @@ static void on_end(struct grpc_call *call, bool cancelled)
         return;
     }
     wait_done(&c->wait);
-    struct endpoint *e = endpoint_find(c->wait.rpc, c->id);
-    if (e && !e->past) {
-        if (cancelled && !e->known && !c->repeatable) {
-            tcp_abort(e->rpc->config.engine, rpc_now(e->rpc), e->id, TCP_CLOSE_ABORTED);
-            endpoint_release(e);
-        } else {
-            endpoint_answered(e, cancelled);
-        }
-    }
+    endpoint_answered(c->wait.rpc, c->id, cancelled, c->repeatable);
     free(c);
 }
 
