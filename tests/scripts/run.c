@@ -148,6 +148,8 @@ static bool option_set(const struct run *r, struct tcp_options *o, const char *n
     }
     PLAIN(rcv_buffer)
     PLAIN(snd_buffer)
+    PLAIN(rcv_buffer_max)
+    PLAIN(snd_buffer_max)
     PLAIN(mss_clamp)
     PLAIN(nodelay)
     PLAIN(sack)
@@ -411,6 +413,9 @@ static bool do_call(struct run *r, char **word, unsigned n)
     } else if (strcmp(verb, "flush") == 0) {
         result = tcp_flush_send(s->engine, s->now, s->id);
         good = result < 0 ? 0 : result;
+    } else if (strcmp(verb, "consume") == 0) {
+        uint64_t at = script_info(s).bytes_read;
+        result = tcp_consume(s->engine, s->now, s->id, at + (uint64_t)number(r, word[1]));
     } else if (strcmp(verb, "status") == 0) {
         struct tcp_info info;
         result = tcp_status(s->engine, s->now, s->id, true, &info);
@@ -522,6 +527,16 @@ static bool do_question(struct run *r, char **word, unsigned n)
         compare(r, info_field(r, &info, word[1]), word, n);
     } else if (strcmp(verb, "count") == 0 && n >= 3) {
         compare(r, (int64_t)counter(r, c, word[1]), word, n);
+    } else if (strcmp(verb, "sent-tos") == 0 && n == 2) {
+        assert_int_equal(s->sent.tos, number(r, word[1]));
+    } else if (strcmp(verb, "sent-ttl") == 0 && n == 2) {
+        assert_int_equal(s->sent.ttl, number(r, word[1]));
+    } else if (strcmp(verb, "doubtful") == 0 && n == 2) {
+        assert_int_equal(s->sent.doubtful, number(r, word[1]));
+    } else if (strcmp(verb, "urgent-mark") == 0 && n == 2) {
+        struct tcp_received in;
+        assert_int_equal(tcp_peek(s->engine, s->id, script_info(s).bytes_read, 0, &in), 0);
+        assert_int_equal(in.urgent_mark, number(r, word[1]));
     } else if (strcmp(verb, "endpoints") == 0 && n == 2) {
         if (tcp_endpoints(s->engine) != (uint32_t)number(r, word[1])) {
             FAIL(r, "%u endpoints", tcp_endpoints(s->engine));
@@ -615,6 +630,8 @@ static void step(struct run *r, char *line)
     if (line[0] == '<' || line[0] == '>') {
         begin(r);
         if (line[0] == '<') {
+            const char *merged = strstr(line, " gso ");
+            r->s.gso_size = merged ? (uint16_t)strtoul(merged + 5, NULL, 10) : 0;
             script_inject(&r->s, line + 2);
         } else {
             script_expect_(&r->s, line + 2, r->file, r->line);

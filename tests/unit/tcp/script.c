@@ -188,6 +188,7 @@ void script_inject_bytes(struct script *s, const uint8_t *tcp, uint32_t length, 
                         .length = length,
                         .ttl = 64,
                         .tos = s->tos,
+                        .gso_size = s->gso_size,
                         .checksum_ok = checksum_ok,
                         .mtu = s->mtu};
     tcp_input(s->engine, s->now, &rx);
@@ -241,6 +242,9 @@ static bool next_segment(struct script *s, struct tcp_tx *tx, struct tcp_hdr *h,
         return false;
     }
     script_seen.kinds[tx->kind]++;
+    s->sent.tos = tx->tos;
+    s->sent.ttl = tx->ttl;
+    s->sent.doubtful = tx->doubtful;
     assert_true(tcp_hdr_parse(tx->header, tx->header_len, h));
     tcp_opts_parse(tx->header, h, o);
     if (h->flags & TCP_SYN) {

@@ -47,7 +47,12 @@ struct script {
     bool timestamps;
     unsigned ready; /* TCP_READY_* of the connection since script_ready() */
     uint32_t mtu;
-    uint8_t tos; /* of the segments that the peer sends */
+    uint8_t tos;       /* of the segments that the peer sends */
+    uint16_t gso_size; /* of the merged frame that it sends next */
+    struct {
+        uint8_t tos, ttl;
+        bool doubtful;
+    } sent; /* beside the last segment of the engine */
 };
 
 /* A fresh engine at time 1 s; `adjust` may change the configuration, NULL for the defaults (with
