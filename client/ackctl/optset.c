@@ -12,7 +12,7 @@
 #include "states.h"
 #include "units.h"
 
-enum kind { SWITCH, NUMBER, SIZE, MS, ICMP_POLICY, URGENT_MODE, SYN_COOKIES };
+enum kind { SWITCH, NUMBER, SIZE, MS, ICMP_POLICY, URGENT_MODE, SYN_COOKIES, LOSS_DETECTION };
 
 static const struct row {
     const char *name, *unit, *doc;
@@ -67,6 +67,8 @@ static const struct row {
     {"syn_cookies", "",
      "answer SYNs without remembering them: never, when-full, always (on LISTEN)", SYN_COOKIES,
      offsetof(struct ackd_options, syn_cookies), 0, 0},
+    {"loss_detection", "", "how losses are found: rack (by time), count (of SACKed segments)",
+     LOSS_DETECTION, offsetof(struct ackd_options, loss_detection), 0, 0},
 };
 #define ROWS (sizeof rows / sizeof rows[0])
 
@@ -131,6 +133,7 @@ static const char *const accepted[] = {
     [ICMP_POLICY] = "rfc5927, rfc9293 or ignore",
     [URGENT_MODE] = "rfc or bsd",
     [SYN_COOKIES] = "never, when-full or always",
+    [LOSS_DETECTION] = "rack or count",
 };
 
 static bool set(const struct row *row, const char *text, int64_t unit_ns,
@@ -173,6 +176,11 @@ static bool set(const struct row *row, const char *text, int64_t unit_ns,
     case SYN_COOKIES:
         value = ackd_enum_value(ACKD_ENUM_SYN_COOKIES, text);
         options->syn_cookies = value > 0 ? (enum ackd_syn_cookies)value : options->syn_cookies;
+        return value > 0;
+    case LOSS_DETECTION:
+        value = ackd_enum_value(ACKD_ENUM_LOSS_DETECTION, text);
+        options->loss_detection =
+            value > 0 ? (enum ackd_loss_detection)value : options->loss_detection;
         return value > 0;
     }
     *(bool *)(base + row->has) = true;
@@ -221,6 +229,8 @@ static const char *enum_text(enum kind kind, const struct ackd_options *o)
         return ackd_enum_name(ACKD_ENUM_ICMP_POLICY, (int)o->icmp_policy);
     case URGENT_MODE:
         return ackd_enum_name(ACKD_ENUM_URGENT_MODE, (int)o->urgent_mode);
+    case LOSS_DETECTION:
+        return ackd_enum_name(ACKD_ENUM_LOSS_DETECTION, (int)o->loss_detection);
     default:
         return ackd_enum_name(ACKD_ENUM_SYN_COOKIES, (int)o->syn_cookies);
     }
@@ -248,6 +258,7 @@ void optset_print(FILE *out, const struct ackd_options *options)
         case ICMP_POLICY:
         case URGENT_MODE:
         case SYN_COOKIES:
+        case LOSS_DETECTION:
             text = enum_text(row->kind, options);
             if (text && !strstr(text, "UNSPECIFIED")) {
                 print_word(out, row->name, text);

@@ -74,6 +74,7 @@ struct ackd_options {
     enum ackd_icmp_policy icmp_policy;
     enum ackd_urgent_mode urgent_mode;
     enum ackd_syn_cookies syn_cookies; /* of a listener */
+    enum ackd_loss_detection loss_detection;
 };
 
 /* Who made an endpoint. */
@@ -208,6 +209,19 @@ struct ackd_connection {
     int64_t min_rtt_ns;
     bool has_rcv_rtt_ns;
     int64_t rcv_rtt_ns;
+    /* Round-trip time of the latest delivery (RFC 8985 RACK.rtt). */
+    bool has_rack_rtt_ns;
+    int64_t rack_rtt_ns;
+    /* RACK's reordering window now. */
+    int64_t reo_wnd_ns;
+    /* When the reordering timer or the tail loss probe is due. */
+    bool has_loss_timer_deadline_ns;
+    int64_t loss_timer_deadline_ns;
+    uint32_t loss_probes; /* tail loss probes sent */
+    uint32_t dsacks;      /* duplicate SACK blocks received */
+    uint32_t undos;       /* reductions of the window that proved spurious */
+    bool reordering_seen;
+    bool in_cwr; /* the window shrinks because ECN told of congestion */
     /* Retransmission timeout, backoff included. */
     int64_t rto_ns;
     /* Timeouts in a row. */

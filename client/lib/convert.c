@@ -56,6 +56,7 @@ void options_to(Ackd__V1__Options *out, const struct ackd_options *in)
     out->icmp_policy = (Ackd__V1__IcmpPolicy)in->icmp_policy;
     out->urgent_mode = (Ackd__V1__UrgentMode)in->urgent_mode;
     out->syn_cookies = (Ackd__V1__SynCookies)in->syn_cookies;
+    out->loss_detection = (Ackd__V1__LossDetection)in->loss_detection;
 }
 
 /* ---- filters
@@ -164,6 +165,7 @@ void options_from(struct ackd_options *out, const Ackd__V1__Options *in)
     out->icmp_policy = (enum ackd_icmp_policy)in->icmp_policy;
     out->urgent_mode = (enum ackd_urgent_mode)in->urgent_mode;
     out->syn_cookies = (enum ackd_syn_cookies)in->syn_cookies;
+    out->loss_detection = (enum ackd_loss_detection)in->loss_detection;
 }
 
 void header_from(struct ackd_header *out, const Ackd__V1__Header *in)
@@ -258,6 +260,12 @@ size_t limited_from(struct ackd_limited_time out[ACKD_LIMITED_MAX],
     X(segs_out)                                                                                    \
     X(segs_in)                                                                                     \
     X(retransmits)                                                                                 \
+    X(reo_wnd_ns)                                                                                  \
+    X(loss_probes)                                                                                 \
+    X(dsacks)                                                                                      \
+    X(undos)                                                                                       \
+    X(reordering_seen)                                                                             \
+    X(in_cwr)                                                                                      \
     X(created_ns)                                                                                  \
     X(sack_ok)                                                                                     \
     X(timestamps_ok)                                                                               \
@@ -268,6 +276,8 @@ size_t limited_from(struct ackd_limited_time out[ACKD_LIMITED_MAX],
     X(rttvar_ns)                                                                                   \
     X(min_rtt_ns)                                                                                  \
     X(rcv_rtt_ns)                                                                                  \
+    X(rack_rtt_ns)                                                                                 \
+    X(loss_timer_deadline_ns)                                                                      \
     X(established_ns)                                                                              \
     X(last_received_ns)                                                                            \
     X(last_sent_ns)                                                                                \

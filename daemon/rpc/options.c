@@ -75,6 +75,9 @@ static const char *misfit(const Ackd__V1__Options *m)
     if ((unsigned)m->urgent_mode > ACKD__V1__URGENT_MODE__URGENT_MODE_BSD) {
         return "urgent_mode";
     }
+    if ((unsigned)m->loss_detection > ACKD__V1__LOSS_DETECTION__LOSS_DETECTION_COUNT) {
+        return "loss_detection";
+    }
     if ((unsigned)m->syn_cookies > ACKD__V1__SYN_COOKIES__SYN_COOKIES_ALWAYS) {
         return "syn_cookies";
     }
@@ -119,6 +122,9 @@ int options_apply(const Ackd__V1__Options *m, struct tcp_options *o, const char 
     }
     if (m->urgent_mode) {
         changed.urgent_mode = (enum tcp_urgent_mode)(m->urgent_mode - 1);
+    }
+    if (m->loss_detection) {
+        changed.loss_detection = (enum tcp_loss_detection)(m->loss_detection - 1);
     }
     if (m->syn_cookies) {
         changed.syn_cookies = (enum tcp_syn_cookies)(m->syn_cookies - 1);
@@ -172,5 +178,6 @@ void options_show(const struct tcp_options *o, Ackd__V1__Options *m)
 #undef SET
     m->icmp_policy = (Ackd__V1__IcmpPolicy)(o->icmp_policy + 1);
     m->urgent_mode = (Ackd__V1__UrgentMode)(o->urgent_mode + 1);
+    m->loss_detection = (Ackd__V1__LossDetection)(o->loss_detection + 1);
     m->syn_cookies = (Ackd__V1__SynCookies)(o->syn_cookies + 1);
 }

@@ -135,6 +135,13 @@ void why_sending(const struct tcp_info *i, ackd_time now, char out[WHY_MAX])
             "cwnd %u",
             i->lost_bytes, i->sacked_bytes, i->bytes_in_flight, i->cwnd_bytes);
         break;
+    case TCP_LIMIT_SPURIOUS_TIMEOUT_TEST:
+        say(out,
+            "a retransmission timed out; new data were sent, and their ACK tells whether the "
+            "timeout was spurious (F-RTO): %u bytes are deemed lost",
+            i->lost_bytes);
+        say_in(out, "the next timeout", i->rto_deadline_ns, now);
+        break;
     case TCP_LIMIT_RTO_BACKOFF:
         say(out, "%u retransmissions in a row went unanswered", i->backoff);
         say_in(out, "the next", i->rto_deadline_ns, now);

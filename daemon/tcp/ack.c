@@ -75,10 +75,12 @@ static void sample(struct tcb *c, const struct segment *s, const struct rtxq_del
 {
     if (delta->has_rtt && !delta->retrans_acked) {
         rtt_sample(c, time_diff(s->now, delta->rtt_sent));
+        recovery_measured(c, time_diff(s->now, delta->rtt_sent), s->now);
     } else if (delta->acked && c->nego.timestamps && s->o.tsecr) {
         uint32_t ms = timestamp_now(c->ts_offset, s->now) - s->o.tsecr;
         if (ms < 600000) {
             rtt_sample(c, ms ? (int64_t)ms * NS_PER_MS : NS_PER_MS / 2);
+            recovery_measured(c, ms ? (int64_t)ms * NS_PER_MS : NS_PER_MS / 2, s->now);
         }
     }
 }
@@ -150,20 +152,27 @@ static bool fin_acked(struct tcp_engine *e, struct tcb *c, ackd_time now)
 
 static void outstanding_ack(struct tcp_engine *e, struct tcb *c, struct segment *s)
 {
-    struct rtxq_delta delta = {0};
-    bool duplicate = is_duplicate(c, s), advanced = seq_gt(s->h.ack, c->snd.una);
-    bool sack_shows_loss = c->nego.sack && s->o.n_sack && recovery_sack(e, c, s, &delta);
-    if (c->nego.sack && !delta.newly_sacked) {
-        duplicate = false; /* RFC 6675 section 2: it brings SACK information */
+    struct ack_news n = {.s = s,
+                         .una = c->snd.una,
+                         .lost_ever = c->act->rtxq.lost_ever,
+                         .advanced = seq_gt(s->h.ack, c->snd.una),
+                         .duplicate = is_duplicate(c, s)};
+    if (c->nego.sack && s->o.n_sack) {
+        recovery_sack(e, c, &n);
     }
-    if (advanced) {
-        advance_una(e, c, s, &delta);
+    if (c->nego.sack && !n.delta.newly_sacked) {
+        n.duplicate = false; /* RFC 6675 section 2: it brings SACK information */
     }
-    sample(c, s, &delta);
+    if (n.advanced) {
+        advance_una(e, c, s, &n.delta);
+    }
+    sample(c, s, &n.delta);
     window_from_segment(e, c, s);
-    recovery_ack(e, c, &delta, s->now, duplicate, sack_shows_loss);
-    if (advanced) {
+    if (n.advanced) {
         restart_timer(c, s->now);
+    }
+    if (c->flow) {
+        recovery_ack(e, c, &n);
     }
 }
 

@@ -390,12 +390,19 @@ static bool state_timeout(struct tcp_engine *e, struct tcb *c, ackd_time now)
 
 static void tcb_timeout(struct tcp_engine *e, struct tcb *c, ackd_time now)
 {
+    if (!time_reached(tcb_deadline(c), now)) { /* it moved later meanwhile */
+        tcb_arm(e, c);
+        return;
+    }
     if (time_reached(c->t_state, now) && state_timeout(e, c, now)) {
         return;
     }
     if (time_reached(c->t_delack, now)) {
         c->t_delack = TIME_NEVER;
         c->flags |= C_ACK_NOW | C_ACK_DELAYED;
+    }
+    if (c->flow && time_reached(c->flow->recovery.t_loss, now)) {
+        recovery_loss_timer(e, c, now);
     }
     if (time_reached(c->t_rtx, now)) {
         if (tcb_outstanding(c)) {

@@ -47,6 +47,16 @@
       "round-trip time as the receiver's buffer is tuned by; -1 before it is")                     \
     X(int64_t, rto_ns, "ns", "retransmission timeout, backoff included")                           \
     X(uint32_t, backoff, "count", "timeouts in a row")                                             \
+    X(int64_t, rack_rtt_ns, "ns",                                                                  \
+      "round-trip time of the latest delivery (RFC 8985 RACK.rtt); -1 before the first")           \
+    X(int64_t, reo_wnd_ns, "ns", "RACK's reordering window now")                                   \
+    X(int64_t, loss_timer_deadline_ns, "ns",                                                       \
+      "when the reordering timer or the tail loss probe is due")                                   \
+    X(uint32_t, loss_probes, "segments", "tail loss probes sent")                                  \
+    X(uint32_t, dsacks, "blocks", "duplicate SACK blocks received")                                \
+    X(uint32_t, undos, "episodes", "reductions of the window that proved spurious")                \
+    X(bool, reordering_seen, "bool", "the network was seen to reorder")                            \
+    X(bool, in_cwr, "bool", "the window shrinks because ECN told of congestion")                   \
     X(uint32_t, ts_recent, "ticks", "TS.Recent (RFC 7323)")                                        \
     X(uint32_t, keepalive_probes, "segments", "keepalive probes unanswered")                       \
     X(uint32_t, soft_error, "errno", "last soft ICMP error (RFC 9293 SHLD-25), 0 none")            \

@@ -28,6 +28,7 @@ bool flow_need(struct tcp_engine *e, struct tcb *c, ackd_time now)
     memset(f->cc_state, 0, f->cc->state_size);
     f->rate.delivered_at = f->rate.first_sent_at = now;
     c->flow = f;
+    recovery_init(c, now);
     f->cc->init(c, now);
     return true;
 }

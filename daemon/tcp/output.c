@@ -106,7 +106,11 @@ static bool plan_retransmit(const struct tcp_engine *e, const struct tcb *c, str
     if (!r || c->flags & C_LOCAL_DROP) { /* the device has a moment to recover */
         return false;
     }
-    uint32_t pipe = rtxq_pipe(&c->act->rtxq), cwnd = usable_cwnd(c, p->mss);
+    if (recovery_frto_waits(c)) {
+        p->limit = TCP_LIMIT_SPURIOUS_TIMEOUT_TEST;
+        return false;
+    }
+    uint32_t pipe = recovery_pipe(c), cwnd = usable_cwnd(c, p->mss);
     uint32_t room = cwnd > pipe ? cwnd - pipe : 0;
     bool now = c->flags & C_RETRANSMIT_NOW;
     if (room < p->mss && !now) {
@@ -188,11 +192,9 @@ static bool plan_new_data(const struct tcp_engine *e, const struct tcb *c, struc
         p->fin = true;
         return true;
     }
-    uint32_t pipe = c->act ? rtxq_pipe(&c->act->rtxq) : 0, cwnd = usable_cwnd(c, p->mss);
-    if (c->cc.state == RECOVERY_OPEN && !(c->flags & C_RTO_RECOVERY) && c->cc.dup_acks &&
-        c->cc.dup_acks < 3 && !c->nego.sack) {
-        cwnd += c->cc.dup_acks * p->mss; /* limited transmit (RFC 3042) */
-        p->kind = pipe + p->mss > c->cc.cwnd ? TCP_KIND_LIMITED_TRANSMIT : TCP_KIND_DATA;
+    uint32_t pipe = recovery_pipe(c), cwnd = usable_cwnd(c, p->mss);
+    if (c->cc.dup_acks && !recovery_repairing(c) && tcb_outstanding(c) + p->mss > cwnd) {
+        p->kind = TCP_KIND_LIMITED_TRANSMIT; /* RFC 3042: only duplicate ACKs make room */
     }
     uint32_t cwnd_room = cwnd > pipe ? cwnd - pipe : 0, usable = window_room(c, c->snd.nxt);
     uint32_t n = unsent < usable ? unsent : usable;
@@ -211,6 +213,57 @@ static bool plan_new_data(const struct tcp_engine *e, const struct tcb *c, struc
     }
     p->length = n;
     p->fin = fin && n == unsent;
+    return true;
+}
+
+/* One segment from `start` of what is outstanding in `r`, again. */
+static void plan_again(const struct tcb *c, struct plan *p, struct rtx_run *r, tcp_seq start)
+{
+    uint32_t length = seq_dist(r->end, start);
+    bool fin = r->flags & RTX_FIN;
+    length -= fin;
+    p->what = PLAN_RETRANSMIT;
+    p->run = r;
+    p->start = start;
+    p->fin = fin && length <= p->mss;
+    p->length = length > p->mss ? p->mss : length;
+    p->kind = c->flags & C_RTO_RECOVERY ? TCP_KIND_RETRANSMIT_RTO : TCP_KIND_RETRANSMIT_FAST;
+}
+
+/* A tail loss probe (RFC 8985 section 7.3), whatever cwnd says: a segment of new data if the peer's
+ * window takes it, else the last one again. */
+static bool plan_loss_probe(const struct tcb *c, struct plan *p)
+{
+    if (!c->flow || !c->flow->recovery.probe_due || !tcb_outstanding(c)) {
+        return false;
+    }
+    uint32_t unsent = tcb_unsent(c), n = window_room(c, c->snd.nxt);
+    n = n < unsent ? n : unsent;
+    n = n < p->mss ? n : p->mss;
+    if (n && (n == unsent || n == p->mss)) {
+        p->start = c->snd.nxt;
+        p->length = n;
+        p->fin = n == unsent && c->flags & C_FIN_QUEUED && !(c->flags & C_FIN_SENT);
+    } else {
+        struct rtx_run *r = rtxq_last(&c->act->rtxq);
+        uint32_t length = seq_dist(r->end, r->start), fin = (r->flags & RTX_FIN) != 0;
+        uint32_t most = p->mss + fin;
+        plan_again(c, p, r, length > most ? seq_sub(r->end, most) : r->start);
+    }
+    p->what = PLAN_LOSS_PROBE;
+    p->kind = TCP_KIND_LOSS_PROBE;
+    return true;
+}
+
+/* RFC 6675 NextSeg() rules (3) and (4). */
+static bool plan_next_seg(const struct tcb *c, struct plan *p)
+{
+    tcp_seq start;
+    struct rtx_run *r = c->act && c->flow ? recovery_next_seg(c, &start) : NULL;
+    if (!r || c->cc.cwnd < recovery_pipe(c) + p->mss || !window_room(c, start)) {
+        return false;
+    }
+    plan_again(c, p, r, start);
     return true;
 }
 
@@ -264,12 +317,16 @@ void output_plan(const struct tcp_engine *e, const struct tcb *c, ackd_time now,
         p->kind = TCP_KIND_WINDOW_PROBE;
         return;
     }
-    if (plan_retransmit(e, c, p)) {
+    if (plan_loss_probe(c, p) || plan_retransmit(e, c, p)) {
         return;
     }
-    bool blocked = p->limit != TCP_LIMIT_NONE; /* retransmissions come first */
-    if (!blocked && plan_new_data(e, c, p)) {
+    /* Retransmissions come first; but it is new data that tell whether a timeout was spurious. */
+    bool blocked = p->limit != TCP_LIMIT_NONE && p->limit != TCP_LIMIT_SPURIOUS_TIMEOUT_TEST;
+    if (!blocked && (plan_new_data(e, c, p) || plan_next_seg(c, p))) {
         return;
+    }
+    if (c->act && c->act->rtxq.lost && recovery_frto_waits(c)) {
+        p->limit = TCP_LIMIT_SPURIOUS_TIMEOUT_TEST; /* whatever holds new data back */
     }
     if (c->flags & C_KEEPALIVE_DUE) {
         p->what = PLAN_KEEPALIVE;
@@ -493,6 +550,7 @@ static void account(struct tcp_engine *e, struct tcb *c, ackd_time now, const st
     e->counters.out_frames++;
     c->segs_out += segs;
     c->last_sent = now;
+    e->counters.loss_probes += p->what == PLAN_LOSS_PROBE;
     if (tx->payload_len) {
         c->data_sent = now;
     }
@@ -506,6 +564,15 @@ static void account(struct tcp_engine *e, struct tcb *c, ackd_time now, const st
         e->counters.out_segs += segs;
         e->counters.out_bytes += tx->payload_len;
         c->bytes_sent += tx->payload_len;
+    }
+}
+
+/* What loss recovery has to know of what was sent. */
+static void tell_recovery(struct tcb *c, ackd_time now, const struct plan *p, bool again)
+{
+    recovery_sent(c, p->start, p->length + p->fin, again, now);
+    if (p->what == PLAN_LOSS_PROBE) {
+        tlp_sent(c, again);
     }
 }
 
@@ -543,6 +610,7 @@ static bool send_new(struct tcp_engine *e, struct tcb *c, ackd_time now, struct 
         e->counters.limited_transmits++;
     }
     timer_needed(c, now);
+    tell_recovery(c, now, p, false);
     account(e, c, now, p, tx, false);
     return true;
 }
@@ -561,6 +629,7 @@ static bool send_again(struct tcp_engine *e, struct tcb *c, ackd_time now, struc
     finish(e, c, now, p, tx);
     c->flags &= ~(uint32_t)C_RETRANSMIT_NOW;
     timer_needed(c, now);
+    tell_recovery(c, now, p, true);
     account(e, c, now, p, tx, true);
     return true;
 }
@@ -630,6 +699,8 @@ static bool carry_out(struct tcp_engine *e, struct tcb *c, ackd_time now, struct
         return tcb_activity(e, c, now) && flow_need(e, c, now) && send_new(e, c, now, p, tx);
     case PLAN_RETRANSMIT:
         return send_again(e, c, now, p, tx);
+    case PLAN_LOSS_PROBE:
+        return p->run ? send_again(e, c, now, p, tx) : send_new(e, c, now, p, tx);
     case PLAN_PROBE:
         return send_probe(e, c, now, p, tx);
     default:
@@ -660,6 +731,9 @@ static void settle(struct tcp_engine *e, struct tcb *c, ackd_time now, const str
 {
     limit_set(e, c, p->limit, now);
     c->flags &= ~(uint32_t)(C_PROBE_DUE | C_RETRANSMIT_NOW); /* what is left of them is stale */
+    if (c->flow) {
+        c->flow->recovery.probe_due = false;
+    }
     bool by_cwnd = p->limit == TCP_LIMIT_CONGESTION_WINDOW || p->limit == TCP_LIMIT_RECOVERY ||
                    p->limit == TCP_LIMIT_RTO_BACKOFF;
     c->flags = by_cwnd ? c->flags | C_CWND_LIMITED : c->flags & ~(uint32_t)C_CWND_LIMITED;

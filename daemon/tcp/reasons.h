@@ -115,7 +115,8 @@
     X(LOCAL_DROP, "the device refused the last frame")                                             \
     X(WAITING_FOR_ACK, "everything is sent, its ACK is awaited")                                   \
     X(CLOSED, "our side is closed and acknowledged")                                               \
-    X(MORE_TO_COME, "a small segment waits for more that the user announced")
+    X(MORE_TO_COME, "a small segment waits for more that the user announced")                      \
+    X(SPURIOUS_TIMEOUT_TEST, "the next ACK tells whether the timeout was spurious (RFC 5682)")
 
 /* Why a segment was sent: shown on SEGMENT events and in captures. */
 #define TCP_SEND_KINDS(X)                                                                          \
@@ -132,7 +133,8 @@
     X(LIMITED_TRANSMIT, "new data on the first duplicate ACKs (RFC 3042)")                         \
     X(WINDOW_PROBE, "zero-window probe")                                                           \
     X(KEEPALIVE, "keepalive probe")                                                                \
-    X(RESET, "reset")
+    X(RESET, "reset")                                                                              \
+    X(LOSS_PROBE, "tail loss probe (RFC 8985)")
 
 /* Counters of the engine that are not a reason. X(name, "unit", "what it counts"). */
 #define TCP_COUNTERS(X)                                                                            \
@@ -157,6 +159,17 @@
     X(malformed_options, "segments",                                                               \
       "segments with an option of illegal length (RFC 9293 MUST-7)")                               \
     X(rto_timeouts, "timeouts", "retransmission timeouts")                                         \
+    X(loss_probes, "segments", "tail loss probes sent (RFC 8985)")                                 \
+    X(loss_probe_recoveries, "episodes",                                                           \
+      "losses repaired by the probe itself, for which the window was reduced")                     \
+    X(reordering_timeouts, "timeouts", "times RACK's reordering window ended by its timer")        \
+    X(lost_retransmissions, "events",                                                              \
+      "times a lost retransmission reduced the window once more (RFC 5681)")                       \
+    X(cwr_entries, "episodes", "times ECN reduced the window (RFC 3168)")                          \
+    X(undos_eifel, "episodes", "reductions undone because a timestamp told of the original")       \
+    X(undos_dsack, "episodes", "reductions undone because every retransmission was a duplicate")   \
+    X(undos_frto, "episodes", "timeouts undone by F-RTO (RFC 5682)")                               \
+    X(undos_timeout, "episodes", "undone reductions that were those of a timeout")                 \
     X(fast_recoveries, "episodes", "times loss recovery was entered without a timeout")            \
     X(fast_retransmits, "segments", "segments retransmitted in recovery")                          \
     X(limited_transmits, "segments", "segments sent by limited transmit (RFC 3042)")               \

@@ -79,6 +79,7 @@ void tcb_closed(struct tcp_engine *e, struct tcb *c, ackd_time now, enum tcp_clo
     rec_leave_tuple(e, r);
     wheel_set(&e->wheel, &c->t.timer, TIME_NEVER);
     c->t_rtx = c->t_delack = c->t_state = c->t_keepalive = TIME_NEVER;
+    recovery_stop(c);
     list_remove(&c->out);
     if (c->act) {
         rtxq_clear(&c->act->rtxq, &e->run_slab);

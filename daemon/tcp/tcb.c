@@ -117,6 +117,7 @@ void tcb_touch(struct tcp_engine *e, struct tcb *c)
 ackd_time tcb_deadline(const struct tcb *c)
 {
     ackd_time t = time_min(time_min(c->t_rtx, c->t_delack), time_min(c->t_state, c->t_keepalive));
+    t = c->flow ? time_min(t, c->flow->recovery.t_loss) : t;
     return time_min(t, user_timeout_deadline(c));
 }
 

@@ -15,6 +15,7 @@
 #include "tcp/metrics.h"
 #include "tcp/ports.h"
 #include "tcp/rcvq.h"
+#include "tcp/recovery/recovery.h"
 #include "tcp/rtxq.h"
 #include "tcp/sndbuf.h"
 #include "tcp/table.h"
@@ -131,8 +132,6 @@ enum {                 /* tcb.flags */
        C_MORE_TO_COME = 0x40000000, /* the user's last SEND said so */
 };
 
-enum recovery_state { RECOVERY_OPEN, RECOVERY_FAST };
-
 /* While data are unsent or unacknowledged. */
 struct activity {
     struct rtxq rtxq;
@@ -154,6 +153,7 @@ struct flow {
         uint64_t
             app_limited; /* samples up to this count of delivered bytes are app-limited; 0 none */
     } rate;
+    struct recovery recovery;
 };
 
 /* What the receive buffer is tuned by; exists once enough was received to be worth it. */
@@ -546,13 +546,6 @@ bool orphan_stuck(struct tcb *c, ackd_time now);
  * nothing is outstanding. */
 ackd_time user_timeout_deadline(const struct tcb *c);
 
-/* recovery/ */
-/* Takes the SACK blocks in; true when they show a loss that was not known. */
-bool recovery_sack(struct tcp_engine *e, struct tcb *c, const struct segment *s,
-                   struct rtxq_delta *delta);
-void recovery_ack(struct tcp_engine *e, struct tcb *c, const struct rtxq_delta *delta,
-                  ackd_time now, bool duplicate, bool sack_shows_loss);
-void recovery_timeout(struct tcp_engine *e, struct tcb *c, ackd_time now);
 /* flow.c: makes the block; false: no memory. */
 bool flow_need(struct tcp_engine *e, struct tcb *c, ackd_time now);
 void flow_free(struct tcp_engine *e, struct tcb *c);
@@ -571,6 +564,7 @@ enum plan_what {
     PLAN_SYN,
     PLAN_DATA,
     PLAN_RETRANSMIT,
+    PLAN_LOSS_PROBE,
     PLAN_PROBE,
     PLAN_KEEPALIVE,
     PLAN_ACK

@@ -102,6 +102,12 @@ enum tcp_urgent_mode {
 };
 
 /* When a listener answers a SYN without remembering it (RFC 4987). */
+/* How losses are found on a connection with SACK. */
+enum tcp_loss_detection {
+    TCP_LOSS_RACK, /* default: by time (RFC 8985), with tail loss probes */
+    TCP_LOSS_COUNT /* by segments and ranges (RFC 6675) */
+};
+
 enum tcp_syn_cookies {
     TCP_SYN_COOKIES_NEVER,
     TCP_SYN_COOKIES_WHEN_FULL, /* default: when its half-open connections, or all, are at the limit
@@ -148,6 +154,7 @@ struct tcp_options {
     bool share_ssthresh;    /* begin with the ssthresh that earlier connections left; default off */
     enum tcp_icmp_policy icmp_policy;
     enum tcp_urgent_mode urgent_mode;
+    enum tcp_loss_detection loss_detection;
     enum tcp_syn_cookies syn_cookies; /* of a listener */
 };
 

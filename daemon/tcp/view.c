@@ -12,10 +12,11 @@ static void view_head(const struct rec *r, struct tcp_info *i)
     i->id = r->id;
     i->state = r->state;
     i->tuple = r->tuple;
-    i->srtt_ns = i->rttvar_ns = i->min_rtt_ns = i->rcv_rtt_ns = -1;
+    i->srtt_ns = i->rttvar_ns = i->min_rtt_ns = i->rcv_rtt_ns = i->rack_rtt_ns = -1;
     i->established_ns = i->last_received_ns = i->last_sent_ns = i->rto_deadline_ns =
         i->persist_deadline_ns = i->delack_deadline_ns = i->keepalive_deadline_ns =
-            i->user_timeout_deadline_ns = i->time_wait_deadline_ns = TIME_NEVER.ns;
+            i->loss_timer_deadline_ns = i->user_timeout_deadline_ns = i->time_wait_deadline_ns =
+                TIME_NEVER.ns;
 }
 
 static void view_listener(const struct listener *l, struct tcp_info *i)
@@ -125,6 +126,17 @@ static void view_sending(const struct tcb *c, struct tcp_info *i)
         i->sacked_bytes = c->act->rtxq.sacked;
         i->lost_bytes = c->act->rtxq.lost;
         i->rtx_runs = c->act->rtxq.runs;
+    }
+    if (c->flow) {
+        const struct recovery *r = &c->flow->recovery;
+        i->rack_rtt_ns = r->rack ? r->rack_rtt_ns : -1;
+        i->reo_wnd_ns = recovery_reo_wnd(c);
+        i->loss_timer_deadline_ns = r->t_loss.ns;
+        i->loss_probes = r->probes;
+        i->dsacks = r->dsacks;
+        i->undos = r->undos;
+        i->reordering_seen = r->reordering_seen;
+        i->in_cwr = c->cc.state == RECOVERY_CWR;
     }
     i->srtt_ns = c->rtt.srtt_ns;
     i->rttvar_ns = c->rtt.rttvar_ns;

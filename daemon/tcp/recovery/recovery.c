@@ -1,158 +1,320 @@
-/* Fast retransmit and fast recovery: with SACK as RFC 6675 has it, else NewReno (RFC 6582). Both
- * enter on the third duplicate ACK or when SACK shows a loss, halve the window once for everything
- * in flight at that moment (up to `recover`), and leave when that is acknowledged. With SACK the
- * pipe (what is deemed in the network) meters retransmissions and new data against cwnd; NewReno
- * inflates cwnd by what duplicate ACKs say has left. After a timeout (RFC 5681 section 3.1)
- * everything outstanding counts as lost and is sent again in slow start. */
+/* The states of loss recovery. Open: nothing is known to be lost. Recovery (RECOVERY_FAST; RFC 5681
+ * section 3.2, RFC 6675): losses were found by ACKs or by the reordering timer; ssthresh is lowered
+ * once for everything in flight at that moment (up to `recover`), PRR meters what is sent until
+ * that is acknowledged, and a retransmission that is lost as well lowers it once more (RFC 5681
+ * section 4.3). CWR: the same reduction because of ECN, with nothing lost (RFC 3168). Loss
+ * (C_RTO_RECOVERY; RFC 5681 section 3.1): a retransmission timed out, cwnd is one segment, and what
+ * is lost goes again in slow start. Which losses there are is decided by rack.c, rfc6675.c or
+ * newreno.c, and whether a reduction was deserved by undo.c. */
 #include "tcp/tcb.h"
 
-#define DUP_THRESH 3
-
-/* The first segment's worth from SND.UNA is lost (NewReno knows no more). */
-static void mark_first_lost(struct tcp_engine *e, struct tcb *c)
+void recovery_init(struct tcb *c, ackd_time now)
 {
-    struct rtxq *q = &c->act->rtxq;
-    struct rtx_run *r = rtxq_first(q);
-    while (r && r->flags & RTX_SACKED) {
-        r = rtxq_next(q, r);
-    }
-    if (!r || r->flags & RTX_LOST) {
-        return;
-    }
-    if (seq_dist(r->end, r->start) > r->mss) {
-        rtxq_split(q, &e->run_slab, r, seq_add(r->start, r->mss));
-    }
-    rtxq_mark_lost(q, r);
+    struct recovery *r = &c->flow->recovery;
+    r->t_loss = r->rack_sent = TIME_NEVER;
+    r->min_rtt_ns = c->rtt.min_ns;
+    r->next_min_rtt_ns = -1;
+    r->min_rtt_until = time_add(now, 300 * NS_PER_S);
+    r->reo_wnd_mult = 1;
+    r->probe_measured = true;
 }
 
-static void enter(struct tcp_engine *e, struct tcb *c, ackd_time now)
+void recovery_stop(struct tcb *c)
 {
-    uint32_t mss = send_mss(c);
+    if (c->flow) {
+        c->flow->recovery.timer = LOSS_TIMER_NONE;
+        c->flow->recovery.t_loss = TIME_NEVER;
+    }
+}
+
+bool recovery_uses_rack(const struct tcb *c)
+{
+    return c->nego.sack && c->options->v.loss_detection == TCP_LOSS_RACK;
+}
+
+bool recovery_repairing(const struct tcb *c)
+{
+    return c->cc.state == RECOVERY_FAST || c->flags & C_RTO_RECOVERY;
+}
+
+/* ---- entering and leaving
+ * ----------------------------------------------------------------------------------- */
+
+static void reduce(struct tcb *c, const struct ack_news *n, ackd_time now, bool ecn)
+{
+    c->cc.ssthresh = cc_ssthresh(c, ecn);
+    prr_begin(c, n, now);
+}
+
+/* `n` is the ACK that showed the loss; NULL: the reordering timer did. */
+static void enter(struct tcp_engine *e, struct tcb *c, const struct ack_news *n, ackd_time now)
+{
+    struct recovery *r = &c->flow->recovery;
     e->counters.fast_recoveries++;
+    if (c->cc.state == RECOVERY_CWR) { /* this window was reduced already */
+        undo_forget(c);
+    } else {
+        undo_begin(c, false);
+        reduce(c, n, now, false);
+    }
     c->cc.state = RECOVERY_FAST;
     c->cc.recover = c->snd.nxt;
     c->cc.recover_valid = true;
-    c->cc.ssthresh = cc_ssthresh(c, false);
-    c->cc.cwnd = c->cc.ssthresh + (c->nego.sack ? 0 : DUP_THRESH * mss);
+    r->rescued = false;
+    tlp_reset(c);
     cc_event(c, CC_ENTER_RECOVERY, now);
-    if (!c->act->rtxq.lost) {
-        mark_first_lost(e, c);
-    }
-    c->flags |= C_RETRANSMIT_NOW;
 }
 
 static void leave(struct tcb *c, ackd_time now)
 {
+    struct recovery *r = &c->flow->recovery;
     uint32_t mss = send_mss(c), flight = tcb_outstanding(c);
+    r->ended = c->cc.state == RECOVERY_FAST;
+    r->dup_bytes = 0;
     c->cc.state = RECOVERY_OPEN;
     c->cc.dup_acks = 0;
-    c->cc.cwnd = c->cc.ssthresh;
-    if (!c->nego.sack) { /* RFC 6582 section 3.2 step 3, full acknowledgment: no burst */
-        uint32_t quiet = (flight > mss ? flight : mss) + mss;
-        c->cc.cwnd = quiet < c->cc.ssthresh ? quiet : c->cc.ssthresh;
+    if (!c->flow->cc->model_based) {
+        c->cc.cwnd = c->cc.ssthresh;
+        if (!c->nego.sack) { /* RFC 6582 section 3.2 step 3, full acknowledgment: no burst */
+            uint32_t quiet = (flight > mss ? flight : mss) + mss;
+            c->cc.cwnd = quiet < c->cc.ssthresh ? quiet : c->cc.ssthresh;
+        }
     }
     cc_event(c, CC_LEAVE_RECOVERY, now);
 }
 
-/* Step 3, partial acknowledgment: the next hole is lost, too. */
-static void partial_ack(struct tcp_engine *e, struct tcb *c, uint32_t acked)
+void recovery_enter_cwr(struct tcp_engine *e, struct tcb *c, ackd_time now)
 {
-    uint32_t mss = send_mss(c);
-    if (c->nego.sack) {
+    if (!c->flow || c->cc.state != RECOVERY_OPEN || c->flags & C_RTO_RECOVERY) {
         return;
     }
-    mark_first_lost(e, c);
-    c->cc.cwnd = c->cc.cwnd > acked + mss ? c->cc.cwnd - acked : mss;
-    if (acked >= mss) {
-        c->cc.cwnd += mss;
+    e->counters.cwr_entries++;
+    undo_forget(c);
+    if (!tcb_outstanding(c)) {
+        c->cc.ssthresh = cc_ssthresh(c, true);
+        cc_event(c, CC_ENTER_CWR, now);
+        leave(c, now);
+        return;
     }
-    c->flags |= C_RETRANSMIT_NOW;
+    reduce(c, NULL, now, true);
+    c->cc.state = RECOVERY_CWR;
+    c->cc.recover = c->snd.nxt;
+    c->cc.recover_valid = true;
+    cc_event(c, CC_ENTER_CWR, now);
 }
 
-static bool may_enter(const struct tcb *c, bool sack_shows_loss)
+/* ---- an ACK
+ * -------------------------------------------------------------------------------------------------
+ */
+
+/* Marks what is newly known to be lost; true when anything is. */
+static bool detect(struct tcp_engine *e, struct tcb *c, const struct ack_news *n)
 {
-    if (c->flags & C_LOCAL_DROP) { /* what is missing never left */
+    if (!tcb_outstanding(c) || c->flags & C_LOCAL_DROP) { /* what is missing never left */
         return false;
     }
-    /* RFC 6582 section 3.2 step 2: not again for the duplicates that the last recovery left behind.
-     */
-    bool again = !c->nego.sack && c->cc.recover_valid;
-    return sack_shows_loss || (c->cc.dup_acks >= DUP_THRESH && !again);
+    if (recovery_uses_rack(c)) {
+        return rack_detect(c, n->s->now);
+    }
+    if (c->nego.sack) {
+        bool found = n->delta.newly_sacked && rfc6675_detect(e, c);
+        bool third = c->cc.dup_acks >= DUP_THRESH && !recovery_repairing(c);
+        return found || (third && newreno_mark_first(e, c));
+    }
+    if (c->cc.state == RECOVERY_FAST) { /* RFC 6582 section 3.2 step 3: a partial acknowledgment */
+        return n->advanced && newreno_mark_first(e, c);
+    }
+    /* Step 2: not again for the duplicates that the last recovery left behind. */
+    return c->cc.dup_acks >= DUP_THRESH && !c->cc.recover_valid && !(c->flags & C_RTO_RECOVERY) &&
+           newreno_mark_first(e, c);
 }
 
-/* What the module learns of this ACK. */
-static void tell_module(struct tcb *c, const struct rtxq_delta *delta, ackd_time now,
-                        bool in_recovery)
+static void loss_ack(struct tcp_engine *e, struct tcb *c, const struct ack_news *n, bool covered)
 {
-    if (!delta->any && !delta->acked) {
+    if (frto_ack(c, n)) {
+        undo_reduction(e, c, n, UNDO_FRTO);
         return;
     }
-    bool sampled = delta->has_rtt && !delta->retrans_acked;
-    cc_acked(c, &(struct cc_ack){.now = now,
-                                 .acked = delta->acked,
-                                 .delivered = delta->delivered,
-                                 .rtt_ns = sampled ? time_diff(now, delta->rtt_sent) : -1,
-                                 .in_flight = rtxq_pipe(&c->act->rtxq),
-                                 .in_recovery = in_recovery,
-                                 .cwnd_limited = c->flags & C_CWND_LIMITED});
+    if (covered) {
+        c->flags &= ~(uint32_t)C_RTO_RECOVERY;
+        c->cc.dup_acks = 0;
+        c->flow->recovery.frto = FRTO_OFF;
+        c->flow->recovery.ended = true;
+        return;
+    }
+    detect(e, c, n);
 }
 
-void recovery_ack(struct tcp_engine *e, struct tcb *c, const struct rtxq_delta *delta,
-                  ackd_time now, bool duplicate, bool sack_shows_loss)
+/* A retransmission was lost that was sent after the last reduction: one more indication. */
+static void reduce_again(struct tcp_engine *e, struct tcb *c, const struct ack_news *n,
+                         ackd_time now)
+{
+    e->counters.lost_retransmissions++;
+    c->cc.recover = c->snd.nxt;
+    reduce(c, n, now, false);
+    cc_event(c, CC_ENTER_RECOVERY, now);
+}
+
+static void fast_ack(struct tcp_engine *e, struct tcb *c, const struct ack_news *n, bool covered)
+{
+    if (n->advanced && covered) {
+        leave(c, n->s->now);
+    } else if (detect(e, c, n)) {
+        if (!c->nego.sack) { /* nothing but the next partial acknowledgment finds the next hole */
+            c->flags |= C_RETRANSMIT_NOW;
+        } else if (c->flow->recovery.lost_again) {
+            reduce_again(e, c, n, n->s->now);
+        }
+    }
+}
+
+static void open_ack(struct tcp_engine *e, struct tcb *c, const struct ack_news *n, bool covered)
+{
+    if (c->cc.state == RECOVERY_CWR && covered) {
+        leave(c, n->s->now);
+    }
+    if (n->advanced) {
+        c->cc.dup_acks = 0;
+    }
+    if (detect(e, c, n)) {
+        enter(e, c, n, n->s->now);
+    }
+}
+
+static void by_state(struct tcp_engine *e, struct tcb *c, const struct ack_news *n)
 {
     bool covered = !c->cc.recover_valid || seq_ge(c->snd.una, c->cc.recover);
     if (covered && seq_gt(c->snd.una, c->cc.recover)) {
         c->cc.recover_valid = false; /* before the numbers wrap past it */
     }
-    if (duplicate && c->cc.dup_acks < UINT8_MAX) {
-        c->cc.dup_acks++;
+    if (undo_try(e, c, n)) {
+        return;
     }
     if (c->flags & C_RTO_RECOVERY) {
-        if (covered) {
-            c->flags &= ~(uint32_t)C_RTO_RECOVERY;
-            c->cc.dup_acks = 0;
-        }
-        tell_module(c, delta, now, false);
+        loss_ack(e, c, n, covered);
     } else if (c->cc.state == RECOVERY_FAST) {
-        tell_module(c, delta, now, true);
-        if (delta->acked && covered) {
-            leave(c, now);
-        } else if (delta->acked) {
-            partial_ack(e, c, delta->acked);
-        } else if (duplicate && !c->nego.sack) {
-            c->cc.cwnd +=
-                send_mss(c); /* step 4 of RFC 5681 section 3.2: a segment left the network */
-        }
+        fast_ack(e, c, n, covered);
     } else {
-        if (delta->acked) {
-            c->cc.dup_acks = 0;
-        }
-        tell_module(c, delta, now, false);
-        if (tcb_outstanding(c) && may_enter(c, sack_shows_loss)) {
-            enter(e, c, now);
-        }
+        open_ack(e, c, n, covered);
+    }
+}
+
+/* Nothing is outstanding: what was known of the flight is of no use any more. */
+static void rest(struct tcb *c)
+{
+    struct recovery *r = &c->flow->recovery;
+    r->dup_bytes = 0;
+    r->examined_set = false;
+    recovery_stop(c);
+}
+
+void recovery_ack(struct tcp_engine *e, struct tcb *c, struct ack_news *n)
+{
+    struct recovery *r = &c->flow->recovery;
+    if (n->duplicate && c->cc.dup_acks < UINT8_MAX) {
+        c->cc.dup_acks++;
+    }
+    if (c->nego.sack) {
+        n->delivered = n->delta.delivered;
+        r->dsacks += n->dsack;
+        renege_ack(c, n->s->now);
+        undo_dsack(c, n);
+        tlp_ack(e, c, n);
+        rack_ack(c, n);
+    } else {
+        newreno_ack(c, n);
+    }
+    bool before = c->cc.state != RECOVERY_OPEN;
+    by_state(e, c, n);
+    bool metered = c->cc.state != RECOVERY_OPEN;
+    report_ack(c, n, before || metered);
+    if (metered) {
+        bool lost = c->act->rtxq.lost_ever != n->lost_ever;
+        prr_update(c, n->delivered, n->advanced && !lost);
+    }
+    if (!tcb_outstanding(c)) {
+        rest(c);
+    } else if (n->advanced || r->timer == LOSS_TIMER_PROBE) {
+        tlp_schedule(c, n->s->now);
+    }
+}
+
+/* ---- timers
+ * --------------------------------------------------------------------------------------------------
+ */
+
+static void reordering_fired(struct tcp_engine *e, struct tcb *c, ackd_time now)
+{
+    e->counters.reordering_timeouts++;
+    if (!rack_detect(c, now)) {
+        return;
+    }
+    if (c->flags & C_RTO_RECOVERY) {
+        return;
+    }
+    if (c->cc.state != RECOVERY_FAST) {
+        enter(e, c, NULL, now);
+    } else if (c->flow->recovery.lost_again) {
+        reduce_again(e, c, NULL, now);
+    }
+    prr_update(c, c->flow->recovery.prr_out ? send_mss(c) : 0, false);
+}
+
+void recovery_loss_timer(struct tcp_engine *e, struct tcb *c, ackd_time now)
+{
+    struct recovery *r = &c->flow->recovery;
+    uint8_t timer = r->timer;
+    recovery_stop(c);
+    if (!c->act || !tcb_outstanding(c)) {
+        return;
+    }
+    if (timer == LOSS_TIMER_PROBE) {
+        r->probe_due = true;
+        rto_restart(c, now); /* section 7.3: the timer stays the last resort */
+    } else if (!(c->flags & C_LOCAL_DROP)) {
+        reordering_fired(e, c, now);
+    }
+}
+
+/* RFC 5681 equation (4): once for all timeouts in a row, and not again for a window that recovery
+ * has reduced. */
+static void timeout_reduces(struct tcb *c)
+{
+    if (c->flow && !recovery_repairing(c)) {
+        undo_begin(c, true);
+    }
+    if (!recovery_repairing(c)) {
+        c->cc.ssthresh = cc_ssthresh(c, false);
     }
 }
 
 void recovery_timeout(struct tcp_engine *e, struct tcb *c, ackd_time now)
 {
-    struct rtxq *q = &c->act->rtxq;
-    struct rtx_run *first = rtxq_first(q);
-    if (first &&
-        first->flags & RTX_SACKED) { /* RFC 2018 section 8: the peer dropped what it had SACKed */
-        e->counters.sack_reneges++;
-        rtxq_forget_sacks(q);
-    }
-    if (!(c->flags & C_RTO_RECOVERY)) {
-        c->cc.ssthresh =
-            cc_ssthresh(c, false); /* RFC 5681 equation (4), once for all timeouts in a row */
-    }
-    c->cc.cwnd = send_mss(c);
+    bool reneged = renege_timeout(e, c);
+    /* RFC 5682 section 2.1 step 1: not while something else is being repaired. */
+    bool testable = c->flow && !recovery_repairing(c) && !reneged;
+    timeout_reduces(c);
     c->cc.state = RECOVERY_OPEN;
     c->cc.dup_acks = 0;
     c->cc.recover = c->snd.nxt;
     c->cc.recover_valid = true;
     c->flags |= C_RTO_RECOVERY | C_RETRANSMIT_NOW;
-    rtxq_mark_all_lost(q);
+    if (!c->flow || !c->flow->cc->model_based) {
+        c->cc.cwnd = send_mss(c);
+    }
+    if (!c->flow) {
+        rtxq_mark_all_lost(&c->act->rtxq);
+        return;
+    }
+    c->flow->recovery.dup_bytes = 0;
+    c->flow->recovery.examined_set = false;
+    tlp_reset(c);
+    recovery_stop(c);
+    frto_begin(c, testable);
+    if (recovery_uses_rack(c) && !reneged) {
+        rack_mark_on_timeout(e, c, now);
+    } else {
+        rtxq_mark_all_lost(&c->act->rtxq);
+    }
     cc_event(c, CC_TIMEOUT, now);
 }

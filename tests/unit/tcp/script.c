@@ -420,12 +420,20 @@ static void begin_handshake(struct script *s, const char *options, char *syn, si
 
 void script_passive(struct script *s, const char *options)
 {
+    script_passive_rtt(s, options, 0);
+}
+
+void script_passive_rtt(struct script *s, const char *options, int64_t ms)
+{
     char syn[200];
     begin_handshake(s, options, syn, sizeof syn, "S");
     script_listen(s, 16);
     s->id = 0;
     script_inject(s, syn);
     script_expect(s, "S. 0:0(0) ack 1");
+    if (ms) {
+        script_advance_ms(s, ms);
+    }
     script_inject(s, ". 1:1(0) ack 1");
     assert_int_equal(script_accept(s), s->id);
     script_quiet(s);

@@ -80,6 +80,8 @@ void script_listen(struct script *s, uint32_t backlog);
 uint64_t script_accept(struct script *s);
 /* LISTEN, handshake, accept: ESTABLISHED, `options` as in the peer's SYN ("mss 1460,sackOK"). */
 void script_passive(struct script *s, const char *options);
+/* The same with a round trip of `ms`. */
+void script_passive_rtt(struct script *s, const char *options, int64_t ms);
 /* OPEN up to ESTABLISHED. */
 void script_active(struct script *s, const char *options);
 void script_open(struct script *s);

@@ -345,6 +345,31 @@ static void kinds_of_acks(void **state)
     script_end(&s);
 }
 
+/* A tail loss probe; then, the peer silent, a timeout whose ACK asks for F-RTO's test. */
+static void kinds_after_silence(void **state)
+{
+    (void)state;
+    struct script s;
+    script_begin(&s, NULL);
+    script_passive(&s, SACK);
+    script_send(&s, 10000, 0);
+    assert_int_equal(script_discard(&s), 10);
+    script_advance_ms(&s, 5);
+    script_expect(&s, "P. 9001:10001(1000) ack 1");
+    script_advance_ms(&s, 250);
+    script_expect(&s, ". 1:1001(1000) ack 1");
+    script_quiet(&s);
+    script_send(&s, 1500, 0);
+    script_quiet(&s);
+    script_inject(&s, ". 1:1(0) ack 1001");
+    script_expect(&s, ". 10001:11001(1000) ack 1");
+    script_quiet(&s);
+    assert_int_equal(script_info(&s).limit, TCP_LIMIT_SPURIOUS_TIMEOUT_TEST);
+    script_inject(&s, ". 1:1(0) ack 1001 <sack 10001:11001>"); /* no original: it was a loss */
+    assert_int_not_equal(script_discard(&s), 0);
+    script_end(&s);
+}
+
 static void everything_was_seen(void **state)
 {
     (void)state;
@@ -384,6 +409,7 @@ int main(void)
         cmocka_unit_test(simultaneous_open_reset),
         cmocka_unit_test(a_closed_window_ends_an_orphan),
         cmocka_unit_test(kinds_of_acks),
+        cmocka_unit_test(kinds_after_silence),
         cmocka_unit_test(everything_was_seen),
     };
     int failed = states_tests() + transfer_tests();

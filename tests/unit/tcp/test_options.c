@@ -81,6 +81,7 @@ static void bounds(void **state)
     BOUND(ttl, 255, 0);
     BOUND(dscp, 63, 64);
     BOUND(icmp_policy, TCP_ICMP_IGNORE, (enum tcp_icmp_policy)3);
+    BOUND(loss_detection, TCP_LOSS_COUNT, (enum tcp_loss_detection)2);
     BOUND(syn_cookies, TCP_SYN_COOKIES_ALWAYS, (enum tcp_syn_cookies)3);
     BOUND(urgent_mode, TCP_URGENT_BSD, (enum tcp_urgent_mode)2);
 }

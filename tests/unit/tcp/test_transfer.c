@@ -297,7 +297,7 @@ static void reset_and_ack_count_with_a_closed_window(void **state) /* MUST-66 */
 static void timeout_backs_off_and_gives_up(void **state)
 {
     (void)state;
-    ESTABLISHED(s, SACK);
+    ESTABLISHED(s, PLAIN);
     script_send(&s, 500, 0);
     script_expect(&s, "P. 1:501(500) ack 1");
     script_advance_ms(&s, 5);
@@ -341,9 +341,12 @@ static void user_timeout_ends_it(void **state) /* MUST-21 */
 static void fast_recovery_with_sack(void **state)
 {
     (void)state;
-    ESTABLISHED(s, SACK);
+    struct script s;
+    script_begin(&s, NULL);
+    script_passive_rtt(&s, SACK, 100);
     script_send(&s, 10000, 0);
     assert_int_equal(script_discard(&s), 10);
+    script_advance_ms(&s, 100);
     script_inject(&s, ". 1:1(0) ack 1 <sack 1001:2001>");
     script_quiet(&s);
     script_inject(&s, ". 1:1(0) ack 1 <sack 1001:3001>");

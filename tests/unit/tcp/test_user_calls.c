@@ -289,6 +289,8 @@ static void a_clamp_under_what_is_in_flight(void **unused)
     assert_int_equal(script_discard(&s), 3);
     script_tune(&s, clamp);
     script_quiet(&s);
+    script_advance_ms(&s, 10);
+    script_expect(&s, "P. 2501:3001(500) ack 1"); /* the probe is as small */
     script_advance_ms(&s, 1100);
     script_expect(&s, ". 1:501(500) ack 1");
     script_inject(&s, ". 1:1(0) ack 3001");

@@ -1,0 +1,65 @@
+/* F-RTO (RFC 5682): was the timeout spurious? After it only the first segment goes again. When its
+ * ACK advances, two new segments go instead of more retransmissions. If the next ACK then brings
+ * anything that was never retransmitted, the network had not lost the flight but delayed it, and
+ * the timeout is undone; if it brings nothing of the kind, the loss was real and the repair goes
+ * on. With SACK (section 3) "brings" is told by the scoreboard, without (section 2) by SND.UNA. */
+#include "tcp/tcb.h"
+
+void frto_begin(struct tcb *c, bool possible)
+{
+    c->flow->recovery.frto = possible ? FRTO_HEAD_SENT : FRTO_OFF;
+}
+
+/* Step 2b needs two segments' worth that may go; a part of one might wait for Nagle. */
+static bool new_data_ready(const struct tcb *c)
+{
+    uint32_t mss = send_mss(c), edge = seq_dist(seq_add(c->snd.una, c->snd.wnd), c->snd.nxt);
+    bool window = seq_gt(seq_add(c->snd.una, c->snd.wnd), c->snd.nxt) && edge >= mss;
+    return window && tcb_unsent(c) >= mss;
+}
+
+static bool step_2(struct tcb *c, const struct ack_news *n)
+{
+    struct recovery *r = &c->flow->recovery;
+    if (!n->advanced) {
+        r->frto = c->nego.sack ? r->frto : FRTO_OFF; /* (2a): a duplicate; with SACK it may come */
+        return false;
+    }
+    if (seq_ge(c->snd.una, c->cc.recover) || !new_data_ready(c)) {
+        r->frto = FRTO_OFF;
+        return false;
+    }
+    r->frto = FRTO_NEW_DATA_SENT;
+    if (!c->flow->cc->model_based) {
+        c->cc.cwnd = recovery_pipe(c) + 2 * send_mss(c);
+    }
+    return false;
+}
+
+static bool step_3(struct tcb *c, const struct ack_news *n)
+{
+    struct recovery *r = &c->flow->recovery;
+    bool original = n->delta.never_retrans_acked && seq_lt(n->delta.lowest_original, c->cc.recover);
+    if (!n->advanced && !n->duplicate && !n->delta.any) {
+        return false; /* it says nothing */
+    }
+    r->frto = FRTO_OFF;
+    return c->nego.sack ? original : n->advanced;
+}
+
+bool frto_ack(struct tcb *c, const struct ack_news *n)
+{
+    switch (c->flow->recovery.frto) {
+    case FRTO_HEAD_SENT:
+        return step_2(c, n);
+    case FRTO_NEW_DATA_SENT:
+        return step_3(c, n);
+    default:
+        return false;
+    }
+}
+
+bool recovery_frto_waits(const struct tcb *c)
+{
+    return c->flow && c->flow->recovery.frto == FRTO_NEW_DATA_SENT;
+}
