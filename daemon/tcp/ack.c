@@ -3,8 +3,16 @@
  * congestion control, moves the window, and may end our side of the close. */
 #include "tcp/tcb.h"
 
-/* SND.UNA < SEG.ACK =< SND.NXT moves things; further back than the largest window ever is a guess
- * (RFC 5961 section 5). */
+/* How far behind SND.UNA an ACK may be: the largest window ever (RFC 5961 section 5), and no
+ * further than our first octet, for nothing before it was ever there to be acknowledged. */
+static uint32_t oldest_ack(const struct tcb *c)
+{
+    uint32_t acked = seq_dist(c->snd.una, c->snd.iss) - 1;
+    bool all = c->bytes_sent < INT32_MAX; /* no sequence number was used twice */
+    return all && acked < c->snd.max_wnd ? acked : c->snd.max_wnd;
+}
+
+/* SND.UNA < SEG.ACK =< SND.NXT moves things; what is far behind is a guess. */
 static bool ack_valid(struct tcp_engine *e, struct tcb *c, struct segment *s)
 {
     tcp_seq ack = s->h.ack;
@@ -16,7 +24,7 @@ static bool ack_valid(struct tcp_engine *e, struct tcb *c, struct segment *s)
         challenge_ack(e, c, s->now);
         return false;
     }
-    if (seq_lt(ack, seq_sub(c->snd.una, c->snd.max_wnd))) {
+    if (seq_lt(ack, seq_sub(c->snd.una, oldest_ack(c)))) {
         s->drop = TCP_DROP_ACK_TOO_OLD;
         challenge_ack(e, c, s->now);
         return false;

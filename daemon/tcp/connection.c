@@ -200,10 +200,14 @@ void established_enter(struct tcp_engine *e, struct tcb *c, const struct segment
     tcb_fold(e, c);
 }
 
-/* SYN-RECEIVED: SND.UNA < SEG.ACK =< SND.NXT completes the handshake. */
+/* SYN-RECEIVED: SND.UNA < SEG.ACK =< SND.NXT completes the handshake. An old segment was answered
+ * with an ACK already (first, the sequence number): it gets no reset. */
 static bool syn_received_ack(struct tcp_engine *e, struct tcb *c, struct segment *s)
 {
     if (!seq_gt(s->h.ack, c->snd.una) || !seq_le(s->h.ack, c->snd.nxt)) {
+        if (seq_lt(s->seq, c->rcv.nxt)) {
+            return false;
+        }
         s->drop = TCP_DROP_SYN_RECEIVED_BAD_ACK;
         reset_for_segment(e, s, TCP_RST_SENT_BAD_ACK_IN_SYN_RECEIVED);
         return false;
@@ -463,13 +467,13 @@ void connection_input(struct tcp_engine *e, struct tcb *c, struct segment *s)
         s->drop = TCP_DROP_ACK_MISSING;
         return;
     }
-    timestamp_update(c, s);
     if (c->t.rec.state == TCP_SYN_RECEIVED && !syn_received_ack(e, c, s)) {
         return;
     }
     if (!ack_input(e, c, s)) {
         return;
     }
+    timestamp_update(c, s); /* not before: who guesses an ACK must not set TS.Recent */
     input_urgent(e, c, s);
     if (input_text(e, c, s)) {
         input_fin(e, c, s);

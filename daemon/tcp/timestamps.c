@@ -22,10 +22,14 @@ bool paws_reject(struct tcp_engine *e, struct tcb *c, const struct segment *s)
     return true;
 }
 
-/* Section 4.3: the TSval of the earliest segment not yet acknowledged is echoed. */
+/* Section 4.3: the TSval of the earliest segment not yet acknowledged is echoed. A segment that is
+ * all old lies outside the window and has no say (section 5.3, R2 before R3): half of all sequence
+ * numbers are old, so anybody could guess one and have PAWS refuse the true peer. */
 void timestamp_update(struct tcb *c, const struct segment *s)
 {
-    if (!c->nego.timestamps || !s->o.has_timestamps || seq_gt(s->h.seq, c->rcv.ack_sent)) {
+    bool all_old = seq_lt(s->seq, c->rcv.nxt); /* else it was trimmed to what is new */
+    if (!c->nego.timestamps || !s->o.has_timestamps || all_old ||
+        seq_gt(s->h.seq, c->rcv.ack_sent)) {
         return;
     }
     bool newer = (int32_t)(s->o.tsval - c->ts_recent) >= 0;

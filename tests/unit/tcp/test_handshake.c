@@ -280,6 +280,25 @@ static void close_before_the_simultaneous_open_is_through(void **state)
     script_end(&s);
 }
 
+/* RFC 9293 section 3.10.7.4: first the sequence number; what is unacceptable gets an ACK, no reset.
+ */
+static void an_old_segment_in_syn_received_is_not_reset(void **state)
+{
+    (void)state;
+    SCRIPT(s);
+    script_open(&s);
+    script_expect(&s, "S 0:0(0)");
+    script_inject(&s, "S 0:0(0) win 65535 <mss 1000>");
+    script_expect(&s, "S. 0:0(0) ack 1");
+    script_inject(&s, ". 4294967200:4294967200(0) ack 2");
+    script_expect(&s, ". 1:1(0) ack 1");
+    script_quiet(&s);
+    assert_int_equal(script_state(&s), TCP_SYN_RECEIVED);
+    script_inject(&s, ". 1:1(0) ack 2"); /* in the window it is */
+    script_expect(&s, "R 2:2(0)");
+    script_end(&s);
+}
+
 int handshake_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -297,6 +316,7 @@ int handshake_tests(void)
         cmocka_unit_test(calls_before_the_syn_has_left),
         cmocka_unit_test(what_a_syn_offered_holds),
         cmocka_unit_test(close_before_the_simultaneous_open_is_through),
+        cmocka_unit_test(an_old_segment_in_syn_received_is_not_reset),
     };
     return cmocka_run_group_tests_name("handshake", tests, NULL, NULL);
 }

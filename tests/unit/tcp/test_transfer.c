@@ -442,6 +442,25 @@ static void acks_beyond_and_far_behind_are_challenged(void **state)
     script_end(&s);
 }
 
+/* RFC 5961 section 5, and the first octet. */
+static void nothing_before_the_first_octet_is_acknowledged(void **state)
+{
+    (void)state;
+    ESTABLISHED(s, SACK);
+    script_inject(&s, ". 1:101(100) ack 0"); /* our SYN was acknowledged; 0 is before it */
+    script_expect(&s, ". 1:1(0) ack 1");
+    assert_int_equal(script_counters(&s)->drops[TCP_DROP_ACK_TOO_OLD], 1);
+    script_send(&s, 1000, 0);
+    script_discard(&s);
+    script_inject(&s, ". 1:1(0) ack 1001");
+    script_inject(&s, ". 1:101(100) ack 1"); /* as old as can be */
+    script_expect(&s, ". 1001:1001(0) ack 101");
+    script_inject(&s, ". 101:201(100) ack 0");
+    script_expect(&s, ". 1001:1001(0) ack 101");
+    assert_int_equal(script_counters(&s)->drops[TCP_DROP_ACK_TOO_OLD], 2);
+    script_end(&s);
+}
+
 static void old_timestamps_are_rejected(void **state)
 {
     (void)state;
@@ -458,6 +477,29 @@ static void old_timestamps_are_rejected(void **state)
     script_inject(&s, ". 101:201(100) ack 1 <nop,nop,TS val 200 ecr 0>");
     script_expect(&s, ". 1:1(0) ack 201");
     assert_int_equal(script_counters(&s)->paws_old_timestamp > 0, 1);
+    script_end(&s);
+}
+
+/* RFC 7323 section 5.3, R2 before R3; section 4.3. */
+static void an_old_segment_does_not_set_ts_recent(void **state)
+{
+    (void)state;
+    ESTABLISHED(s, "mss 1000,sackOK,TS val 100 ecr 0");
+    script_inject(&s, ". 1:101(100) ack 1 <nop,nop,TS val 300 ecr 0>");
+    script_expect(&s, ". 1:1(0) ack 101");
+    script_inject(&s, ". 1:101(100) ack 1 <nop,nop,TS val 2000000000 ecr 0>"); /* all old */
+    script_discard(&s);
+    script_inject(&s, ". 0:0(0) ack 1 <nop,nop,TS val 2000000000 ecr 0>"); /* nothing, and old */
+    script_discard(&s);
+    script_inject(&s, ". 101:201(100) ack 1 <nop,nop,TS val 400 ecr 0>");
+    script_expect(&s, ". 1:1(0) ack 201");
+    script_inject(&s, ". 151:251(100) ack 1 <nop,nop,TS val 500 ecr 0>"); /* some of it new */
+    script_expect(&s, ". 1:1(0) ack 251");
+    script_inject(&s, ". 251:351(100) ack 5000 <nop,nop,TS val 2000000000 ecr 0>"); /* a guess */
+    script_discard(&s);
+    script_inject(&s, ". 251:351(100) ack 1 <nop,nop,TS val 450 ecr 0>");
+    script_discard(&s);
+    assert_int_equal(script_counters(&s)->drops[TCP_DROP_PAWS], 1);
     script_end(&s);
 }
 
@@ -650,7 +692,9 @@ int transfer_tests(void)
         cmocka_unit_test(reneging_is_survived),
         cmocka_unit_test(nonsense_sacks_are_ignored),
         cmocka_unit_test(acks_beyond_and_far_behind_are_challenged),
+        cmocka_unit_test(nothing_before_the_first_octet_is_acknowledged),
         cmocka_unit_test(old_timestamps_are_rejected),
+        cmocka_unit_test(an_old_segment_does_not_set_ts_recent),
         cmocka_unit_test(urgent_is_received_in_line),
         cmocka_unit_test(urgent_is_sent_with_its_pointer),
         cmocka_unit_test(keepalive_probes_and_ends),
