@@ -6,7 +6,7 @@
 #include "bytes.h"
 #include "tcp/rtxq.h"
 
-#define SPACE 4096u /* sequence numbers in flight at most */
+#define SPACE 8192u /* sequence numbers in flight at most */
 
 struct cell {
     ackd_time sent, first_sent, delivered_at;
@@ -69,9 +69,9 @@ static void compare(const struct model *m)
     }
 }
 
-static void send(struct model *m, struct bytes *in)
+static void send(struct model *m, struct bytes *in, uint32_t unit)
 {
-    uint32_t length = 1 + take_u8(in);
+    uint32_t length = unit * (1 + take_u8(in));
     uint8_t how = take_u8(in);
     if (m->fin_sent || m->length + length > SPACE) {
         return;
@@ -177,16 +177,9 @@ static void ack(struct model *m, struct bytes *in, struct rtxq_delta *got, struc
     m->syn_there = m->syn_there && gone == 0;
 }
 
-static void sack(struct model *m, struct bytes *in, struct rtxq_delta *got, struct rtxq_delta *want)
+static void sack_block(struct model *m, int32_t start, uint32_t length, struct rtxq_delta *got,
+                       struct rtxq_delta *want)
 {
-    int32_t start = take_u16(in) % (SPACE + 100) - 50;
-    uint32_t length = take_u8(in);
-    if (length & 1) {
-        length = length * 16;
-    }
-    if (m->length > 0) {
-        start = start % (int32_t)(m->length + 20);
-    }
     uint32_t splits = 0;
     tcp_seq from = seq_add(m->una, (uint32_t)start), to = seq_add(from, length);
     bool whole = rtxq_sack(&m->q, &m->runs, from, to, got, &splits);
@@ -195,9 +188,9 @@ static void sack(struct model *m, struct bytes *in, struct rtxq_delta *got, stru
                m->q.runs + 1 >= RTXQ_SPARE_RUNS + 2 * (m->length / 1460) ||
                m->q.runs + 1 >= RTXQ_SHARED_RUNS);
     bool stopped = false;
-    for (uint32_t i = 0; i < m->length; i++) {
-        if (seq_lt(seq_at(m, i), from) || seq_ge(seq_at(m, i), to) ||
-            (m->cell[i].flags & RTX_SACKED)) {
+    int64_t stop = start + (int64_t)length;
+    for (uint32_t i = start < 0 ? 0 : (uint32_t)start; i < m->length && i < stop; i++) {
+        if (m->cell[i].flags & RTX_SACKED) {
             continue;
         }
         const struct rtx_run *r = rtxq_at(&m->q, seq_at(m, i));
@@ -213,6 +206,28 @@ static void sack(struct model *m, struct bytes *in, struct rtxq_delta *got, stru
         }
         teach(m, want, i);
         m->cell[i].flags = (uint8_t)((m->cell[i].flags & ~(RTX_LOST | RTX_RETRANS)) | RTX_SACKED);
+    }
+}
+
+static void sack(struct model *m, struct bytes *in, struct rtxq_delta *got, struct rtxq_delta *want)
+{
+    int32_t start = take_u16(in) % (SPACE + 100) - 50;
+    uint32_t length = take_u8(in);
+    if (length & 1) {
+        length = length * 16;
+    }
+    if (m->length > 0) {
+        start = start % (int32_t)(m->length + 20);
+    }
+    sack_block(m, start, length, got, want);
+}
+
+/* Every other octet of a stretch: as many runs as an attacker can make (CVE-2019-11477). */
+static void comb(struct model *m, struct bytes *in, struct rtxq_delta *got, struct rtxq_delta *want)
+{
+    uint32_t start = take_u16(in) % SPACE, octets = 2u * take_u8(in);
+    for (uint32_t i = start & 0xfe00; i < m->length && octets > 0; i += 2, octets--) {
+        sack_block(m, (int32_t)i, 1, got, want);
     }
 }
 
@@ -271,6 +286,39 @@ static void lose(struct model *m, struct bytes *in)
     }
 }
 
+/* What lies within is lost; beyond it only what could not be split off. */
+static void lose_range(struct model *m, struct bytes *in)
+{
+    uint32_t first = take_u16(in) % SPACE, end = first + take_u16(in) % 1024;
+    bool bounded = m->memory.refuse || m->q.runs + 2 > RTXQ_MAX_RUNS;
+    rtxq_mark_range_lost(&m->q, &m->runs, seq_at(m, first), seq_at(m, end));
+    if (first >= m->length) {
+        return;
+    }
+    const struct rtx_run *r = rtxq_first(&m->q);
+    for (uint32_t i = 0; i < m->length; i++) {
+        struct cell *c = &m->cell[i];
+        r = seq_lt(seq_at(m, i), r->end) ? r : rtxq_next(&m->q, r);
+        bool within = i >= first && i < end, lost = r->flags & RTX_LOST;
+        FUZZ_CHECK(within ? lost || (c->flags & RTX_SACKED)
+                          : bounded || lost == ((c->flags & RTX_LOST) != 0));
+        if ((within || lost) && (c->flags & RTX_SACKED) == 0) {
+            c->flags = (uint8_t)((c->flags & ~RTX_RETRANS) | RTX_LOST);
+        }
+    }
+}
+
+static void probed(struct model *m)
+{
+    const struct rtx_run *r = rtxq_first(&m->q);
+    if (r != NULL) {
+        rtxq_probed(&m->q);
+        for (uint32_t i = 0; i < seq_dist(r->end, m->una); i++) {
+            m->cell[i].flags |= RTX_EVER_RETRANS;
+        }
+    }
+}
+
 static void all(struct model *m, uint8_t how)
 {
     if (how % 4 == 0) {
@@ -305,6 +353,17 @@ static void split(struct model *m, struct bytes *in)
     }
 }
 
+static void shatter(struct model *m, struct bytes *in)
+{
+    uint32_t from = take_u16(in) % SPACE & 0xfe00;
+    for (uint32_t i = from + 1; i < from + 512 && i < m->length; i++) {
+        struct rtx_run *r = rtxq_at(&m->q, seq_at(m, i));
+        if (seq_lt(r->start, seq_at(m, i)) && !rtxq_split(&m->q, &m->runs, r, seq_at(m, i))) {
+            FUZZ_CHECK(m->memory.refuse || m->q.runs == RTXQ_MAX_RUNS);
+        }
+    }
+}
+
 static void step(struct model *m, struct bytes *in)
 {
     struct rtxq_delta got = {0}, want = {0};
@@ -317,13 +376,15 @@ static void step(struct model *m, struct bytes *in)
     case 0:
     case 1:
     case 2:
-        send(m, in);
+        send(m, in, (op & 15) == 2 ? 16 : 1);
         break;
     case 3:
     case 4:
+        sack(m, in, &got, &want);
+        sack(m, in, &got, &want);
+        break;
     case 5:
-        sack(m, in, &got, &want);
-        sack(m, in, &got, &want);
+        comb(m, in, &got, &want);
         break;
     case 6:
         sack(m, in, &got, &want);
@@ -338,14 +399,22 @@ static void step(struct model *m, struct bytes *in)
         retransmit(m, in);
         break;
     case 11:
-    case 12:
         lose(m, in);
+        break;
+    case 12:
+        lose_range(m, in);
         break;
     case 13:
         all(m, take_u8(in));
         break;
     case 14:
-        split(m, in);
+        if (op & 0x10) {
+            split(m, in);
+        } else if (op & 0x20) {
+            shatter(m, in);
+        } else {
+            probed(m);
+        }
         break;
     default:
         m->memory.refuse = take_u8(in) % 3 == 0;
