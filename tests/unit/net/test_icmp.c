@@ -106,7 +106,7 @@ static void test_echo_bad_code(void **state)
     world_free(w);
 }
 
-/* MUST-56, SHLD-26 and what neither names. */
+/* MUST-55, MUST-56, SHLD-26 and what none of them names. */
 static void test_classification(void **state)
 {
     (void)state;
@@ -128,6 +128,7 @@ static void test_classification(void **state)
         {false, 11, 0, TCP_ICMP_SOFT, EHOSTUNREACH},
         {false, 11, 1, TCP_ICMP_SOFT, EHOSTUNREACH},
         {false, 12, 0, TCP_ICMP_SOFT, EPROTO},
+        {false, 4, 0, -1, 0},
         {false, 5, 1, -1, 0},
         {true, 1, 0, TCP_ICMP_SOFT, ENETUNREACH},
         {true, 1, 1, TCP_ICMP_HARD, EACCES},

@@ -38,7 +38,7 @@ static struct world *with_many(void)
     return w;
 }
 
-static void test_rules(void **state)
+static void test_rules(void **state) /* MUST-44 */
 {
     (void)state;
     struct world *w = with_many();

@@ -16,7 +16,7 @@
     struct script s;                                                                               \
     script_begin(&s, NULL)
 
-static void broken_headers(void **state)
+static void broken_headers(void **state) /* MUST-3 */
 {
     (void)state;
     SCRIPT(s);

@@ -11,7 +11,7 @@ static struct tcp_tuple tuple(uint16_t remote_port)
                               remote_port};
 }
 
-static void grows_by_one_in_4_us(void **state)
+static void grows_by_one_in_4_us(void **state) /* MUST-8 */
 {
     (void)state;
     struct tcp_tuple t = tuple(80);
@@ -32,6 +32,7 @@ static unsigned bits(uint32_t a, uint32_t b)
     return (unsigned)__builtin_popcount(a ^ b);
 }
 
+/* MUST-9: who does not know the key knows nothing. */
 static void every_part_of_the_tuple_and_the_key_counts(void **state)
 {
     (void)state;
@@ -53,7 +54,7 @@ static void every_part_of_the_tuple_and_the_key_counts(void **state)
     assert_false(seq_eq(isn_choose(&key, &base, now), isn_choose(&changed, &base, now)));
 }
 
-static void neighbouring_tuples_are_uncorrelated(void **state)
+static void neighbouring_tuples_are_uncorrelated(void **state) /* SHLD-1 */
 {
     (void)state;
     const ackd_time now = time_from_ns(NS_PER_S);

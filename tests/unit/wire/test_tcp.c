@@ -185,6 +185,7 @@ static void builds(const struct tcp_opts *opts, const char *expected)
     free_bytes(e);
 }
 
+/* MUST-69: zeros up to the end of the header. */
 static void linux_layout_of_a_syn(void **state)
 {
     (void)state;
@@ -253,6 +254,7 @@ static void what_finds_no_room_is_left_out(void **state)
     builds(&o, "02040001 0402 080a 0000000000000000 01 030300 1c04 0000");
 }
 
+/* MUST-68: every option has its length. */
 static void what_was_built_parses(void **state)
 {
     (void)state;
