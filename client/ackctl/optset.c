@@ -60,6 +60,12 @@ static const struct row {
     ROW(dscp, "", NUMBER, 63, "DSCP of what is sent"),
     ROW(share_metrics, "", SWITCH, 1, "share what is learned of the path with later connections"),
     ROW(share_ssthresh, "", SWITCH, 1, "begin with the ssthresh that earlier connections left"),
+    ROW(fast_open_queue, "", NUMBER, UINT32_MAX,
+        "connections that SYNs with data may make before their handshake; 0: no Fast Open (on "
+        "LISTEN)"),
+    ROW(fast_open_no_cookie, "", SWITCH, 1, "send and take data in a SYN without a cookie"),
+    ROW(fast_open_experimental, "", SWITCH, 1,
+        "the experimental form of the Fast Open option, too"),
     {"icmp_policy", "", "what hard ICMP errors do: rfc5927, rfc9293, ignore", ICMP_POLICY,
      offsetof(struct ackd_options, icmp_policy), 0, 0},
     {"urgent_mode", "", "what the urgent pointer names: rfc (the octet after), bsd (the last)",

@@ -49,6 +49,7 @@ struct ackd_options {
         has_rto_min_ms, has_rto_max_ms, has_delayed_ack_ms, has_msl_ms, has_fin_wait_2_ms,
         has_orphan_timeout_ms, has_syn_timeout_ms, has_r1_timeouts, has_rfc1337, has_ttl, has_dscp,
         has_rcv_buffer_max_bytes, has_snd_buffer_max_bytes, has_share_metrics, has_share_ssthresh;
+    bool has_fast_open_queue, has_fast_open_no_cookie, has_fast_open_experimental;
     bool nodelay; /* Nagle off (RFC 9293 MUST-17) */
     bool sack, timestamps, window_scaling, keepalive;
     bool rfc1337;                                        /* ignore RST in TIME-WAIT */
@@ -71,6 +72,12 @@ struct ackd_options {
                               earlier ones left (RFC 9040) */
     bool
         share_ssthresh; /* Begin with the slow start threshold that earlier connections left, too */
+    uint32_t fast_open_queue; /* Of a listener: connections made by SYNs with data that may wait for
+                                 the end of their handshake; 0: no Fast Open (RFC 7413) */
+    bool fast_open_no_cookie; /* Data in a SYN without a cookie, sent and taken: only where every
+                                 address is trusted */
+    bool fast_open_experimental; /* The experimental form of the Fast Open option, too (RFC 7413
+                                    section 7.1) */
     enum ackd_icmp_policy icmp_policy;
     enum ackd_urgent_mode urgent_mode;
     enum ackd_syn_cookies syn_cookies; /* of a listener */
@@ -295,6 +302,7 @@ struct ackd_connection {
     bool fin_received;
     /* Urgent data not yet read. */
     bool urgent_pending;
+    bool syn_data_taken;
 };
 
 #ifdef __cplusplus

@@ -34,6 +34,11 @@
     X(ttl_known, TTL_KNOWN, TTL, ttl)                                                              \
     X(share_metrics_known, SHARE_METRICS_KNOWN, SHARE_METRICS, share_metrics)                      \
     X(share_ssthresh_known, SHARE_SSTHRESH_KNOWN, SHARE_SSTHRESH, share_ssthresh)                  \
+    X(fast_open_queue_known, FAST_OPEN_QUEUE_KNOWN, FAST_OPEN_QUEUE, fast_open_queue)              \
+    X(fast_open_no_cookie_known, FAST_OPEN_NO_COOKIE_KNOWN, FAST_OPEN_NO_COOKIE,                   \
+      fast_open_no_cookie)                                                                         \
+    X(fast_open_experimental_known, FAST_OPEN_EXPERIMENTAL_KNOWN, FAST_OPEN_EXPERIMENTAL,          \
+      fast_open_experimental)                                                                      \
     X(dscp_known, DSCP_KNOWN, DSCP, dscp)
 
 void endpoint_to(Ackd__V1__Endpoint *out, const struct ackd_endpoint *in)
@@ -269,7 +274,9 @@ size_t limited_from(struct ackd_limited_time out[ACKD_LIMITED_MAX],
     X(created_ns)                                                                                  \
     X(sack_ok)                                                                                     \
     X(timestamps_ok)                                                                               \
-    X(wscale_ok) X(in_recovery) X(passive) X(released) X(fin_sent) X(fin_received) X(urgent_pending)
+    X(wscale_ok)                                                                                   \
+    X(in_recovery)                                                                                 \
+    X(passive) X(released) X(fin_sent) X(fin_received) X(urgent_pending) X(syn_data_taken)
 #define KNOWN(X)                                                                                   \
     X(closed_ns)                                                                                   \
     X(srtt_ns)                                                                                     \

@@ -33,6 +33,9 @@
     NUMBER(ttl_known, ttl, ttl, UINT8_MAX)                                                         \
     FLAG(share_metrics_known, share_metrics, share_metrics)                                        \
     FLAG(share_ssthresh_known, share_ssthresh, share_ssthresh)                                     \
+    NUMBER(fast_open_queue_known, fast_open_queue, fast_open_queue, UINT32_MAX)                    \
+    FLAG(fast_open_no_cookie_known, fast_open_no_cookie, fast_open_no_cookie)                      \
+    FLAG(fast_open_experimental_known, fast_open_experimental, fast_open_experimental)             \
     NUMBER(dscp_known, dscp, dscp, 63)
 
 /* The engine's name of a field to the message's. */

@@ -173,9 +173,9 @@ static void input_reset(struct tcp_engine *e, struct tcb *c, struct segment *s)
      * takes nothing away. */
     bool done = state == TCP_TIME_WAIT || state == TCP_CLOSING || state == TCP_LAST_ACK;
     tcb_closed(e, c, s->now,
-               state == TCP_SYN_RECEIVED  ? TCP_CLOSE_REFUSED
-               : done && !tcb_buffered(c) ? TCP_CLOSE_NORMAL
-                                          : TCP_CLOSE_RESET_BY_PEER);
+               state == TCP_SYN_RECEIVED && !(c->flags & C_PASSIVE) ? TCP_CLOSE_REFUSED
+               : done && !tcb_buffered(c)                           ? TCP_CLOSE_NORMAL
+                                                                    : TCP_CLOSE_RESET_BY_PEER);
 }
 
 /* ---- fifth: the ACK
@@ -184,12 +184,16 @@ static void input_reset(struct tcp_engine *e, struct tcb *c, struct segment *s)
 void established_enter(struct tcp_engine *e, struct tcb *c, const struct segment *s)
 {
     state_set(e, &c->t.rec, TCP_ESTABLISHED, s->now, TCP_CLOSE_NONE);
+    fast_open_settled(e, c, s->now, false);
     c->established = s->now;
     metrics_apply(e, c);
     c->rcv.adv = seq_max(c->rcv.adv, c->rcv.nxt);
-    c->t_rtx = TIME_NEVER;
     c->rtt.backoff = 0; /* RFC 6298 (5.7): the RTO begins anew with the data */
     c->rtt.timeouts = 0;
+    c->t_rtx = TIME_NEVER;
+    if (tcb_outstanding(c)) { /* data of the SYN, or sent behind a SYN,ACK (RFC 7413) */
+        rto_restart(c, s->now);
+    }
     c->flags &= ~(uint32_t)(C_R1_TOLD | C_NEIGHBOUR_PENDING | C_LOCAL_DROP);
     keepalive_restart(c, s->now);
     if (c->flags & C_FIN_QUEUED) { /* CLOSE came before */
@@ -198,6 +202,18 @@ void established_enter(struct tcp_engine *e, struct tcb *c, const struct segment
     ready_tcb(e, c, TCP_READY_CONNECTED | TCP_READY_WRITE);
     tcb_touch(e, c);
     tcb_fold(e, c);
+}
+
+void syn_acknowledged(struct tcp_engine *e, struct tcb *c, const struct segment *s,
+                      struct rtxq_delta *delta)
+{
+    if (c->act) {
+        rtxq_ack(&c->act->rtxq, &e->run_slab, s->h.ack, delta);
+        sndbuf_trim(&c->act->snd, e->arena, seq_dist(s->h.ack, seq_add(c->snd.iss, 1)));
+        fast_open_answered(e, c, s);
+        c->act->oldest_unacked = s->now;
+    }
+    c->snd.una = s->h.ack;
 }
 
 /* SYN-RECEIVED: SND.UNA < SEG.ACK =< SND.NXT completes the handshake. An old segment was answered
@@ -213,13 +229,10 @@ static bool syn_received_ack(struct tcp_engine *e, struct tcb *c, struct segment
         return false;
     }
     struct rtxq_delta delta = {0};
-    if (c->act) {
-        rtxq_ack(&c->act->rtxq, &e->run_slab, s->h.ack, &delta);
-    }
+    syn_acknowledged(e, c, s, &delta);
     if (delta.has_rtt) {
         rtt_sample(c, time_diff(s->now, delta.rtt_sent));
     }
-    c->snd.una = s->h.ack;
     c->snd.wl1 = seq_sub(s->seq, 1); /* older than this segment: its window counts */
     c->snd.wl2 = s->h.ack;
     established_enter(e, c, s);
@@ -253,7 +266,8 @@ static void input_urgent(struct tcp_engine *e, struct tcb *c, const struct segme
 
 static bool receives_text(enum tcp_state s)
 {
-    return s == TCP_ESTABLISHED || s == TCP_FIN_WAIT_1 || s == TCP_FIN_WAIT_2;
+    return s == TCP_SYN_RECEIVED || s == TCP_ESTABLISHED || s == TCP_FIN_WAIT_1 ||
+           s == TCP_FIN_WAIT_2;
 }
 
 static bool rcvq_need(struct tcp_engine *e, struct tcb *c)
@@ -360,6 +374,11 @@ static bool input_text(struct tcp_engine *e, struct tcb *c, struct segment *s)
     account_text(e, c, s, &r);
     schedule_ack(c, s, &r);
     return true;
+}
+
+void connection_text(struct tcp_engine *e, struct tcb *c, struct segment *s)
+{
+    input_text(e, c, s);
 }
 
 /* ---- eighth: FIN

@@ -282,6 +282,7 @@ struct tcp_engine *tcp_engine_new(const struct tcp_config *config, ackd_time now
     e->ts_key = random_key(&e->rng);
     e->flow_key = random_key(&e->rng);
     e->syn_cookie_key = random_key(&e->rng);
+    fast_open_init(e, now);
     ports_init(&e->ports, &e->rng, config->port_first, config->port_last);
     wheel_init(&e->wheel, now);
     struct list *heads[] = {&e->all,     &e->output,  &e->ready, &e->listener_ready,
@@ -417,7 +418,9 @@ static void tcb_timeout(struct tcp_engine *e, struct tcb *c, ackd_time now)
     if (c->t.rec.state != TCP_CLOSED && time_reached(user_timeout_deadline(c), now)) {
         bool by_user = c->options->v.user_timeout_ns > 0;
         enum tcp_close_reason why = c->t.rec.state == TCP_SYN_SENT ? TCP_CLOSE_SYN_TIMEOUT
-                                    : by_user                      ? TCP_CLOSE_USER_TIMEOUT
+                                    : c->fast_open & FAST_OPEN_CHILD
+                                        ? TCP_CLOSE_SYN_RECEIVED_TIMEOUT
+                                    : by_user ? TCP_CLOSE_USER_TIMEOUT
                                               : TCP_CLOSE_RETRANSMISSION_TIMEOUT;
         if (c->t.rec.state != TCP_SYN_SENT) {
             reset_tcb(e, c, now, TCP_RST_SENT_TIMED_OUT);

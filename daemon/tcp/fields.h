@@ -88,6 +88,7 @@
     X(bool, released, "bool", "nobody here holds it any more")                                     \
     X(bool, fin_sent, "bool", "our FIN was sent")                                                  \
     X(bool, fin_received, "bool", "the peer's FIN was received in order")                          \
-    X(bool, urgent_pending, "bool", "urgent data not yet read")
+    X(bool, urgent_pending, "bool", "urgent data not yet read")                                    \
+    X(bool, syn_data_taken, "bool", "data in the SYN were taken by its receiver (RFC 7413)")
 
 #endif

@@ -164,8 +164,7 @@ static void syn_sent_syn(struct tcp_engine *e, struct tcb *c, struct segment *s,
     c->snd.wl2 = s->h.ack;
     if (ack_acceptable) {
         struct rtxq_delta delta = {0};
-        rtxq_ack(&c->act->rtxq, &e->run_slab, s->h.ack, &delta);
-        c->snd.una = s->h.ack;
+        syn_acknowledged(e, c, s, &delta);
         if (delta.has_rtt) {
             rtt_sample(c, time_diff(s->now, delta.rtt_sent));
         } else {

@@ -63,7 +63,8 @@ static int check_tcb(const struct tcb *c, const char **what)
          "a FIN that is not sent has a timer or work pending");
     MUST(c->t.rec.state != TCP_SYN_SENT || !list_empty(&c->out) || !time_is_never(c->t_rtx),
          "SYN-SENT has a timer or work pending");
-    MUST(c->t.rec.state != TCP_SYN_RECEIVED || !(c->flags & C_PASSIVE),
+    MUST(c->t.rec.state != TCP_SYN_RECEIVED || !(c->flags & C_PASSIVE) ||
+             c->fast_open & FAST_OPEN_CHILD,
          "a passive open has no tcb before it is established");
     bool waiting = tcb_unsent(c) && tcb_outstanding(c) == 0 && c->t.rec.state != TCP_SYN_RECEIVED;
     MUST(!waiting || !list_empty(&c->out) || !time_is_never(c->t_rtx),

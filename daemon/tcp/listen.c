@@ -5,7 +5,7 @@
  * a cookie is sent instead of remembering one (syn_cookies.c).
  *
  * Data on a SYN are not acknowledged, so the peer sends them again after the handshake
- * (section 3.10.7.2 lets them be queued). */
+ * (section 3.10.7.2 lets them be queued), unless it is a Fast Open (fast_open_server.c). */
 #include "tcp/isn.h"
 #include "tcp/syn_cookies.h"
 #include "tcp/tcb.h"
@@ -58,6 +58,9 @@ static void syn_ack(struct tcp_engine *e, const struct listener *l, struct half_
     cs->ttl = l->options->v.ttl;
     cs->tos = (uint8_t)(l->options->v.dscp << 2);
     cs->options = syn_ack_options(l, h, now, timestamp_offset(&e->ts_key, &h->t.rec.tuple));
+    if (h->grant && !cs->again) {
+        fast_open_grant(e, cs, h->grant_experimental);
+    }
 }
 
 /* To what is not acceptable, or challenged. Only so often: two half-open ends, which a forged SYN
@@ -188,6 +191,10 @@ static void listen_syn(struct tcp_engine *e, struct listener *l, struct segment 
         s->drop = TCP_DROP_NONE;
         return;
     }
+    enum fast_open_verdict verdict = room ? fast_open_judge(e, l, s) : FAST_OPEN_PLAIN;
+    if (verdict == FAST_OPEN_ACCEPT && fast_open_accept(e, l, s)) {
+        return;
+    }
     struct half_open *h = room ? half_open_new(e, l) : NULL;
     if (!h) {
         s->drop = s->drop ? s->drop : TCP_DROP_NO_MEMORY;
@@ -202,6 +209,8 @@ static void listen_syn(struct tcp_engine *e, struct listener *l, struct segment 
     h->window = s->h.window;
     negotiate_offer(&l->options->v, &h->nego);
     negotiate_from_syn(s, &h->nego);
+    h->grant = verdict == FAST_OPEN_GRANT;
+    h->grant_experimental = s->o.fast_open_experimental;
     half_open_enter(e, l, h, s);
     syn_ack_arm(e, l, h, s->now);
     syn_ack(e, l, h, s->now);

@@ -76,6 +76,7 @@ static const char *offending_field(const struct tcp_options *o)
         {"orphan_timeout_ns", between(o->orphan_timeout_ns, 0, TIME_MAX_NS)},
         {"ttl", o->ttl >= 1},
         {"dscp", o->dscp <= 63},
+        {"fast_open_queue", o->fast_open_queue <= 65535},
         {"icmp_policy", (unsigned)o->icmp_policy <= TCP_ICMP_IGNORE},
         {"urgent_mode", (unsigned)o->urgent_mode <= TCP_URGENT_BSD},
         {"loss_detection", (unsigned)o->loss_detection <= TCP_LOSS_COUNT},

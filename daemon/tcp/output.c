@@ -73,7 +73,8 @@ static uint32_t usable_cwnd(const struct tcb *c, uint32_t mss)
 }
 
 /* The handshake is ours to send or to wait for. True: the plan is made. */
-static bool plan_handshake(const struct tcb *c, struct plan *p)
+static bool plan_handshake(const struct tcp_engine *e, const struct tcb *c, ackd_time now,
+                           struct plan *p)
 {
     if (c->t.rec.state != TCP_SYN_SENT && c->t.rec.state != TCP_SYN_RECEIVED) {
         return false;
@@ -86,6 +87,11 @@ static bool plan_handshake(const struct tcb *c, struct plan *p)
         p->kind = TCP_KIND_HANDSHAKE;
         p->run = syn;
         p->start = c->snd.iss;
+        p->length = syn ? 0 : fast_open_syn_length(e, c, now);
+        p->mss = p->length > p->mss ? p->length : p->mss;
+    } else if (c->fast_open & FAST_OPEN_CHILD && !(c->act && c->act->rtxq.lost)) {
+        p->limit = TCP_LIMIT_NONE; /* may send before it is established (RFC 7413 section 4.2.2) */
+        return false;
     } else if (c->flags & C_ACK_NOW && c->t.rec.state == TCP_SYN_RECEIVED) {
         p->what = PLAN_ACK;
         p->kind = TCP_KIND_ACK;
@@ -144,7 +150,9 @@ static bool plan_retransmit(const struct tcp_engine *e, const struct tcb *c, str
 static uint32_t small_segment(const struct tcb *c, struct plan *p, uint32_t n, uint32_t unsent,
                               uint32_t usable, uint32_t cwnd_room, bool fin)
 {
-    bool idle = !tcb_outstanding(c), nagle_ok = idle || c->options->v.nodelay;
+    /* Nagle looks at data: a SYN,ACK on its way holds up nothing. */
+    bool idle = tcb_outstanding(c) == (c->t.rec.state == TCP_SYN_RECEIVED),
+         nagle_ok = idle || c->options->v.nodelay;
     if (n == unsent && c->flags & C_MORE_TO_COME && !fin && !(c->flags & C_WINDOW_OVERRIDE)) {
         p->limit = TCP_LIMIT_MORE_TO_COME;
         return 0;
@@ -174,13 +182,14 @@ static uint32_t small_segment(const struct tcb *c, struct plan *p, uint32_t n, u
 
 static bool sends_data(enum tcp_state s)
 {
-    return s == TCP_ESTABLISHED || s == TCP_CLOSE_WAIT || s == TCP_FIN_WAIT_1 || s == TCP_CLOSING ||
-           s == TCP_LAST_ACK;
+    return s == TCP_SYN_RECEIVED || s == TCP_ESTABLISHED || s == TCP_CLOSE_WAIT ||
+           s == TCP_FIN_WAIT_1 || s == TCP_CLOSING || s == TCP_LAST_ACK;
 }
 
 static bool plan_new_data(const struct tcp_engine *e, const struct tcb *c, struct plan *p)
 {
-    bool fin = c->flags & C_FIN_QUEUED && !(c->flags & C_FIN_SENT);
+    bool fin =
+        c->flags & C_FIN_QUEUED && !(c->flags & C_FIN_SENT) && c->t.rec.state != TCP_SYN_RECEIVED;
     uint32_t unsent = tcb_unsent(c);
     if (!sends_data(c->t.rec.state) || (!unsent && !fin)) {
         return false;
@@ -304,7 +313,7 @@ void output_plan(const struct tcp_engine *e, const struct tcb *c, ackd_time now,
 {
     (void)now;
     *p = (struct plan){.mss = segment_mss(c), .wake = TIME_NEVER};
-    if (plan_handshake(c, p)) {
+    if (plan_handshake(e, c, now, p)) {
         return;
     }
     if (c->rcv.dup_acks_due) {
@@ -467,7 +476,7 @@ static void attach_payload(struct tcb *c, struct plan *p, struct tcp_tx *tx)
     if (!p->length) {
         return;
     }
-    uint32_t offset = seq_dist(p->start, tcb_buffer_seq(c));
+    uint32_t offset = p->what == PLAN_SYN ? 0 : seq_dist(p->start, tcb_buffer_seq(c));
     uint32_t got =
         sndbuf_ranges(&c->act->snd, offset, p->length, tx->range, TCP_TX_RANGES, &tx->n_ranges);
     if (got < p->length) {
@@ -483,7 +492,7 @@ static void attach_payload(struct tcb *c, struct plan *p, struct tcp_tx *tx)
 /* PSH where the data end that the user wrote, or marked (MUST-60, MUST-61). */
 static bool pushes(const struct tcp_engine *e, const struct tcb *c, const struct plan *p)
 {
-    if (!p->length) {
+    if (!p->length || p->what == PLAN_SYN) {
         return false;
     }
     if (e->config.push_super_frames && p->length > p->mss) {
@@ -514,6 +523,9 @@ static void finish(struct tcp_engine *e, struct tcb *c, ackd_time now, const str
     bool syn = p->what == PLAN_SYN, acks = c->t.rec.state != TCP_SYN_SENT;
     struct tcp_opts o;
     segment_options(c, &o, syn, now);
+    if (syn && !acks && !p->run) {
+        fast_open_syn_option(e, c, now, p->length, &o);
+    }
     struct tcp_hdr h = {.seq = p->start, .window = rcv_window_field(e, c, syn)};
     if (syn) {
         h.flags |= TCP_SYN;
@@ -528,7 +540,9 @@ static void finish(struct tcp_engine *e, struct tcb *c, ackd_time now, const str
     if (pushes(e, c, p)) {
         h.flags |= TCP_PSH;
     }
-    put_urgent(c, &h);
+    if (!syn) {
+        put_urgent(c, &h);
+    }
     put_header(e, tx, &c->t.rec.tuple, &h, &o);
     if (acks && p->what != PLAN_KEEPALIVE) { /* a keepalive lies outside the peer's window */
         ack_settled(e, c, p);
@@ -583,17 +597,38 @@ static void timer_needed(struct tcb *c, ackd_time now)
     }
 }
 
+/* What the plan sends for the first time; *end is where it ends. A SYN and the data that it carries
+ * are two runs, because it is sent again without them; without memory for theirs they wait. */
+static bool queue_new(struct tcp_engine *e, struct tcb *c, ackd_time now, struct plan *p,
+                      struct tcp_tx *tx, tcp_seq *end)
+{
+    struct rtxq *q = &c->act->rtxq;
+    bool syn = p->what == PLAN_SYN;
+    tcp_seq start = p->start, text = seq_add(start, syn);
+    *end = seq_add(text, p->length + p->fin);
+    struct rtx_snapshot at = flow_snapshot(c, now);
+    at.in_flight += seq_dist(*end, start);
+    uint16_t mss = (uint16_t)p->mss;
+    if (syn && !rtxq_sent(q, &e->run_slab, start, text, mss, RTX_SYN, now, &at)) {
+        return false;
+    }
+    if (seq_eq(text, *end) ||
+        rtxq_sent(q, &e->run_slab, text, *end, mss, p->fin ? RTX_FIN : 0, now, &at)) {
+        return true;
+    }
+    tx->payload_len = p->length = tx->n_ranges = 0;
+    *end = text;
+    return syn;
+}
+
 /* False when the retransmission queue has no memory: then nothing was sent. */
 static bool send_new(struct tcp_engine *e, struct tcb *c, ackd_time now, struct plan *p,
                      struct tcp_tx *tx)
 {
     bool first = !tcb_outstanding(c);
     begin(c, p, tx);
-    uint8_t flags = (uint8_t)((p->what == PLAN_SYN ? RTX_SYN : 0) | (p->fin ? RTX_FIN : 0));
-    tcp_seq end = seq_add(p->start, p->length + p->fin + (p->what == PLAN_SYN));
-    struct rtx_snapshot at = flow_snapshot(c, now);
-    at.in_flight += seq_dist(end, p->start);
-    if (!rtxq_sent(&c->act->rtxq, &e->run_slab, p->start, end, (uint16_t)p->mss, flags, now, &at)) {
+    tcp_seq end;
+    if (!queue_new(e, c, now, p, tx, &end)) {
         return false;
     }
     finish(e, c, now, p, tx);
@@ -626,6 +661,7 @@ static bool send_again(struct tcp_engine *e, struct tcb *c, ackd_time now, struc
                             now, &at)) {
         return false;
     }
+    c->fast_open |= p->what == PLAN_SYN ? FAST_OPEN_RESENT : 0;
     finish(e, c, now, p, tx);
     c->flags &= ~(uint32_t)C_RETRANSMIT_NOW;
     timer_needed(c, now);
@@ -694,6 +730,7 @@ static bool carry_out(struct tcp_engine *e, struct tcb *c, ackd_time now, struct
 {
     switch (p->what) {
     case PLAN_SYN:
+        p->length = p->length && flow_need(e, c, now) ? p->length : 0;
         return p->run ? send_again(e, c, now, p, tx) : send_new(e, c, now, p, tx);
     case PLAN_DATA:
         return tcb_activity(e, c, now) && flow_need(e, c, now) && send_new(e, c, now, p, tx);

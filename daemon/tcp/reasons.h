@@ -200,6 +200,17 @@
     X(syn_cookies_sent, "segments", "SYN,ACKs sent without remembering the SYN (RFC 4987)")        \
     X(syn_cookies_received, "connections", "connections made from a SYN cookie that came back")    \
     X(metrics_evicted, "entries", "pairs of hosts forgotten at the limit of the cache (RFC 9040)") \
+    X(fast_open_syn_data, "segments", "SYNs sent with data (RFC 7413)")                            \
+    X(fast_open_active, "connections", "the peer took all data of our SYN")                        \
+    X(fast_open_refused, "connections", "the peer did not take all data of our SYN")               \
+    X(fast_open_black_holes, "connections", "SYNs with data lost where a plain one got through")   \
+    X(fast_open_passive, "connections",                                                            \
+      "connections made by a SYN with a valid cookie, or without one where that is allowed")       \
+    X(fast_open_cookies_granted, "segments", "requests for a Fast Open cookie answered")           \
+    X(fast_open_bad_cookies, "segments",                                                           \
+      "SYNs with a Fast Open cookie that is not ours, or too old")                                 \
+    X(fast_open_queue_full, "segments",                                                            \
+      "Fast Open refused at a listener\'s limit of pending ones")                                  \
     X(time_wait_reuses, "connections", "TIME-WAIT left for a new SYN")                             \
     X(events_lost, "events", "events that found the engine's ring full")
 

@@ -66,6 +66,7 @@ void tcb_closed(struct tcp_engine *e, struct tcb *c, ackd_time now, enum tcp_clo
         .cookie = c->cookie,
     };
     remember_closed(e, &record);
+    fast_open_settled(e, c, now, reason == TCP_CLOSE_RESET_BY_PEER);
     if (r->state != TCP_TIME_WAIT) {
         metrics_learn(e, c, now);
     }

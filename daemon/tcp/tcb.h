@@ -12,6 +12,7 @@
 #include "base/list.h"
 #include "base/rng.h"
 #include "tcp/congestion/congestion.h"
+#include "tcp/fast_open.h"
 #include "tcp/metrics.h"
 #include "tcp/ports.h"
 #include "tcp/rcvq.h"
@@ -57,7 +58,9 @@ struct listener {
     uint32_t owner;
     uint64_t cookie;
     ackd_time created;
-    ackd_time cookie_sent; /* the last SYN cookie; TIME_NEVER */
+    ackd_time cookie_sent;                        /* the last SYN cookie; TIME_NEVER */
+    uint32_t fast_open_pending, fast_open_resets; /* see fast_open_server.c */
+    ackd_time fast_open_resets_until;
     struct shared_options *options;
 };
 
@@ -78,9 +81,10 @@ struct half_open {
     uint16_t offered; /* window of our SYN,ACK */
     uint16_t mtu;
     struct negotiated nego;
-    uint8_t transmissions; /* of our SYN,ACK, by the timer */
-    uint8_t sent;          /* of our SYN,ACK, all */
-    uint8_t answers;       /* to unacceptable segments since the last of the timer */
+    uint8_t transmissions;          /* of our SYN,ACK, by the timer */
+    uint8_t sent;                   /* of our SYN,ACK, all */
+    bool grant, grant_experimental; /* the first SYN,ACK carries a Fast Open cookie */
+    uint8_t answers;                /* to unacceptable segments since the last of the timer */
 };
 
 struct time_wait {
@@ -190,7 +194,8 @@ struct tcb {
     struct rcvq *rcvq;    /* NULL while there is nothing to read */
     struct tuning *tuning;
     struct clocks *clocks;
-    uint8_t limit; /* enum tcp_limit now */
+    uint8_t limit;     /* enum tcp_limit now */
+    uint8_t fast_open; /* FAST_OPEN_* */
     uint8_t close_reason;
     uint8_t rst_received; /* enum tcp_rst_received */
     uint16_t soft_error;
@@ -261,7 +266,8 @@ struct control_segment {
     enum tcp_rst_sent rst_reason;
     enum tcp_state state;
     tcp_seq iss, irs;
-    bool again; /* a retransmission */
+    bool again;                       /* a retransmission */
+    uint8_t cookie[FAST_OPEN_COOKIE]; /* that options.fast_open points at */
 };
 
 #define CONTROL_SEGMENTS_MAX 8192u
@@ -289,6 +295,7 @@ struct tcp_engine {
     struct hash_key tuple_key, isn_key, ts_key, flow_key, syn_cookie_key;
     struct ports ports;
     struct metrics metrics;
+    struct fast_open_keys fast_open;
     struct wheel wheel;
     struct table by_tuple, by_id;
     struct list all;
@@ -498,6 +505,11 @@ void half_open_drop(struct tcp_engine *e, struct half_open *h, ackd_time now,
                     enum tcp_close_reason reason);
 void syn_sent_input(struct tcp_engine *e, struct tcb *c, struct segment *s);
 void connection_input(struct tcp_engine *e, struct tcb *c, struct segment *s);
+/* The text of a segment that made the connection (RFC 7413). */
+void connection_text(struct tcp_engine *e, struct tcb *c, struct segment *s);
+/* Our SYN was acknowledged, and perhaps data behind it. */
+void syn_acknowledged(struct tcp_engine *e, struct tcb *c, const struct segment *s,
+                      struct rtxq_delta *delta);
 void time_wait_input(struct tcp_engine *e, struct time_wait *tw, struct segment *s);
 void time_wait_timeout(struct tcp_engine *e, struct time_wait *tw, ackd_time now);
 void time_wait_remove(struct tcp_engine *e, struct time_wait *tw, ackd_time now,

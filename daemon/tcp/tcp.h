@@ -152,6 +152,12 @@ struct tcp_options {
     bool share_metrics;     /* leave RTT and ssthresh to later connections, take theirs (RFC 9040);
                                default on */
     bool share_ssthresh;    /* begin with the ssthresh that earlier connections left; default off */
+    uint32_t fast_open_queue; /* of a listener: connections made by SYNs with data that may wait for
+                                 their handshake; 0 = no Fast Open (default) */
+    bool fast_open_no_cookie; /* data in a SYN without a cookie, sent and taken: only where every
+                                 address is trusted; default off */
+    bool fast_open_experimental; /* the experimental form of the option, too (RFC 7413 section 7.1);
+                                    default off */
     enum tcp_icmp_policy icmp_policy;
     enum tcp_urgent_mode urgent_mode;
     enum tcp_loss_detection loss_detection;
@@ -353,13 +359,26 @@ struct tcp_open_args {
         tuple;    /* local address complete (net_source_for); local_port 0 = choose (RFC 6056) */
     uint32_t mtu; /* EMTU_S towards remote, bytes of IP packet */
     const struct tcp_options *options; /* NULL: the engine's defaults */
-    uint32_t owner;                    /* 0 none; any number that tells the caller's rooms apart */
+    bool fast_open; /* the SYN carries data, or asks for the cookie to do so (RFC 7413) */
+    const void
+        *data; /* the first data, as by tcp_send(): tcp_send_offset() says how many were taken */
+    size_t length;
+    uint32_t owner; /* 0 none; any number that tells the caller's rooms apart */
     uint64_t cookie;
 };
 /* Active OPEN. -EADDRNOTAVAIL (remote invalid: MUST-46, or no port free), -EADDRINUSE (tuple
  * taken), -ENOBUFS, -EINVAL. */
 int tcp_open(struct tcp_engine *engine, ackd_time now, const struct tcp_open_args *args,
              uint64_t *id);
+
+/* Octets that the SYN of tcp_open(args) with fast_open would carry now, if there are so many;
+ * -ENOKEY when it would carry none and ask for a cookie, or be plain. */
+int64_t tcp_fast_open_room(const struct tcp_engine *engine, ackd_time now,
+                           const struct tcp_open_args *args);
+/* The keys of the cookies that listeners make, as Linux has them in tcp_fastopen_key; `backup`
+ * (NULL: none) is what was used before. NULL as primary: keys of our own, changed every 12 h. */
+void tcp_fast_open_keys(struct tcp_engine *engine, ackd_time now, const uint8_t primary[16],
+                        const uint8_t backup[16]);
 
 struct tcp_listen_args {
     struct tcp_tuple

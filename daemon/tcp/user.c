@@ -103,6 +103,10 @@ int tcp_open(struct tcp_engine *e, ackd_time now, const struct tcp_open_args *ar
     c->cc.cwnd = send_mss(c);
     e->counters.active_opens++;
     state_set(e, &c->t.rec, TCP_SYN_SENT, now, TCP_CLOSE_NONE);
+    c->fast_open = args->fast_open ? FAST_OPEN_ASKED : 0;
+    if (args->length) {
+        tcp_send(e, now, c->t.rec.id, args->data, args->length, 0);
+    }
     tcb_touch(e, c);
     *id = c->t.rec.id;
     return 0;
@@ -236,7 +240,7 @@ int tcp_peek(struct tcp_engine *e, uint64_t id, uint64_t from, size_t max, struc
         return -EBADF;
     }
     enum tcp_state state = c->t.rec.state;
-    if (state == TCP_SYN_SENT || state == TCP_SYN_RECEIVED) {
+    if (state == TCP_SYN_SENT || (state == TCP_SYN_RECEIVED && !(c->fast_open & FAST_OPEN_CHILD))) {
         return from ? -EINVAL : 0; /* queued until ESTABLISHED: nothing yet */
     }
     uint32_t ready = c->rcvq ? c->rcvq->ready : 0;

@@ -12,6 +12,7 @@
 #define OPTIONS_MAX (TCP_HEADER_MAX - TCP_HEADER_MIN)
 #define FAST_OPEN_COOKIE_MIN 4u /* RFC 7413 4.1.1: 4 to 16 bytes, an even number */
 #define FAST_OPEN_COOKIE_MAX 16u
+#define FAST_OPEN_EXPERIMENT 0xf989u
 
 bool tcp_hdr_parse(const uint8_t *bytes, size_t length, struct tcp_hdr *out)
 {
@@ -78,7 +79,8 @@ static void read_sack(const uint8_t *content, uint8_t length, struct tcp_opts *o
 }
 
 /* A cookie of another length is as good as no option (RFC 7413 4.1.1). */
-static void read_fast_open(const uint8_t *content, uint8_t length, struct tcp_opts *out)
+static void read_fast_open(const uint8_t *content, uint8_t length, bool experimental,
+                           struct tcp_opts *out)
 {
     bool cookie =
         length >= FAST_OPEN_COOKIE_MIN && length <= FAST_OPEN_COOKIE_MAX && length % 2 == 0;
@@ -86,6 +88,7 @@ static void read_fast_open(const uint8_t *content, uint8_t length, struct tcp_op
         out->has_fast_open = true;
         out->fast_open_len = length;
         out->fast_open = content;
+        out->fast_open_experimental = experimental;
     }
 }
 
@@ -110,7 +113,10 @@ static void read_option(uint8_t kind, const uint8_t *content, uint8_t length, st
         out->has_user_timeout = true;
         out->user_timeout = get16(content);
     } else if (kind == TCP_OPT_FAST_OPEN) {
-        read_fast_open(content, length, out);
+        read_fast_open(content, length, false, out);
+    } else if (kind == TCP_OPT_EXPERIMENT && length >= 2 &&
+               get16(content) == FAST_OPEN_EXPERIMENT) {
+        read_fast_open(content + 2, length - 2, true, out);
     }
 }
 
@@ -190,6 +196,26 @@ static void write_handshake(struct writer *w, const struct tcp_opts *opts)
     }
 }
 
+/* Filled up with no-operations, as Linux does. */
+static void write_fast_open(struct writer *w, const struct tcp_opts *opts)
+{
+    unsigned head = opts->fast_open_experimental ? 4 : 2, length = head + opts->fast_open_len;
+    if (!opts->has_fast_open || length > w->left) {
+        return;
+    }
+    write_option(w, 0, head == 4 ? TCP_OPT_EXPERIMENT : TCP_OPT_FAST_OPEN, (uint8_t)length);
+    if (head == 4) {
+        write8(w, FAST_OPEN_EXPERIMENT >> 8);
+        write8(w, FAST_OPEN_EXPERIMENT & 0xff);
+    }
+    for (unsigned i = 0; i < opts->fast_open_len; i++) {
+        write8(w, opts->fast_open[i]);
+    }
+    while (w->left % 4 != 0) {
+        write8(w, TCP_OPT_NOP);
+    }
+}
+
 /* As many blocks as fit beside `reserved` bytes. */
 static void write_sack(struct writer *w, const struct tcp_opts *opts, unsigned reserved)
 {
@@ -210,12 +236,7 @@ uint8_t tcp_opts_build(uint8_t bytes[40], const struct tcp_opts *opts)
     struct writer w = {.at = bytes, .left = OPTIONS_MAX};
     memset(bytes, 0, OPTIONS_MAX);
     write_handshake(&w, opts);
-    if (opts->has_fast_open && opts->fast_open_len + 2u <= w.left) {
-        write_option(&w, 0, TCP_OPT_FAST_OPEN, (uint8_t)(opts->fast_open_len + 2));
-        for (unsigned i = 0; i < opts->fast_open_len; i++) {
-            write8(&w, opts->fast_open[i]);
-        }
-    }
+    write_fast_open(&w, opts);
     write_sack(&w, opts, opts->has_user_timeout ? 4 : 0);
     if (opts->has_user_timeout && w.left >= 4) {
         write_option(&w, 0, TCP_OPT_USER_TIMEOUT, 4);

@@ -41,6 +41,7 @@ enum {
     TCP_OPT_FAST_OPEN = 34,
     TCP_OPT_ACCECN0 = 172,
     TCP_OPT_ACCECN1 = 174,
+    TCP_OPT_EXPERIMENT = 254, /* RFC 6994; of its kinds we know 0xf989, Fast Open */
 };
 
 struct tcp_hdr {
@@ -69,7 +70,8 @@ struct tcp_opts {
     uint16_t user_timeout; /* granularity bit and 15 bits, RFC 5482 */
     uint8_t fast_open_len; /* cookie bytes; 0 with has_fast_open is a request */
     const uint8_t *fast_open;
-    const uint8_t *raw; /* all option bytes and their count */
+    bool fast_open_experimental; /* in the form of RFC 7413 section 7.1 */
+    const uint8_t *raw;          /* all option bytes and their count */
     uint8_t raw_len;
 };
 
@@ -86,9 +88,9 @@ void tcp_opts_parse(const uint8_t *bytes, const struct tcp_hdr *hdr, struct tcp_
 void tcp_hdr_build(uint8_t bytes[TCP_HEADER_MIN], const struct tcp_hdr *hdr);
 
 /* Writes the options that `opts` asks for into at most 40 bytes, in Linux's order and padding: SYN:
- * mss, sackOK, TS (or nop nop sackOK), nop wscale, fast open; else: nop nop TS, nop nop sack (as
- * many blocks as fit), user timeout (left out where even that finds no room). The rest is zero
- * (MUST-69). Returns the length, a multiple of 4. */
+ * mss, sackOK, TS (or nop nop sackOK), nop wscale, fast open filled up with nops; else: nop nop TS,
+ * nop nop sack (as many blocks as fit), user timeout (left out where even that finds no room). The
+ * rest is zero (MUST-69). Returns the length, a multiple of 4. */
 uint8_t tcp_opts_build(uint8_t bytes[40], const struct tcp_opts *opts);
 
 /* The pseudo-header's sum (RFC 9293 3.1, RFC 8200 8.1), not complemented: what a device with

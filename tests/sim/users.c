@@ -130,6 +130,11 @@ void users_random(struct users *u, struct world_config *config, uint64_t seed)
     if (one_in(rng, 6) && u->user[0].to_send) {
         u->options[1].syn_cookies = TCP_SYN_COOKIES_ALWAYS;
     }
+    if (one_in(rng, 5)) { /* data in the SYN, taken by the peer or not */
+        u->options[0].fast_open_no_cookie = true;
+        u->options[1].fast_open_no_cookie = !one_in(rng, 3);
+        u->options[1].fast_open_queue = 1;
+    }
     u->open_at = time_from_ns(NS_PER_S + (int64_t)rng_below(rng, 1000) * NS_PER_MS);
 }
 
@@ -251,10 +256,21 @@ static bool user_open(struct world *w, struct users *u)
         .mtu = w->host[0].mtu,
         .options = &u->options[0],
         .owner = 1};
+    static uint8_t data[CHUNK_MAX];
+    if (u->options[0].fast_open_no_cookie) {
+        args.fast_open = true;
+        args.data = data;
+        args.length = 1 + rng_below(&u->rng, me->chunk);
+        args.length = args.length < me->to_send ? args.length : me->to_send;
+        pattern_fill(data, me->salt_out, 0, args.length);
+    }
     int error = tcp_open(me->host->engine, w->now, &args, &me->id);
     if (error != 0) {
         world_fail(w, "tcp_open: %d", error);
         me->id = UINT64_MAX;
+    } else {
+        me->sent = (uint64_t)tcp_send_offset(me->host->engine, me->id);
+        me->blocked = me->sent < args.length;
     }
     return true;
 }

@@ -62,6 +62,28 @@ static void read_sack(struct script *s, const char **p, struct tcp_opts *o, bool
     }
 }
 
+/* "FO", "FO 0123abcd", and the same with FOEXP; how many characters. */
+static int read_fast_open(const char *p, struct tcp_opts *o)
+{
+    static uint8_t cookies[8][16]; /* of the last notations that were read */
+    static unsigned next;
+    uint8_t *cookie = cookies[next++ % 8];
+    int n = 2, got = 0;
+    unsigned byte;
+    o->has_fast_open = true;
+    o->fast_open = cookie;
+    if (strncmp(p, "FOEXP", 5) == 0) {
+        o->fast_open_experimental = true;
+        n = 5;
+    }
+    n += p[n] == ' ';
+    while (o->fast_open_len < 16 && sscanf(p + n, "%2x%n", &byte, &got) == 1 && got == 2) {
+        cookie[o->fast_open_len++] = (uint8_t)byte;
+        n += 2;
+    }
+    return n;
+}
+
 static void read_options(struct script *s, const char *p, struct tcp_opts *o, bool by_peer)
 {
     unsigned a, b;
@@ -80,6 +102,8 @@ static void read_options(struct script *s, const char *p, struct tcp_opts *o, bo
         } else if (strncmp(p, "sackOK", 6) == 0) {
             o->sack_permitted = true;
             n = 6;
+        } else if (strncmp(p, "FO", 2) == 0) {
+            n = read_fast_open(p, o);
         } else if (strncmp(p, "nop", 3) == 0) {
             n = 3;
         } else if (strncmp(p, "sack", 4) == 0) {
@@ -284,6 +308,12 @@ static bool options_equal(const struct script *s, const struct tcp_opts *want,
         want->has_wscale != got->has_wscale || want->wscale != got->wscale ||
         want->sack_permitted != got->sack_permitted ||
         want->has_timestamps != got->has_timestamps || want->n_sack != got->n_sack) {
+        return false;
+    }
+    if (want->has_fast_open != got->has_fast_open || want->fast_open_len != got->fast_open_len ||
+        want->fast_open_experimental != got->fast_open_experimental ||
+        (want->fast_open_len &&
+         memcmp(want->fast_open, got->fast_open, want->fast_open_len) != 0)) {
         return false;
     }
     return memcmp(want->sack, got->sack, want->n_sack * sizeof want->sack[0]) == 0;

@@ -97,7 +97,11 @@ static void reads_each_option(void **state)
     o = options_of("22060102030401 01");
     assert_true(o.has_fast_open && o.fast_open_len == 4);
     o = options_of("2202 0101");
-    assert_true(o.has_fast_open && o.fast_open_len == 0);
+    assert_true(o.has_fast_open && o.fast_open_len == 0 && !o.fast_open_experimental);
+    o = options_of("fe08 f989 01020304");
+    assert_true(o.has_fast_open && o.fast_open_len == 4 && o.fast_open_experimental);
+    o = options_of("fe08 f988 01020304");
+    assert_false(o.has_fast_open);
 }
 
 static void any_offset_any_order(void **state)
@@ -205,9 +209,13 @@ static void linux_layout_of_a_syn(void **state)
     o.has_fast_open = true;
     o.fast_open = cookie;
     o.fast_open_len = 8;
-    builds(&o, "020405b4 220a 0102030405060708 0000");
+    builds(&o, "020405b4 220a 0102030405060708 0101");
     o.fast_open_len = 0;
-    builds(&o, "020405b4 2202 0000");
+    builds(&o, "020405b4 2202 0101");
+    o.fast_open_experimental = true; /* RFC 7413 section 7.1 */
+    builds(&o, "020405b4 fe04 f989");
+    o.fast_open_len = 8;
+    builds(&o, "020405b4 fe0c f989 0102030405060708");
 }
 
 static void linux_layout_of_the_rest(void **state)
@@ -249,7 +257,7 @@ static void what_finds_no_room_is_left_out(void **state)
                          .has_user_timeout = true};
     builds(
         &o,
-        "02040001 0402 080a 0000000000000000 01 030300 2212 01000000000000000000000000000000 0000");
+        "02040001 0402 080a 0000000000000000 01 030300 2212 01000000000000000000000000000000 0101");
     o.fast_open_len = 30;
     builds(&o, "02040001 0402 080a 0000000000000000 01 030300 1c04 0000");
 }
