@@ -317,6 +317,7 @@ static void only_the_syn_ack_goes_again(void **state)
     script_expect(&s, "S. 0:0(0) ack 11");
     script_quiet(&s);
     script_inject(&s, ". 11:11(0) ack 1");
+    script_advance_ms(&s, 4000); /* the data have a timer of their own now */
     script_expect(&s, "P. 1:101(100) ack 11");
     script_inject(&s, ". 11:11(0) ack 101");
     assert_int_equal(script_info(&s).send_q_bytes, 0);
