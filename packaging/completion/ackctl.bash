@@ -9,7 +9,7 @@ _ackctl() {
         esac
     done
     case $verb in
-    '') words='ls netstat show why watch capture open listen accept send recv nc close abort kill set stats daemon completion help dial-stdio -i --instance -H --host -h -V --version --socket -j --json --timeout --help' ;;
+    '') words='ls netstat show why watch capture open listen accept send recv nc close abort kill set stats daemon conformance completion help dial-stdio -i --instance -H --host -h -V --version --socket -j --json --timeout --help' ;;
     ls)
         if [[ $cur == -* ]]; then words=' -a --all -l --listening -t --tcp -n --numeric -4 --ipv4 -6 --ipv6 -o --options --columns -e --extended -m --memory -i --info -p --processes -s --summary -H --no-header -O --oneline --closed --full --limit --socket -j --json --timeout --help'
         else words=$(ackctl ls -H --columns id 2>/dev/null; ackctl ls -H --columns label 2>/dev/null; echo state exclude sport dport src dst and or not); fi ;;
@@ -64,12 +64,15 @@ _ackctl() {
     daemon)
         if [[ $cur == -* ]]; then words=' --socket -j --json --timeout --help'
         else words='status version log-level addresses routes neighbours'; fi ;;
+    conformance)
+        if [[ $cur == -* ]]; then words=' -t --tests --socket -j --json --timeout --help'
+        else words=''; fi ;;
     completion)
         if [[ $cur == -* ]]; then words=' --socket -j --json --timeout --help'
         else words='bash zsh fish'; fi ;;
     help)
         if [[ $cur == -* ]]; then words=' --socket -j --json --timeout --help'
-        else words='ls netstat show why watch capture open listen accept send recv nc close abort kill set stats daemon completion help dial-stdio'; fi ;;
+        else words='ls netstat show why watch capture open listen accept send recv nc close abort kill set stats daemon conformance completion help dial-stdio'; fi ;;
     dial-stdio)
         if [[ $cur == -* ]]; then words=' --socket -j --json --timeout --help'
         else words=''; fi ;;
