@@ -204,6 +204,7 @@ bool ack_input(struct tcp_engine *e, struct tcb *c, struct segment *s)
         ready_sent(e, c);
     } else {
         window_from_segment(e, c, s);
+        recovery_late_ack(e, c, s);
     }
     bool all = c->flags & C_FIN_SENT && seq_eq(c->snd.una, c->snd.nxt);
     tcb_fold(e, c);

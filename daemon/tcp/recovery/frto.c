@@ -44,7 +44,15 @@ static bool step_3(struct tcb *c, const struct ack_news *n)
         return false; /* it says nothing */
     }
     r->frto = FRTO_OFF;
-    return c->nego.sack ? original : n->advanced;
+    if (c->nego.sack ? original : n->advanced) {
+        return true;
+    }
+    uint32_t mss = send_mss(c), next = recovery_pipe(c) + mss;
+    next = next < 3 * mss ? next : 3 * mss; /* (3a): and go on in slow start */
+    if (!c->flow->cc->model_based && c->cc.cwnd < next) {
+        c->cc.cwnd = next;
+    }
+    return false;
 }
 
 bool frto_ack(struct tcb *c, const struct ack_news *n)

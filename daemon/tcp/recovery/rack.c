@@ -77,12 +77,12 @@ static void newest_delivered(struct tcb *c, const struct ack_news *n)
 static void detect_reordering(struct tcb *c, const struct ack_news *n)
 {
     struct recovery *r = &c->flow->recovery;
-    const struct rtxq *q = &c->act->rtxq;
     if (r->fack_known && n->delta.never_retrans_acked &&
         seq_lt(n->delta.lowest_original, r->fack)) {
         r->reordering_seen = true;
     }
-    tcp_seq fack = q->sacked ? seq_max(c->snd.una, q->highest_sacked) : c->snd.una;
+    bool sacked = c->act && c->act->rtxq.sacked;
+    tcp_seq fack = sacked ? seq_max(c->snd.una, c->act->rtxq.highest_sacked) : c->snd.una;
     if (!r->fack_known || seq_gt(fack, r->fack)) {
         r->fack = fack;
         r->fack_known = true;
@@ -97,7 +97,7 @@ static void adapt_reo_wnd(struct tcb *c, const struct ack_news *n)
         r->dsack_round_set = false;
     }
     if (!r->dsack_round_set && n->dsack) {
-        r->dsack_round = c->snd.nxt;
+        r->dsack_round = tcb_outstanding(c) ? c->snd.nxt : seq_add(c->snd.nxt, 1);
         r->dsack_round_set = true;
         r->reo_wnd_mult += r->reo_wnd_mult < UINT8_MAX;
         r->reo_wnd_persist = REO_WND_PERSIST;

@@ -149,9 +149,13 @@ static void loss_ack(struct tcp_engine *e, struct tcb *c, const struct ack_news 
 static void reduce_again(struct tcp_engine *e, struct tcb *c, const struct ack_news *n,
                          ackd_time now)
 {
+    uint32_t before = c->cc.ssthresh, least = 2 * send_mss(c);
     e->counters.lost_retransmissions++;
     c->cc.recover = c->snd.nxt;
     reduce(c, n, now, false);
+    if (c->cc.ssthresh >= before) { /* a module that goes by FlightSize counts what was SACKed */
+        c->cc.ssthresh = before / 2 > least ? before / 2 : least;
+    }
     cc_event(c, CC_ENTER_RECOVERY, now);
 }
 
@@ -181,14 +185,16 @@ static void open_ack(struct tcp_engine *e, struct tcb *c, const struct ack_news 
     }
 }
 
-static void by_state(struct tcp_engine *e, struct tcb *c, const struct ack_news *n)
+/* True when a reduction was taken back. */
+static bool by_state(struct tcp_engine *e, struct tcb *c, const struct ack_news *n)
 {
+    uint32_t undos = c->flow->recovery.undos;
     bool covered = !c->cc.recover_valid || seq_ge(c->snd.una, c->cc.recover);
     if (covered && seq_gt(c->snd.una, c->cc.recover)) {
         c->cc.recover_valid = false; /* before the numbers wrap past it */
     }
     if (undo_try(e, c, n)) {
-        return;
+        return true;
     }
     if (c->flags & C_RTO_RECOVERY) {
         loss_ack(e, c, n, covered);
@@ -197,6 +203,7 @@ static void by_state(struct tcp_engine *e, struct tcb *c, const struct ack_news 
     } else {
         open_ack(e, c, n, covered);
     }
+    return c->flow->recovery.undos != undos;
 }
 
 /* Nothing is outstanding: what was known of the flight is of no use any more. */
@@ -224,10 +231,10 @@ void recovery_ack(struct tcp_engine *e, struct tcb *c, struct ack_news *n)
     } else {
         newreno_ack(c, n);
     }
-    bool before = c->cc.state != RECOVERY_OPEN;
-    by_state(e, c, n);
+    bool set_here = c->cc.state != RECOVERY_OPEN;
+    set_here |= by_state(e, c, n);
     bool metered = c->cc.state != RECOVERY_OPEN;
-    report_ack(c, n, before || metered);
+    report_ack(c, n, set_here || metered || recovery_frto_waits(c));
     if (metered) {
         bool lost = c->act->rtxq.lost_ever != n->lost_ever;
         prr_update(c, n->delivered, n->advanced && !lost);
@@ -237,6 +244,22 @@ void recovery_ack(struct tcp_engine *e, struct tcb *c, struct ack_news *n)
     } else if (n->advanced || r->timer == LOSS_TIMER_PROBE) {
         tlp_schedule(c, n->s->now);
     }
+}
+
+void recovery_late_ack(struct tcp_engine *e, struct tcb *c, const struct segment *s)
+{
+    struct ack_news n = {.s = s, .una = c->snd.una};
+    if (!c->flow || !c->nego.sack) {
+        return;
+    }
+    if (s->o.n_sack) {
+        recovery_sack(e, c, &n);
+        c->flow->recovery.dsacks += n.dsack;
+    }
+    undo_dsack(c, &n);
+    tlp_ack(e, c, &n);
+    rack_ack(c, &n);
+    undo_try(e, c, &n);
 }
 
 /* ---- timers

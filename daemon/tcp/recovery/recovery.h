@@ -97,6 +97,8 @@ void recovery_stop(struct tcb *c);
 void recovery_sack(struct tcp_engine *e, struct tcb *c, struct ack_news *n);
 void recovery_measured(struct tcb *c, int64_t rtt_ns, ackd_time now);
 void recovery_ack(struct tcp_engine *e, struct tcb *c, struct ack_news *n);
+/* An ACK while nothing is outstanding: it may report duplicates of what was. */
+void recovery_late_ack(struct tcp_engine *e, struct tcb *c, const struct segment *s);
 /* The retransmission timer fired; the reordering timer or the PTO did. */
 void recovery_timeout(struct tcp_engine *e, struct tcb *c, ackd_time now);
 void recovery_loss_timer(struct tcp_engine *e, struct tcb *c, ackd_time now);

@@ -54,10 +54,10 @@ struct rtx_run *recovery_next_seg(const struct tcb *c, tcp_seq *start)
 {
     const struct rtxq *q = &c->act->rtxq;
     unsigned looks = 0;
-    if (recovery_uses_rack(c) || c->cc.state != RECOVERY_FAST || !q->sacked || q->lost) {
+    if (recovery_uses_rack(c) || c->cc.state != RECOVERY_FAST || !c->nego.sack || q->lost) {
         return NULL;
     }
-    for (struct rtx_run *run = rtxq_oldest(q); run && looks < LOOKS_MAX;
+    for (struct rtx_run *run = rtxq_oldest(q); run && q->sacked && looks < LOOKS_MAX;
          run = rtxq_sent_after(q, run), looks++) {
         if (!(run->flags & RTX_RETRANS) && seq_lt(run->start, q->highest_sacked)) {
             *start = run->start;

@@ -30,7 +30,7 @@ static bool block_valid(const struct tcb *c, const struct segment *s,
 void recovery_sack(struct tcp_engine *e, struct tcb *c, struct ack_news *n)
 {
     const struct segment *s = n->s;
-    struct rtxq *q = &c->act->rtxq;
+    struct rtxq *q = c->act ? &c->act->rtxq : NULL;
     unsigned first = 0;
     uint32_t splits = 0;
     if (looks_like_dsack(s)) {
@@ -39,7 +39,7 @@ void recovery_sack(struct tcp_engine *e, struct tcb *c, struct ack_news *n)
         n->dsack_block = s->o.sack[0];
         *(n->dsack ? &e->counters.dsack_received : &e->counters.sack_rejected) += 1;
     }
-    for (unsigned i = first; q->runs && i < s->o.n_sack; i++) {
+    for (unsigned i = first; q && q->runs && i < s->o.n_sack; i++) {
         if (!block_valid(c, s, &s->o.sack[i])) {
             e->counters.sack_rejected++;
         } else if (!rtxq_sack(q, &e->run_slab, s->o.sack[i].start, s->o.sack[i].end, &n->delta,

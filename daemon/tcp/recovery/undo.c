@@ -114,7 +114,9 @@ void undo_reduction(struct tcp_engine *e, struct tcb *c, const struct ack_news *
     ++*counters[how];
     e->counters.undos_timeout += r->undo_timeout;
     r->undos++;
-    rtxq_unmark_lost(&c->act->rtxq);
+    if (c->act) {
+        rtxq_unmark_lost(&c->act->rtxq);
+    }
     if (!c->flow->cc->model_based && c->cc.cwnd < r->prior_cwnd) {
         c->cc.cwnd = r->prior_cwnd;
     }
