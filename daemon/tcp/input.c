@@ -78,19 +78,21 @@ static void unconnected_input(struct tcp_engine *e, struct segment *s)
  * listens. */
 static bool time_wait_gives_way(struct tcp_engine *e, struct rec *r, struct segment *s)
 {
-    if (r->state != TCP_TIME_WAIT || !listener_lookup(e, &s->tuple)) {
+    const struct listener *l = r->state == TCP_TIME_WAIT ? listener_lookup(e, &s->tuple) : NULL;
+    if (!l) {
         return false;
     }
+    bool timestamps = l->options->v.timestamps && s->o.has_timestamps;
     if (r->kind == REC_TIME_WAIT) {
         struct time_wait *tw = (struct time_wait *)(void *)r;
-        if (!time_wait_reusable(s, tw->rcv_nxt, tw->timestamps, tw->ts_recent)) {
+        if (!time_wait_reusable(s, tw->rcv_nxt, tw->ts_recent, tw->timestamps, timestamps)) {
             return false;
         }
         s->beyond = tw->snd_nxt;
         time_wait_remove(e, tw, s->now, TCP_CLOSE_TIME_WAIT_REUSED);
     } else {
         struct tcb *c = tcb_of_rec(r);
-        if (!time_wait_reusable(s, c->rcv.nxt, c->nego.timestamps, c->ts_recent)) {
+        if (!time_wait_reusable(s, c->rcv.nxt, c->ts_recent, c->nego.timestamps, timestamps)) {
             return false;
         }
         s->beyond = c->snd.nxt;

@@ -32,7 +32,6 @@ struct tcb *tcb_new(struct tcp_engine *e, ackd_time now, const struct tcp_tuple 
     c->rtt.srtt_ns = c->rtt.rttvar_ns = c->rtt.min_ns = -1;
     c->cc.ssthresh = UINT32_MAX;
     c->rcv.quick = 16;
-    c->challenge_tokens = 10;
     c->limit = TCP_LIMIT_HANDSHAKE;
     c->t_rtx = c->t_delack = c->t_state = c->t_keepalive = TIME_NEVER;
     c->created = now;

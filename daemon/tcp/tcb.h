@@ -246,7 +246,7 @@ struct tcb {
     uint8_t keepalive_probes;
     uint8_t persist_backoff;
     uint8_t challenge_tokens;
-    uint32_t challenge_second; /* the second for which the tokens count */
+    uint32_t challenge_renewal; /* when there are new ones, in ticks of challenge.c */
     ackd_time created, established, last_received, last_sent;
     ackd_time data_sent; /* last time that octets of the user were sent */
     uint64_t retransmitted_bytes, segs_out, segs_in, retransmits, bytes_sent;
@@ -517,9 +517,10 @@ void time_wait_remove(struct tcp_engine *e, struct time_wait *tw, ackd_time now,
 /* The tcb reached TIME-WAIT: starts 2 MSL. At the limit the oldest makes room. */
 void time_wait_enter(struct tcp_engine *e, struct tcb *c, ackd_time now);
 bool time_wait_compact(struct tcp_engine *e, struct tcb *c, ackd_time now);
-/* May a SYN take the place of TIME-WAIT (RFC 6191, MAY-2)? */
-bool time_wait_reusable(const struct segment *s, tcp_seq rcv_nxt, bool timestamps,
-                        uint32_t ts_recent);
+/* May a SYN take the place of TIME-WAIT (RFC 6191, MAY-2)? `before`: that connection used
+ * timestamps; `now`: the new one would. */
+bool time_wait_reusable(const struct segment *s, tcp_seq rcv_nxt, uint32_t ts_recent, bool before,
+                        bool now);
 void listener_accept_closed(struct tcp_engine *e, struct tcb *c); /* leaves the accept queue */
 void listener_close(struct tcp_engine *e, struct listener *l, ackd_time now);
 

@@ -4,19 +4,19 @@
  * A newer SYN may end it early (MAY-2, RFC 6191); a reset does not (RFC 1337), unless asked for. */
 #include "tcp/tcb.h"
 
-bool time_wait_reusable(const struct segment *s, tcp_seq rcv_nxt, bool timestamps,
-                        uint32_t ts_recent)
+bool time_wait_reusable(const struct segment *s, tcp_seq rcv_nxt, uint32_t ts_recent, bool before,
+                        bool now)
 {
     if ((s->h.flags & (TCP_SYN | TCP_RST | TCP_ACK | TCP_FIN)) != TCP_SYN) {
         return false;
     }
-    if (timestamps && s->o.has_timestamps) {
-        int32_t newer = (int32_t)(s->o.tsval - ts_recent);
-        if (newer != 0) {
-            return newer > 0; /* RFC 6191 section 2 */
-        }
+    /* RFC 6191 section 2; what it would drop silently gets an ACK (RFC 5961 section 4), by which a
+     * peer that restarted finds out. */
+    if (now && !before) {
+        return true; /* old segments have no timestamp and so do not fit */
     }
-    return seq_gt(s->h.seq, rcv_nxt);
+    int32_t newer = now ? (int32_t)(s->o.tsval - ts_recent) : 0;
+    return newer ? newer > 0 : seq_ge(s->h.seq, rcv_nxt); /* which is beyond its FIN */
 }
 
 static int64_t lifetime_ns(const struct tcb *c)

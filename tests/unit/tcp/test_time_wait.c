@@ -47,6 +47,42 @@ static void the_oldest_makes_room(void **state)
     }
 }
 
+/* RFC 6191 section 2, case by case; the peer's last number was 1, its FIN's. */
+static void which_syn_ends_time_wait(void **state)
+{
+    (void)state;
+    static const struct {
+        bool before;
+        const char *syn;
+        bool honored;
+    } cases[] = {
+        {true, "S 0:0(0) win 1000 <mss 1000,TS val 1000 ecr 0>", true}, /* a newer timestamp */
+        {true, "S 9:9(0) win 1000 <mss 1000,TS val 50 ecr 0>", false},  /* an older one */
+        {true, "S 9:9(0) win 1000 <mss 1000,TS val 102 ecr 0>", true},  /* equal, number beyond */
+        {true, "S 1:1(0) win 1000 <mss 1000,TS val 102 ecr 0>", false}, /* equal, not beyond */
+        {true, "S 2:2(0) win 1000 <mss 1000>", true},                   /* none, number beyond */
+        {true, "S 1:1(0) win 1000 <mss 1000>", false},                  /* none, not beyond */
+        {false, "S 0:0(0) win 1000 <mss 1000,TS val 1 ecr 0>", true},   /* for the first time */
+        {false, "S 2:2(0) win 1000 <mss 1000>", true},
+        {false, "S 1:1(0) win 1000 <mss 1000>", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct script s;
+        script_begin(&s, NULL);
+        script_passive(&s, cases[i].before ? "mss 1000,TS val 100 ecr 0" : "mss 1000");
+        tcp_release(s.engine, s.now, s.id);
+        script_expect(&s, "F. 1:1(0) ack 1");
+        script_inject(&s, "F. 1:1(0) ack 2");
+        script_expect(&s, ". 2:2(0) ack 2");
+        assert_int_equal(script_state(&s), TCP_TIME_WAIT);
+        script_inject(&s, cases[i].syn);
+        assert_int_equal(script_counters(&s)->time_wait_reuses, cases[i].honored);
+        assert_int_equal(script_counters(&s)->drops[TCP_DROP_TIME_WAIT_OLD_SYN], !cases[i].honored);
+        script_discard(&s);
+        script_end(&s);
+    }
+}
+
 /* MAY-2: the successor's numbers begin beyond those of the connection in TIME-WAIT, however fast it
  * was. */
 static void a_successor_begins_beyond(void **state)
@@ -209,6 +245,7 @@ int time_wait_tests(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_oldest_makes_room),
         cmocka_unit_test(a_successor_begins_beyond),
+        cmocka_unit_test(which_syn_ends_time_wait),
         cmocka_unit_test(time_wait_is_not_opened_without_timestamps),
         cmocka_unit_test(a_repeated_fin_renews_the_timestamp),
         cmocka_unit_test(a_fin_in_the_middle_of_data),
