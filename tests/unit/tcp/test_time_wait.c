@@ -74,6 +74,7 @@ static void which_syn_ends_time_wait(void **state)
         script_expect(&s, "F. 1:1(0) ack 1");
         script_inject(&s, "F. 1:1(0) ack 2");
         script_expect(&s, ". 2:2(0) ack 2");
+        script_quiet(&s);
         assert_int_equal(script_state(&s), TCP_TIME_WAIT);
         script_inject(&s, cases[i].syn);
         assert_int_equal(script_counters(&s)->time_wait_reuses, cases[i].honored);
