@@ -12,13 +12,13 @@
 #include "states.h"
 #include "units.h"
 
-enum kind { SWITCH, NUMBER, SIZE, MS, ICMP_POLICY, URGENT_MODE, SYN_COOKIES, LOSS_DETECTION };
+enum kind { SWITCH, NUMBER, SIZE, MS, WORD };
 
 static const struct row {
     const char *name, *unit, *doc;
     enum kind kind;
     size_t value, has;
-    uint64_t max;
+    uint64_t max; /* WORD: enum ackd_enum */
 } rows[] = {
 #define ROW(name, unit, kind, max, doc)                                                            \
     {                                                                                              \
@@ -66,15 +66,17 @@ static const struct row {
     ROW(fast_open_no_cookie, "", SWITCH, 1, "send and take data in a SYN without a cookie"),
     ROW(fast_open_experimental, "", SWITCH, 1,
         "the experimental form of the Fast Open option, too"),
-    {"icmp_policy", "", "what hard ICMP errors do: rfc5927, rfc9293, ignore", ICMP_POLICY,
-     offsetof(struct ackd_options, icmp_policy), 0, 0},
-    {"urgent_mode", "", "what the urgent pointer names: rfc (the octet after), bsd (the last)",
-     URGENT_MODE, offsetof(struct ackd_options, urgent_mode), 0, 0},
-    {"syn_cookies", "",
-     "answer SYNs without remembering them: never, when-full, always (on LISTEN)", SYN_COOKIES,
-     offsetof(struct ackd_options, syn_cookies), 0, 0},
-    {"loss_detection", "", "how losses are found: rack (by time), count (of SACKed segments)",
-     LOSS_DETECTION, offsetof(struct ackd_options, loss_detection), 0, 0},
+#define ROW_WORD(name, NAME, doc)                                                                  \
+    {                                                                                              \
+#name, "", doc, WORD, offsetof(struct ackd_options, name), 0, ACKD_ENUM_##NAME             \
+    }
+    ROW_WORD(icmp_policy, ICMP_POLICY, "what hard ICMP errors do"),
+    ROW_WORD(urgent_mode, URGENT_MODE,
+             "the octet that the urgent pointer names: the one after, or the last"),
+    ROW_WORD(syn_cookies, SYN_COOKIES, "answer SYNs without remembering them (on LISTEN)"),
+    ROW_WORD(loss_detection, LOSS_DETECTION,
+             "how losses are found: by time, or by SACKed segments"),
+    ROW_WORD(ecn, ECN_MODE, "offer ECN, or only answer it (on SYN)"),
 };
 #define ROWS (sizeof rows / sizeof rows[0])
 
@@ -130,17 +132,31 @@ static bool parse_switch(const char *text, bool *on)
     return false;
 }
 
-/* What `kind` accepts, for the error's sentence. */
+/* What `kind` accepts, for the error's sentence; words follow. */
 static const char *const accepted[] = {
     [SWITCH] = "on or off",
     [NUMBER] = "a number",
     [SIZE] = "a size such as 65536 or 64k",
     [MS] = "a duration in whole milliseconds, such as 30s or 200ms",
-    [ICMP_POLICY] = "rfc5927, rfc9293 or ignore",
-    [URGENT_MODE] = "rfc or bsd",
-    [SYN_COOKIES] = "never, when-full or always",
-    [LOSS_DETECTION] = "rack or count",
+    [WORD] = "one of",
 };
+
+/* As `set` takes it: "when-full" of SYN_COOKIES_WHEN_FULL. False past the last. */
+static bool word(const struct row *row, int value, char *text, size_t room)
+{
+    const char *last = ackd_enum_name((enum ackd_enum)row->max, 0);
+    const char *name = ackd_enum_name((enum ackd_enum)row->max, value);
+    if (!name) {
+        return false;
+    }
+    size_t prefix = strlen(last) - strlen("UNSPECIFIED"), i = 0;
+    for (; name[prefix + i] && i + 1 < room; i++) {
+        char ch = name[prefix + i];
+        text[i] = ch == '_' ? '-' : (char)tolower((unsigned char)ch);
+    }
+    text[i] = 0;
+    return true;
+}
 
 static bool set(const struct row *row, const char *text, int64_t unit_ns,
                 struct ackd_options *options)
@@ -171,22 +187,11 @@ static bool set(const struct row *row, const char *text, int64_t unit_ns,
         }
         *(int64_t *)(base + row->value) = ns / 1000000;
         break;
-    case ICMP_POLICY:
-        value = ackd_enum_value(ACKD_ENUM_ICMP_POLICY, text);
-        options->icmp_policy = value > 0 ? (enum ackd_icmp_policy)value : options->icmp_policy;
-        return value > 0;
-    case URGENT_MODE:
-        value = ackd_enum_value(ACKD_ENUM_URGENT_MODE, text);
-        options->urgent_mode = value > 0 ? (enum ackd_urgent_mode)value : options->urgent_mode;
-        return value > 0;
-    case SYN_COOKIES:
-        value = ackd_enum_value(ACKD_ENUM_SYN_COOKIES, text);
-        options->syn_cookies = value > 0 ? (enum ackd_syn_cookies)value : options->syn_cookies;
-        return value > 0;
-    case LOSS_DETECTION:
-        value = ackd_enum_value(ACKD_ENUM_LOSS_DETECTION, text);
-        options->loss_detection =
-            value > 0 ? (enum ackd_loss_detection)value : options->loss_detection;
+    case WORD:
+        value = ackd_enum_value((enum ackd_enum)row->max, text);
+        if (value > 0) {
+            *(unsigned *)(base + row->value) = (unsigned)value;
+        }
         return value > 0;
     }
     *(bool *)(base + row->has) = true;
@@ -205,8 +210,12 @@ int optset_parse(const struct ctl *ctl, const char *assignment, struct ackd_opti
         return ctl_usage(ctl, "there is no option '%.*s'", (int)(equals - assignment), assignment);
     }
     if (!set(row, equals + 1, unit_ns, options)) {
-        char most[40] = "";
-        if (row->max && row->max != UINT32_MAX && row->kind != SWITCH) {
+        char most[200] = "", text[40];
+        for (int v = 1; row->kind == WORD && word(row, v, text, sizeof text); v++) {
+            size_t at = strlen(most);
+            snprintf(most + at, sizeof most - at, "%s%s", v > 1 ? ", " : " ", text);
+        }
+        if (row->kind != WORD && row->max && row->max != UINT32_MAX && row->kind != SWITCH) {
             snprintf(most, sizeof most, ", up to %" PRIu64 "%s", row->max, row->unit);
         }
         if (*row->unit && *most) {
@@ -218,33 +227,10 @@ int optset_parse(const struct ctl *ctl, const char *assignment, struct ackd_opti
     return 0;
 }
 
-/* As `set` takes it: "rfc5927" of ICMP_POLICY_RFC5927. */
-static void print_word(FILE *out, const char *name, const char *value)
-{
-    fprintf(out, "%s\t", name);
-    for (const char *at = value + strlen(name) + 1; *at; at++) {
-        putc(tolower((unsigned char)*at), out);
-    }
-    putc('\n', out);
-}
-
-static const char *enum_text(enum kind kind, const struct ackd_options *o)
-{
-    switch (kind) {
-    case ICMP_POLICY:
-        return ackd_enum_name(ACKD_ENUM_ICMP_POLICY, (int)o->icmp_policy);
-    case URGENT_MODE:
-        return ackd_enum_name(ACKD_ENUM_URGENT_MODE, (int)o->urgent_mode);
-    case LOSS_DETECTION:
-        return ackd_enum_name(ACKD_ENUM_LOSS_DETECTION, (int)o->loss_detection);
-    default:
-        return ackd_enum_name(ACKD_ENUM_SYN_COOKIES, (int)o->syn_cookies);
-    }
-}
-
 void optset_print(FILE *out, const struct ackd_options *options)
 {
-    const char *base = (const char *)options, *text;
+    const char *base = (const char *)options;
+    char text[40];
     for (size_t i = 0; i < ROWS; i++) {
         const struct row *row = &rows[i];
         if (row->has && !*(const bool *)(base + row->has)) {
@@ -261,14 +247,13 @@ void optset_print(FILE *out, const struct ackd_options *options)
         case MS:
             fprintf(out, "%s\t%" PRId64 "\n", row->name, *(const int64_t *)(base + row->value));
             break;
-        case ICMP_POLICY:
-        case URGENT_MODE:
-        case SYN_COOKIES:
-        case LOSS_DETECTION:
-            text = enum_text(row->kind, options);
-            if (text && !strstr(text, "UNSPECIFIED")) {
-                print_word(out, row->name, text);
+        case WORD: {
+            int value = *(const int *)(base + row->value);
+            if (value > 0 && word(row, value, text, sizeof text)) {
+                fprintf(out, "%s\t%s\n", row->name, text);
             }
+            break;
+        }
         }
     }
 }

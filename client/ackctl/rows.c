@@ -225,7 +225,10 @@ static void put_rtt(struct remark *r, const struct ackd_connection *c)
 /* rto, rtt and minrtt in ms, as ss has them. */
 static void put_internal(struct remark *r, const struct ackd_connection *c)
 {
-    put(r, "%s%s", c->timestamps_ok ? " ts" : "", c->sack_ok ? " sack" : "");
+    put(r, "%s%s%s", c->timestamps_ok ? " ts" : "", c->sack_ok ? " sack" : "",
+        c->accecn_ok ? " accecn"
+        : c->ecn_ok  ? " ecn"
+                     : "");
     if (c->wscale_ok) {
         put(r, " wscale:%" PRIu32 ",%" PRIu32, c->snd_wscale, c->rcv_wscale);
     }

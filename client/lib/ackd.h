@@ -619,6 +619,7 @@ enum ackd_enum {
     ACKD_ENUM_URGENT_MODE,
     ACKD_ENUM_SYN_COOKIES,
     ACKD_ENUM_LOSS_DETECTION,
+    ACKD_ENUM_ECN_MODE,
 };
 /* "CLOSE_USER_TIMEOUT" as in the .proto; NULL for a value that this library does not know. */
 const char *ackd_enum_name(enum ackd_enum which, int value);

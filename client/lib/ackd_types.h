@@ -82,6 +82,7 @@ struct ackd_options {
     enum ackd_urgent_mode urgent_mode;
     enum ackd_syn_cookies syn_cookies; /* of a listener */
     enum ackd_loss_detection loss_detection;
+    enum ackd_ecn_mode ecn;
 };
 
 /* Who made an endpoint. */
@@ -288,6 +289,10 @@ struct ackd_connection {
     bool sack_ok;
     /* Timestamps were negotiated. */
     bool timestamps_ok;
+    bool ecn_ok;
+    bool accecn_ok;
+    uint32_t ce_packets;
+    uint32_t echoed_ce_packets;
     /* Window scaling was negotiated. */
     bool wscale_ok;
     /* Loss recovery is under way. */

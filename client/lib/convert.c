@@ -62,6 +62,7 @@ void options_to(Ackd__V1__Options *out, const struct ackd_options *in)
     out->urgent_mode = (Ackd__V1__UrgentMode)in->urgent_mode;
     out->syn_cookies = (Ackd__V1__SynCookies)in->syn_cookies;
     out->loss_detection = (Ackd__V1__LossDetection)in->loss_detection;
+    out->ecn = (Ackd__V1__EcnMode)in->ecn;
 }
 
 /* ---- filters
@@ -171,6 +172,7 @@ void options_from(struct ackd_options *out, const Ackd__V1__Options *in)
     out->urgent_mode = (enum ackd_urgent_mode)in->urgent_mode;
     out->syn_cookies = (enum ackd_syn_cookies)in->syn_cookies;
     out->loss_detection = (enum ackd_loss_detection)in->loss_detection;
+    out->ecn = (enum ackd_ecn_mode)in->ecn;
 }
 
 void header_from(struct ackd_header *out, const Ackd__V1__Header *in)
@@ -274,6 +276,10 @@ size_t limited_from(struct ackd_limited_time out[ACKD_LIMITED_MAX],
     X(created_ns)                                                                                  \
     X(sack_ok)                                                                                     \
     X(timestamps_ok)                                                                               \
+    X(ecn_ok)                                                                                      \
+    X(accecn_ok)                                                                                   \
+    X(ce_packets)                                                                                  \
+    X(echoed_ce_packets)                                                                           \
     X(wscale_ok)                                                                                   \
     X(in_recovery)                                                                                 \
     X(passive) X(released) X(fin_sent) X(fin_received) X(urgent_pending) X(syn_data_taken)

@@ -21,6 +21,7 @@ static const ProtobufCEnumDescriptor *const enums[] = {
     &ackd__v1__urgent_mode__descriptor,
     &ackd__v1__syn_cookies__descriptor,
     &ackd__v1__loss_detection__descriptor,
+    &ackd__v1__ecn_mode__descriptor,
 };
 
 const char *ackd_proto_doc(const char *type, const char *member)

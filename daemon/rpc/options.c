@@ -38,6 +38,14 @@
     FLAG(fast_open_experimental_known, fast_open_experimental, fast_open_experimental)             \
     NUMBER(dscp_known, dscp, dscp, 63)
 
+/* Enums, of which 0 leaves the default and the others are one above the engine's. */
+#define OPTION_ENUMS(X)                                                                            \
+    X(icmp_policy, icmp_policy)                                                                    \
+    X(urgent_mode, urgent_mode)                                                                    \
+    X(syn_cookies, syn_cookies)                                                                    \
+    X(loss_detection, loss_detection)                                                              \
+    X(ecn, ecn_mode)
+
 /* The engine's name of a field to the message's. */
 static const char *message_name(const char *engine_name)
 {
@@ -72,18 +80,12 @@ static const char *misfit(const Ackd__V1__Options *m)
 #undef NUMBER
 #undef FLAG
 #undef MS
-    if ((unsigned)m->icmp_policy > ACKD__V1__ICMP_POLICY__ICMP_POLICY_IGNORE) {
-        return "icmp_policy";
+#define X(name, type)                                                                              \
+    if ((unsigned)m->name >= ackd__v1__##type##__descriptor.n_values) {                            \
+        return #name;                                                                              \
     }
-    if ((unsigned)m->urgent_mode > ACKD__V1__URGENT_MODE__URGENT_MODE_BSD) {
-        return "urgent_mode";
-    }
-    if ((unsigned)m->loss_detection > ACKD__V1__LOSS_DETECTION__LOSS_DETECTION_COUNT) {
-        return "loss_detection";
-    }
-    if ((unsigned)m->syn_cookies > ACKD__V1__SYN_COOKIES__SYN_COOKIES_ALWAYS) {
-        return "syn_cookies";
-    }
+    OPTION_ENUMS(X)
+#undef X
     return NULL;
 }
 
@@ -120,18 +122,12 @@ int options_apply(const Ackd__V1__Options *m, struct tcp_options *o, const char 
     if (m->snd_buffer_known_case && !m->snd_buffer_max_known_case) {
         changed.snd_buffer_max = 0;
     }
-    if (m->icmp_policy) {
-        changed.icmp_policy = (enum tcp_icmp_policy)(m->icmp_policy - 1);
+#define X(name, type)                                                                              \
+    if (m->name) {                                                                                 \
+        changed.name = (__typeof__(changed.name))(m->name - 1);                                    \
     }
-    if (m->urgent_mode) {
-        changed.urgent_mode = (enum tcp_urgent_mode)(m->urgent_mode - 1);
-    }
-    if (m->loss_detection) {
-        changed.loss_detection = (enum tcp_loss_detection)(m->loss_detection - 1);
-    }
-    if (m->syn_cookies) {
-        changed.syn_cookies = (enum tcp_syn_cookies)(m->syn_cookies - 1);
-    }
+    OPTION_ENUMS(X)
+#undef X
     const char *engine_field = NULL;
     if (tcp_options_check(&changed, &engine_field) < 0) {
         *field = message_name(engine_field);
@@ -179,8 +175,7 @@ void options_show(const struct tcp_options *o, Ackd__V1__Options *m)
 #undef FLAG
 #undef MS
 #undef SET
-    m->icmp_policy = (Ackd__V1__IcmpPolicy)(o->icmp_policy + 1);
-    m->urgent_mode = (Ackd__V1__UrgentMode)(o->urgent_mode + 1);
-    m->loss_detection = (Ackd__V1__LossDetection)(o->loss_detection + 1);
-    m->syn_cookies = (Ackd__V1__SynCookies)(o->syn_cookies + 1);
+#define X(name, type) m->name = (__typeof__(m->name))(o->name + 1);
+    OPTION_ENUMS(X)
+#undef X
 }

@@ -174,6 +174,7 @@ static void outstanding_ack(struct tcp_engine *e, struct tcb *c, struct segment 
     if (n.advanced) {
         advance_una(e, c, s, &n.delta);
     }
+    n.delta.ecn_bytes = ecn_echoed(e, c, s, &n.delta);
     sample(c, s, &n.delta);
     window_from_segment(e, c, s);
     if (n.advanced) {
@@ -181,6 +182,9 @@ static void outstanding_ack(struct tcp_engine *e, struct tcb *c, struct segment 
     }
     if (c->flow) {
         recovery_ack(e, c, &n);
+        if (n.delta.ecn_bytes) {
+            recovery_enter_cwr(e, c, s->now);
+        }
     }
 }
 
@@ -203,6 +207,7 @@ bool ack_input(struct tcp_engine *e, struct tcb *c, struct segment *s)
         }
         ready_sent(e, c);
     } else {
+        ecn_echoed(e, c, s, &(struct rtxq_delta){0});
         window_from_segment(e, c, s);
         recovery_late_ack(e, c, s);
     }

@@ -493,6 +493,7 @@ void connection_input(struct tcp_engine *e, struct tcb *c, struct segment *s)
         return;
     }
     timestamp_update(c, s); /* not before: who guesses an ACK must not set TS.Recent */
+    ecn_received(e, c, s);
     input_urgent(e, c, s);
     if (input_text(e, c, s)) {
         input_fin(e, c, s);

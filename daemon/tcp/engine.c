@@ -250,6 +250,7 @@ static void engine_slabs(struct tcp_engine *e)
     slab_init(&e->tcb_slab, e->arena, sizeof(struct tcb));
     slab_init(&e->time_wait_slab, e->arena, sizeof(struct time_wait));
     slab_init(&e->activity_slab, e->arena, sizeof(struct activity));
+    slab_init(&e->accecn_slab, e->arena, sizeof(struct accecn));
     slab_init(&e->rcvq_slab, e->arena, sizeof(struct rcvq));
     slab_init(&e->clocks_slab, e->arena, sizeof(struct clocks));
     slab_init(&e->flow_slab, e->arena, sizeof(struct flow));

@@ -83,6 +83,10 @@
     X(bool, sack_ok, "bool", "SACK was negotiated")                                                \
     X(bool, timestamps_ok, "bool", "timestamps were negotiated")                                   \
     X(bool, wscale_ok, "bool", "window scaling was negotiated")                                    \
+    X(bool, ecn_ok, "bool", "classic ECN was negotiated (RFC 3168)")                               \
+    X(bool, accecn_ok, "bool", "AccECN was negotiated (RFC 9768)")                                 \
+    X(uint32_t, ce_packets, "segments", "received with the mark CE, by AccECN's count")            \
+    X(uint32_t, echoed_ce_packets, "segments", "sent and marked CE, by the peer's count")          \
     X(bool, in_recovery, "bool", "loss recovery is under way")                                     \
     X(bool, passive, "bool", "opened by the peer")                                                 \
     X(bool, released, "bool", "nobody here holds it any more")                                     \

@@ -158,6 +158,9 @@ static void syn_sent_syn(struct tcp_engine *e, struct tcb *c, struct segment *s,
     c->rcv.last_seq = s->h.seq;
     c->rcv.last_len = 1;
     negotiate_from_syn(s, &c->nego);
+    c->nego.ecn = (uint8_t)(ack_acceptable ? ecn_from_syn_ack(c->nego.ecn, s->h.flags)
+                                           : ecn_from_syn(&c->options->v, s->h.flags));
+    ecn_agreed(e, c, ack_acceptable);
     if (c->nego.timestamps) {
         c->ts_recent = s->o.tsval;
         c->ts_recent_at = s->now;

@@ -53,7 +53,7 @@ static void syn_ack(struct tcp_engine *e, const struct listener *l, struct half_
     cs->seq = cs->iss = h->iss;
     cs->irs = h->irs;
     cs->ack = seq_add(h->irs, 1);
-    cs->flags = TCP_SYN | TCP_ACK;
+    cs->flags = TCP_SYN | TCP_ACK | ecn_syn_flags(h->nego.ecn, true, h->nego.ecn_seen);
     cs->window = h->offered;
     cs->ttl = l->options->v.ttl;
     cs->tos = (uint8_t)(l->options->v.dscp << 2);
@@ -211,6 +211,7 @@ static void listen_syn(struct tcp_engine *e, struct listener *l, struct segment 
     negotiate_from_syn(s, &h->nego);
     h->grant = verdict == FAST_OPEN_GRANT;
     h->grant_experimental = s->o.fast_open_experimental;
+    h->nego.ecn = (uint8_t)ecn_from_syn(&l->options->v, s->h.flags);
     half_open_enter(e, l, h, s);
     syn_ack_arm(e, l, h, s->now);
     syn_ack(e, l, h, s->now);
@@ -347,6 +348,7 @@ static struct tcb *half_open_promote(struct tcp_engine *e, struct listener *l, s
         c->flags |= C_RTO_3S;
     }
     cc_init(c, h->sent > 1);
+    ecn_agreed(e, c, false);
     rec_replace(e, &h->t.rec, &c->t.rec, REC_CONNECTION);
     half_open_free(e, h);
     return c;

@@ -40,6 +40,7 @@ void negotiate_offer(const struct tcp_options *o, struct negotiated *n)
     *n = (struct negotiated){.sack = o->sack,
                              .timestamps = o->timestamps,
                              .wscale = o->window_scaling,
+                             .ecn = (uint8_t)ecn_offer(o),
                              .rcv_wscale = wscale_choose(most)};
 }
 
@@ -55,6 +56,7 @@ void negotiate_from_syn(const struct segment *s, struct negotiated *n)
     n->wscale = n->wscale && s->o.has_wscale;
     n->snd_wscale = !n->wscale ? 0 : s->o.wscale > 14 ? 14 : s->o.wscale;
     n->rcv_wscale = n->wscale ? n->rcv_wscale : 0;
+    n->ecn_seen = s->rx->tos & 3;
 }
 
 uint32_t send_mss(const struct tcb *c)

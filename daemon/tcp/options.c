@@ -40,6 +40,7 @@ void tcp_options_default(struct tcp_options *options)
         .icmp_policy = TCP_ICMP_RFC5927,
         .urgent_mode = TCP_URGENT_RFC,
         .loss_detection = TCP_LOSS_RACK,
+        .ecn = TCP_ECN_PASSIVE,
         .syn_cookies = TCP_SYN_COOKIES_WHEN_FULL,
     };
 }
@@ -80,6 +81,7 @@ static const char *offending_field(const struct tcp_options *o)
         {"icmp_policy", (unsigned)o->icmp_policy <= TCP_ICMP_IGNORE},
         {"urgent_mode", (unsigned)o->urgent_mode <= TCP_URGENT_BSD},
         {"loss_detection", (unsigned)o->loss_detection <= TCP_LOSS_COUNT},
+        {"ecn", (unsigned)o->ecn <= TCP_ECN_ACCURATE},
         {"syn_cookies", (unsigned)o->syn_cookies <= TCP_SYN_COOKIES_ALWAYS},
     };
     for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {

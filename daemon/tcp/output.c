@@ -38,16 +38,17 @@ static uint32_t sack_option_len(const struct tcb *c)
 }
 
 /* The smallest MSS with timestamps still has 8 octets beside as many SACK blocks as fit there. */
-static uint32_t segment_mss(const struct tcb *c)
+static uint32_t segment_mss(const struct tcb *c, ackd_time now)
 {
-    return send_mss(c) - sack_option_len(c);
+    uint32_t sack = sack_option_len(c), used = sack + (c->nego.timestamps ? 12 : 0);
+    return send_mss(c) - sack - accecn_option_len(c, now, TCP_HEADER_MAX - TCP_HEADER_MIN - used);
 }
 
 /* The largest payload of one frame: a segment, or as many whole ones as the device takes. Not while
  * urgent data are pending: segmentation would copy the urgent pointer into each (RFC 6093). */
 static uint32_t frame_payload(const struct tcp_engine *e, const struct tcb *c, uint32_t mss)
 {
-    if (!e->link.tso || c->flags & C_URGENT_SENT) {
+    if (!e->link.tso || c->flags & C_URGENT_SENT || ecn_single_segment(c)) {
         return mss;
     }
     uint32_t room = e->link.max_frame - ip_overhead(&c->t.rec.tuple.local) - TCP_HEADER_MAX;
@@ -311,8 +312,7 @@ static bool probe_wanted(const struct tcb *c)
 
 void output_plan(const struct tcp_engine *e, const struct tcb *c, ackd_time now, struct plan *p)
 {
-    (void)now;
-    *p = (struct plan){.mss = segment_mss(c), .wake = TIME_NEVER};
+    *p = (struct plan){.mss = segment_mss(c, now), .wake = TIME_NEVER};
     if (plan_handshake(e, c, now, p)) {
         return;
     }
@@ -431,6 +431,7 @@ static void segment_options(struct tcb *c, struct tcp_opts *o, bool syn, ackd_ti
         o->wscale = c->nego.rcv_wscale;
     } else {
         o->n_sack = (uint8_t)sack_blocks(c, o->sack, c->nego.timestamps ? 3 : 4);
+        accecn_option(c, now, o);
     }
 }
 
@@ -510,7 +511,7 @@ static void begin(struct tcb *c, struct plan *p, struct tcp_tx *tx)
     memset(tx, 0, offsetof(struct tcp_tx, range));
     tx->id = c->t.rec.id;
     tx->ttl = c->options->v.ttl;
-    tx->tos = (uint8_t)(c->options->v.dscp << 2);
+    tx->tos = (uint8_t)(c->options->v.dscp << 2 | ecn_codepoint(c, p));
     tx->kind = p->kind;
     tx->doubtful = c->rtt.timeouts >= c->options->v.r1_timeouts;
     attach_payload(c, p, tx);
@@ -522,13 +523,18 @@ static void finish(struct tcp_engine *e, struct tcb *c, ackd_time now, const str
 {
     bool syn = p->what == PLAN_SYN, acks = c->t.rec.state != TCP_SYN_SENT;
     struct tcp_opts o;
+    if (syn && p->run && !acks) {
+        ecn_syn_lost(e, &c->nego, p->run->transmissions);
+    }
     segment_options(c, &o, syn, now);
     if (syn && !acks && !p->run) {
         fast_open_syn_option(e, c, now, p->length, &o);
     }
     struct tcp_hdr h = {.seq = p->start, .window = rcv_window_field(e, c, syn)};
     if (syn) {
-        h.flags |= TCP_SYN;
+        h.flags |= TCP_SYN | ecn_syn_flags(c->nego.ecn, acks, c->nego.ecn_seen);
+    } else {
+        h.flags |= ecn_flags(e, c, p);
     }
     if (acks) {
         h.flags |= TCP_ACK;

@@ -179,6 +179,11 @@
     X(dsack_sent, "blocks", "duplicate SACK blocks sent (RFC 2883)")                               \
     X(sack_rejected, "blocks", "SACK blocks outside what is in flight, ignored")                   \
     X(rcv_buffer_grown, "events", "receive buffers that tuning enlarged")                          \
+    X(ecn_ce_received, "segments", "segments received with the mark CE (RFC 3168)")                \
+    X(ecn_ece_received, "segments", "echoes of marks received: ECE, or packets by AccECN")         \
+    X(ecn_cwr_sent, "segments", "segments sent with CWR")                                          \
+    X(ecn_fallbacks, "connections", "SYNs that went again without the offer of ECN")               \
+    X(ecn_mangled, "connections", "connections on whose path ECN's flags are cleared")             \
     X(rtx_run_limit, "events",                                                                     \
       "the bound on runs of one connection's retransmission queue held (CVE-2019-11477)")          \
     X(ooo_segments, "segments", "segments received out of order and kept")                         \

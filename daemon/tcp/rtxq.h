@@ -101,8 +101,10 @@ struct rtxq_delta {
     uint32_t newly_sacked; /* bytes that became SACKED */
     /* bytes newly known to have arrived: acked (not SACKed before) + newly_sacked */
     uint32_t delivered;
-    bool has_rtt; /* the newest transmission among the newly delivered that was sent exactly once
-                     (Karn): */
+    uint32_t
+        ecn_bytes; /* of `delivered`: the peer says that they were marked CE (ecn.c fills it in) */
+    bool has_rtt;  /* the newest transmission among the newly delivered that was sent exactly once
+                      (Karn): */
     ackd_time rtt_sent; /*   when it was sent (for RTT samples), */
     tcp_seq rtt_end;    /*   and its end */
     bool any;           /* anything newly delivered; the most recently sent of it: */

@@ -70,7 +70,31 @@ struct negotiated {
     uint8_t snd_wscale, rcv_wscale; /* shift of what we receive as windows, of what we send */
     bool wscale : 1, sack : 1, timestamps : 1; /* what our SYN offers, until the peer's has come */
     bool agreed : 1;                           /* it has */
+    uint8_t ecn : 2;      /* enum ecn_mode: what is offered, then what was agreed */
+    uint8_t ecn_seen : 2; /* the codepoint that the peer's SYN or SYN,ACK arrived with */
 };
+
+/* The ECN field of the IP header (RFC 3168 section 5). */
+enum { IP_ECN_NOT_ECT, IP_ECN_ECT1, IP_ECN_ECT0, IP_ECN_CE };
+
+enum ecn_mode { ECN_NONE, ECN_CLASSIC, ECN_ACCURATE };
+
+/* What is counted and told of marks, both ways; exists once AccECN was agreed on. Octets are modulo
+ * 2^24 and in the order ECT(0), CE, ECT(1). */
+struct accecn {
+    struct {
+        uint32_t packets; /* marked CE */
+        uint32_t bytes[3];
+    } received, echoed;  /* by us from the peer; by the peer, as far as we know, from us */
+    uint32_t told;       /* received.packets in what was last sent */
+    ackd_time beacon_at; /* when the option is due again */
+    bool handshake;      /* the peer's first ACE after its SYN is still to come */
+    bool reflect;        /* our next ACE tells how its SYN,ACK arrived */
+    bool option_due;     /* on the next segment; option_news: on the next when beacon_at has come */
+    bool option_news;
+};
+
+#define ACCECN_PACKETS_START 5 /* section 3.2.1: zero would look like a cleared field */
 
 struct half_open {
     struct timed t;
@@ -194,8 +218,9 @@ struct tcb {
     struct rcvq *rcvq;    /* NULL while there is nothing to read */
     struct tuning *tuning;
     struct clocks *clocks;
-    uint8_t limit;     /* enum tcp_limit now */
-    uint8_t fast_open; /* FAST_OPEN_* */
+    struct accecn *accecn; /* NULL unless agreed on */
+    uint8_t limit;         /* enum tcp_limit now */
+    uint8_t fast_open;     /* FAST_OPEN_* */
     uint8_t close_reason;
     uint8_t rst_received; /* enum tcp_rst_received */
     uint16_t soft_error;
@@ -220,6 +245,11 @@ struct tcb {
         struct tcp_sack_block dsack; /* to report with the next ACK; start == end: none */
     } rcv;
     struct negotiated nego;
+    struct {                   /* ECN, see ecn/ecn.c */
+        bool echo : 1;         /* classic: ECE goes with all that is sent */
+        bool cwr_due : 1;      /* classic: CWR goes with the next new segment */
+        bool send_not_ect : 1; /* the path mangles it: nothing is ECN-capable any more */
+    } ecn;
     uint16_t adv_mss;
     uint32_t mtu; /* path MTU, bytes of IP packet */
     uint32_t ts_recent, ts_offset;
@@ -303,8 +333,9 @@ struct tcp_engine {
     uint64_t last_id;
     uint32_t endpoints, half_open, time_wait;
 
-    struct slab listener_slab, half_open_slab, tcb_slab, time_wait_slab, activity_slab, rcvq_slab,
-        clocks_slab, flow_slab, tuning_slab, run_slab, piece_slab, control_slab, options_slab;
+    struct slab listener_slab, half_open_slab, tcb_slab, time_wait_slab, activity_slab, accecn_slab,
+        rcvq_slab, clocks_slab, flow_slab, tuning_slab, run_slab, piece_slab, control_slab,
+        options_slab;
     struct shared_options *defaults;
 
     struct list output; /* tcb.out */
@@ -558,6 +589,43 @@ bool orphan_stuck(struct tcb *c, ackd_time now);
 /* The instant at which R2 gives the connection up (MUST-20, MUST-21, MUST-23), TIME_NEVER while
  * nothing is outstanding. */
 ackd_time user_timeout_deadline(const struct tcb *c);
+
+struct plan;
+/* ecn/ecn.c */
+enum ecn_mode ecn_offer(const struct tcp_options *o);
+/* What a SYN's flags ask for, as far as the options answer; what a SYN,ACK's agree to of what was
+ * offered. */
+enum ecn_mode ecn_from_syn(const struct tcp_options *o, uint16_t flags);
+enum ecn_mode ecn_from_syn_ack(enum ecn_mode offered, uint16_t flags);
+/* The flags of a SYN, or of a SYN,ACK that answers one that arrived with `codepoint`. */
+uint16_t ecn_syn_flags(enum ecn_mode mode, bool answers, unsigned codepoint);
+/* A SYN goes again, for the n-th time in all: without, for what may have been dropped because of it
+ * (section 6.1.1.1). */
+void ecn_syn_lost(struct tcp_engine *e, struct negotiated *n, unsigned transmissions);
+/* The SYNs are exchanged. */
+void ecn_agreed(struct tcp_engine *e, struct tcb *c, bool active);
+/* An acceptable segment came: counts and echoes its mark. Before its text is taken. */
+void ecn_received(struct tcp_engine *e, struct tcb *c, const struct segment *s);
+/* What a segment that is sent carries. */
+uint16_t ecn_flags(struct tcp_engine *e, struct tcb *c, const struct plan *p);
+uint8_t ecn_codepoint(const struct tcb *c, const struct plan *p);
+/* CWR is due: it must stand on one segment, not on all of a super-frame. */
+bool ecn_single_segment(const struct tcb *c);
+/* Octets of what this ACK delivered that the peer says were marked. */
+uint32_t ecn_echoed(struct tcp_engine *e, struct tcb *c, const struct segment *s,
+                    const struct rtxq_delta *delta);
+/* cwnd was reduced, for whatever reason: the peer is told. */
+void ecn_reduced(struct tcb *c);
+/* ecn/accecn.c: the same for AccECN. */
+bool accecn_begin(struct tcp_engine *e, struct tcb *c, bool active);
+void accecn_free(struct tcp_engine *e, struct tcb *c);
+void accecn_received(struct tcb *c, const struct segment *s);
+uint16_t accecn_flags(struct tcb *c);
+/* Octets that accecn_option() will add where `room` are left. */
+uint32_t accecn_option_len(const struct tcb *c, ackd_time now, uint32_t room);
+void accecn_option(struct tcb *c, ackd_time now, struct tcp_opts *o);
+uint32_t accecn_echoed(struct tcp_engine *e, struct tcb *c, const struct segment *s,
+                       const struct rtxq_delta *delta);
 
 /* flow.c: makes the block; false: no memory. */
 bool flow_need(struct tcp_engine *e, struct tcb *c, ackd_time now);

@@ -115,6 +115,13 @@ enum tcp_syn_cookies {
     TCP_SYN_COOKIES_ALWAYS
 };
 
+enum tcp_ecn {
+    TCP_ECN_OFF,
+    TCP_ECN_PASSIVE,  /* default: answers a peer that offers it, does not offer it */
+    TCP_ECN_ON,       /* offers the classic form (RFC 3168) */
+    TCP_ECN_ACCURATE, /* offers AccECN (RFC 9768), takes the classic form */
+};
+
 /* Options of an endpoint. Connections share one record until one is changed; a listener's are
  * inherited. All times in nanoseconds. */
 struct tcp_options {
@@ -161,6 +168,7 @@ struct tcp_options {
     enum tcp_icmp_policy icmp_policy;
     enum tcp_urgent_mode urgent_mode;
     enum tcp_loss_detection loss_detection;
+    enum tcp_ecn ecn;                 /* offered in our SYN, answered in the peer's */
     enum tcp_syn_cookies syn_cookies; /* of a listener */
 };
 

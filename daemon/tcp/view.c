@@ -110,6 +110,12 @@ static void view_sequence(const struct tcb *c, struct tcp_info *i)
     i->timestamps_ok = c->nego.agreed && c->nego.timestamps;
     i->wscale_ok = c->nego.agreed && c->nego.wscale;
     i->ts_recent = c->ts_recent;
+    i->ecn_ok = c->nego.agreed && c->nego.ecn == ECN_CLASSIC;
+    i->accecn_ok = c->nego.agreed && c->nego.ecn == ECN_ACCURATE;
+    if (c->accecn) {
+        i->ce_packets = c->accecn->received.packets - ACCECN_PACKETS_START;
+        i->echoed_ce_packets = c->accecn->echoed.packets - ACCECN_PACKETS_START;
+    }
     i->fin_sent = c->flags & C_FIN_SENT;
     i->fin_received = c->flags & C_FIN_RECEIVED;
     i->urgent_pending = c->flags & C_URGENT_RECEIVED;

@@ -92,6 +92,21 @@ static void read_fast_open(const uint8_t *content, uint8_t length, bool experime
     }
 }
 
+/* Three counters, or fewer, of three octets each (RFC 9768 section 3.2.3). */
+static void read_accecn(uint8_t kind, const uint8_t *content, uint8_t length, struct tcp_opts *out)
+{
+    if (out->has_accecn || length % 3 != 0 || length > 9) {
+        return;
+    }
+    out->has_accecn = true;
+    out->accecn_order1 = kind == TCP_OPT_ACCECN1;
+    out->accecn_fields = length / 3;
+    for (unsigned i = 0; i < out->accecn_fields; i++) {
+        const uint8_t *p = content + 3 * i;
+        out->accecn[i] = (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
+    }
+}
+
 /* Takes the content of one option, whose length is legal, unless one of its kind came before. */
 static void read_option(uint8_t kind, const uint8_t *content, uint8_t length, struct tcp_opts *out)
 {
@@ -117,6 +132,8 @@ static void read_option(uint8_t kind, const uint8_t *content, uint8_t length, st
     } else if (kind == TCP_OPT_EXPERIMENT && length >= 2 &&
                get16(content) == FAST_OPEN_EXPERIMENT) {
         read_fast_open(content + 2, length - 2, true, out);
+    } else if (kind == TCP_OPT_ACCECN0 || kind == TCP_OPT_ACCECN1) {
+        read_accecn(kind, content, length, out);
     }
 }
 
@@ -231,6 +248,23 @@ static void write_sack(struct writer *w, const struct tcp_opts *opts, unsigned r
     }
 }
 
+/* The first fields matter most; padding follows at the end. */
+static void write_accecn(struct writer *w, const struct tcp_opts *opts)
+{
+    unsigned room = w->left >= 2 ? (w->left - 2) / 3 : 0;
+    unsigned n = opts->accecn_fields < room ? opts->accecn_fields : room;
+    if (!opts->has_accecn || n == 0) {
+        return;
+    }
+    write_option(w, 0, opts->accecn_order1 ? TCP_OPT_ACCECN1 : TCP_OPT_ACCECN0,
+                 (uint8_t)(2 + 3 * n));
+    for (unsigned i = 0; i < n; i++) {
+        write8(w, (uint8_t)(opts->accecn[i] >> 16));
+        write8(w, (uint8_t)(opts->accecn[i] >> 8));
+        write8(w, (uint8_t)opts->accecn[i]);
+    }
+}
+
 uint8_t tcp_opts_build(uint8_t bytes[40], const struct tcp_opts *opts)
 {
     struct writer w = {.at = bytes, .left = OPTIONS_MAX};
@@ -243,6 +277,7 @@ uint8_t tcp_opts_build(uint8_t bytes[40], const struct tcp_opts *opts)
         write8(&w, (uint8_t)(opts->user_timeout >> 8));
         write8(&w, (uint8_t)opts->user_timeout);
     }
+    write_accecn(&w, opts);
     return (uint8_t)((OPTIONS_MAX - w.left + 3) & ~3u);
 }
 

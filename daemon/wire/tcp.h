@@ -60,7 +60,8 @@ struct tcp_sack_block {
 };
 
 struct tcp_opts {
-    bool has_mss, has_wscale, sack_permitted, has_timestamps, has_user_timeout, has_fast_open;
+    bool has_mss, has_wscale, sack_permitted, has_timestamps, has_user_timeout, has_fast_open,
+        has_accecn;
     bool malformed; /* an illegal length ended the parse; what came before it counts (MUST-7) */
     uint16_t mss;
     uint8_t wscale; /* as on the wire; RFC 7323 2.3 caps its use at 14 */
@@ -71,6 +72,9 @@ struct tcp_opts {
     uint8_t fast_open_len; /* cookie bytes; 0 with has_fast_open is a request */
     const uint8_t *fast_open;
     bool fast_open_experimental; /* in the form of RFC 7413 section 7.1 */
+    bool accecn_order1;          /* kind 174: ECT(1), CE, ECT(0); else 172: ECT(0), CE, ECT(1) */
+    uint8_t accecn_fields;       /* 0..3 of them */
+    uint32_t accecn[3];          /* octets modulo 2^24, RFC 9768 section 3.2.3 */
     const uint8_t *raw;          /* all option bytes and their count */
     uint8_t raw_len;
 };
@@ -89,8 +93,9 @@ void tcp_hdr_build(uint8_t bytes[TCP_HEADER_MIN], const struct tcp_hdr *hdr);
 
 /* Writes the options that `opts` asks for into at most 40 bytes, in Linux's order and padding: SYN:
  * mss, sackOK, TS (or nop nop sackOK), nop wscale, fast open filled up with nops; else: nop nop TS,
- * nop nop sack (as many blocks as fit), user timeout (left out where even that finds no room). The
- * rest is zero (MUST-69). Returns the length, a multiple of 4. */
+ * nop nop sack (as many blocks as fit), user timeout (left out where even that finds no room),
+ * AccECN (as many fields as find room). The rest is zero (MUST-69). Returns the length, a multiple
+ * of 4. */
 uint8_t tcp_opts_build(uint8_t bytes[40], const struct tcp_opts *opts);
 
 /* The pseudo-header's sum (RFC 9293 3.1, RFC 8200 8.1), not complemented: what a device with

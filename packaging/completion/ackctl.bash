@@ -57,7 +57,7 @@ _ackctl() {
         else words=$(ackctl ls -H --columns id 2>/dev/null; ackctl ls -H --columns label 2>/dev/null; echo state exclude sport dport src dst and or not); fi ;;
     set)
         if [[ $cur == -* ]]; then words=' --socket -j --json --timeout --help'
-        else words=$(ackctl ls -H --columns id 2>/dev/null; ackctl ls -H --columns label 2>/dev/null; echo label= rcv_buffer_bytes= snd_buffer_bytes= rcv_buffer_max_bytes= snd_buffer_max_bytes= mss_clamp_bytes= nodelay= sack= timestamps= window_scaling= keepalive= keepalive_idle_ms= keepalive_interval_ms= keepalive_count= user_timeout_ms= syn_timeout_ms= r1_timeouts= orphan_timeout_ms= rto_initial_ms= rto_min_ms= rto_max_ms= delayed_ack_ms= msl_ms= fin_wait_2_ms= rfc1337= ttl= dscp= share_metrics= share_ssthresh= fast_open_queue= fast_open_no_cookie= fast_open_experimental= icmp_policy= urgent_mode= syn_cookies= loss_detection=); fi ;;
+        else words=$(ackctl ls -H --columns id 2>/dev/null; ackctl ls -H --columns label 2>/dev/null; echo label= rcv_buffer_bytes= snd_buffer_bytes= rcv_buffer_max_bytes= snd_buffer_max_bytes= mss_clamp_bytes= nodelay= sack= timestamps= window_scaling= keepalive= keepalive_idle_ms= keepalive_interval_ms= keepalive_count= user_timeout_ms= syn_timeout_ms= r1_timeouts= orphan_timeout_ms= rto_initial_ms= rto_min_ms= rto_max_ms= delayed_ack_ms= msl_ms= fin_wait_2_ms= rfc1337= ttl= dscp= share_metrics= share_ssthresh= fast_open_queue= fast_open_no_cookie= fast_open_experimental= icmp_policy= urgent_mode= syn_cookies= loss_detection= ecn=); fi ;;
     stats)
         if [[ $cur == -* ]]; then words=' -a --all --openmetrics --socket -j --json --timeout --help'
         else words=''; fi ;;

@@ -229,6 +229,10 @@ static void carry(struct link *link, ackd_time now, struct wire_segment *s)
         link->stats.duplicated++;
         launch(link, segment_copy(s), left, true);
     }
+    if ((s->tos & 3) != 0 && chance(link, link->profile.mark_ppm)) {
+        s->tos |= 3; /* CE, of what is ECN-capable (RFC 3168 section 5) */
+        link->stats.marked++;
+    }
     if (chance(link, link->profile.corrupt_ppm)) {
         link->stats.corrupted++;
         corrupt(link, s);

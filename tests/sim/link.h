@@ -16,7 +16,8 @@ struct link_profile {
     bool keeps_order;            /* jitter lets nothing overtake */
     int64_t poll_ns; /* the receiver looks at multiples of this: what came in between is a batch; 0:
                         at once */
-    uint32_t loss_ppm, duplicate_ppm, corrupt_ppm, reorder_ppm; /* of a million segments */
+    uint32_t loss_ppm, duplicate_ppm, corrupt_ppm, reorder_ppm,
+        mark_ppm;         /* of a million segments */
     int64_t reorder_ns;   /* a reordered segment, or a duplicate, is late by up to this */
     uint64_t rate_bps;    /* 0: unlimited */
     uint32_t queue_bytes; /* that may wait for the rate */
@@ -50,8 +51,8 @@ enum link_fate {
 };
 
 struct link_stats {
-    uint64_t segments, frames, lost, filtered, queue_full, duplicated, corrupted, late, merged,
-        oversize, overtaken;
+    uint64_t segments, frames, lost, filtered, queue_full, duplicated, corrupted, late, marked,
+        merged, oversize, overtaken;
 };
 
 struct link {

@@ -40,6 +40,7 @@ static void random_link(struct rng *rng, struct link_profile *p, struct tcp_link
         .poll_ns = PICK(rng, 0, 0, 20, 100, 1000) * NS_PER_US,
         .loss_ppm = PICK(rng, 0, 0, 1000, 10000, 20000, 50000),
         .duplicate_ppm = PICK(rng, 0, 0, 1000, 10000, 50000),
+        .mark_ppm = PICK(rng, 0, 1000, 10000, 100000),
         .corrupt_ppm = PICK(rng, 0, 0, 1000, 10000),
         .reorder_ppm = PICK(rng, 0, 0, 1000, 10000, 100000),
         .rate_bps = PICK(rng, 0, 0, 5, 20, 100, 1000) * UINT64_C(1000000),
@@ -62,6 +63,7 @@ static void random_options(struct rng *rng, struct tcp_options *o)
     o->snd_buffer = PICK(rng, 2048, 5000, 16384, 65536, 200000, 1000000, 4000000);
     o->rcv_buffer_max = PICK(rng, 0, 0, 1000000, 6000000);
     o->snd_buffer_max = PICK(rng, 0, 0, 1000000, 6000000);
+    o->ecn = PICK(rng, TCP_ECN_PASSIVE, TCP_ECN_PASSIVE, TCP_ECN_ON, TCP_ECN_ACCURATE, TCP_ECN_OFF);
     o->mss_clamp = PICK(rng, 0, 0, 0, 0, 536, 1000, 300);
     o->nodelay = one_in(rng, 3);
     o->sack = !one_in(rng, 4);

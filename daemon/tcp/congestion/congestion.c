@@ -33,6 +33,9 @@ void cc_acked(struct tcb *c, const struct cc_ack *ack)
 
 void cc_event(struct tcb *c, enum cc_event event, ackd_time now)
 {
+    if (event == CC_ENTER_RECOVERY || event == CC_ENTER_CWR || event == CC_TIMEOUT) {
+        ecn_reduced(c);
+    }
     if (c->flow && c->flow->cc->event) {
         c->flow->cc->event(c, event, now);
     }

@@ -14,6 +14,7 @@ void report_ack(struct tcb *c, const struct ack_news *n, bool in_recovery)
                                  .acked = acked,
                                  .delivered = n->delivered,
                                  .lost = c->act->rtxq.lost_ever - n->lost_ever,
+                                 .ecn_bytes = d->ecn_bytes,
                                  .rtt_ns = sampled ? time_diff(n->s->now, d->rtt_sent) : -1,
                                  .in_flight = recovery_pipe(c),
                                  .in_recovery = in_recovery,

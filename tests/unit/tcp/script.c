@@ -16,6 +16,8 @@ struct notation {
     uint32_t seq, length, ack;
     bool has_win, has_urg, has_options;
     uint16_t win, urg;
+    bool has_ecn;
+    uint8_t ecn; /* of the IP header */
     struct tcp_opts options;
     uint8_t raw[40], n_raw; /* options that the codec would not build */
 };
@@ -38,7 +40,7 @@ static void source_put(void *ctx, void *p, size_t n)
 
 static uint16_t read_flags(const char *word)
 {
-    static const char letters[] = "FSRPAUEC";
+    static const char letters[] = "FSRPAUECe";
     uint16_t flags = 0;
     for (; *word && *word != ' '; word++) {
         const char *at = strchr(letters, *word == '.' ? 'A' : *word);
@@ -86,10 +88,16 @@ static int read_fast_open(const char *p, struct tcp_opts *o)
 
 static void read_options(struct script *s, const char *p, struct tcp_opts *o, bool by_peer)
 {
-    unsigned a, b;
+    unsigned a, b, c;
     int n = 0;
     while (*p && *p != '>') {
-        if (sscanf(p, "mss %u%n", &a, &n) == 1) {
+        if (sscanf(p, "ecn e0b %u ceb %u e1b %u%n", &a, &b, &c, &n) == 3) {
+            o->has_accecn = true;
+            o->accecn_fields = 3;
+            o->accecn[0] = a;
+            o->accecn[1] = b;
+            o->accecn[2] = c;
+        } else if (sscanf(p, "mss %u%n", &a, &n) == 1) {
             o->has_mss = true;
             o->mss = (uint16_t)a;
         } else if (sscanf(p, "wscale %u%n", &a, &n) == 1) {
@@ -119,10 +127,25 @@ static void read_options(struct script *s, const char *p, struct tcp_opts *o, bo
     }
 }
 
+/* "[ce] S. 0:0(0) ...": the ECN field of the IP header first. Returns what follows. */
+static const char *read_ecn(const char *text, struct notation *n)
+{
+    static const char *const names[] = {"[noecn] ", "[ect1] ", "[ect0] ", "[ce] "};
+    for (uint8_t i = 0; i < 4; i++) {
+        if (strncmp(text, names[i], strlen(names[i])) == 0) {
+            n->has_ecn = true;
+            n->ecn = i;
+            return text + strlen(names[i]);
+        }
+    }
+    return text;
+}
+
 static void read_notation(struct script *s, const char *text, struct notation *n, bool by_peer)
 {
     unsigned seq, end, length, value;
     memset(n, 0, sizeof *n);
+    text = read_ecn(text, n);
     n->flags = read_flags(text);
     const char *p = strchr(text, ' ');
     if (!p || sscanf(p, " %u:%u(%u)", &seq, &end, &length) != 3 || end - seq != length) {
@@ -253,7 +276,10 @@ void script_inject(struct script *s, const char *segment)
         checksum_add(tcp_pseudo_sum(&s->tuple.remote, &s->tuple.local, length), bytes, length));
     bytes[16] = (uint8_t)(sum >> 8);
     bytes[17] = (uint8_t)sum;
+    uint8_t tos = s->tos;
+    s->tos = n.has_ecn ? n.ecn : tos;
     script_inject_bytes(s, bytes, length, false);
+    s->tos = tos;
 }
 
 /* ---- what the engine sends
@@ -295,7 +321,8 @@ static void describe(const struct script *s, const struct tcp_tx *tx, const stru
 {
     char flags[10];
     uint32_t seq = h->seq.v - s->local_iss, ack = h->flags & TCP_ACK ? h->ack.v - s->peer_iss : 0;
-    snprintf(text, size, "%s %u:%u(%u) ack %u win %u urg %u (%s)",
+    static const char *const ecn[] = {"", "[ect1] ", "[ect0] ", "[ce] "};
+    snprintf(text, size, "%s%s %u:%u(%u) ack %u win %u urg %u (%s)", ecn[tx->tos & 3],
              tcp_flags_format(h->flags, flags), seq, seq + tx->payload_len, tx->payload_len, ack,
              h->window, h->urgent, tcp_kind_text[tx->kind].name);
 }
@@ -307,7 +334,9 @@ static bool options_equal(const struct script *s, const struct tcp_opts *want,
     if (want->has_mss != got->has_mss || want->mss != got->mss ||
         want->has_wscale != got->has_wscale || want->wscale != got->wscale ||
         want->sack_permitted != got->sack_permitted ||
-        want->has_timestamps != got->has_timestamps || want->n_sack != got->n_sack) {
+        want->has_timestamps != got->has_timestamps || want->n_sack != got->n_sack ||
+        want->has_accecn != got->has_accecn ||
+        memcmp(want->accecn, got->accecn, sizeof want->accecn) != 0) {
         return false;
     }
     if (want->has_fast_open != got->has_fast_open || want->fast_open_len != got->fast_open_len ||
@@ -339,6 +368,7 @@ void script_expect_(struct script *s, const char *segment, const char *file, int
         same = h.ack.v - s->peer_iss == n.ack;
     }
     same = same && (!n.has_win || n.win == h.window) && (!n.has_urg || n.urg == h.urgent);
+    same = same && (!n.has_ecn || n.ecn == (tx.tos & 3));
     same = same && (!n.has_options || options_equal(s, &n.options, &o));
     if (!same) {
         fail_msg("%s:%d: expected '%s', got '%s'", file, line, segment, got);

@@ -5,6 +5,9 @@
  *     ". 1:1001(1000) ack 1 win 500"       flags from "CEUAPRSF" letters, '.' is ACK
  *     ". 1:1(0) ack 1 <raw 0101fd04aaaa>"   options as they come (the peer's only)
  *
+ * and before it, where it matters, the ECN field of the IP header: "[ce] ", "[ect0] ", "[ect1] ",
+ * "[noecn] ". 'e' among the flags is AE.
+ *
  * Sequence numbers are relative to the initial ones of the side that sends, acknowledgments to the
  * other's. A segment that is expected may leave out win, urg and <...>: then they are not compared.
  */
@@ -45,7 +48,7 @@ struct script {
     uint32_t peer_ts;   /* TSval of segments that carry timestamps without saying one */
     uint32_t engine_ts; /* last TSval of the engine */
     bool timestamps;
-    unsigned ready; /* TCP_READY_* of the connection since script_ready() */
+    unsigned ready;   /* TCP_READY_* of the connection since script_ready() */
     uint32_t mtu;
     uint8_t tos;       /* of the segments that the peer sends */
     uint16_t gso_size; /* of the merged frame that it sends next */

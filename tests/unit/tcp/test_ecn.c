@@ -1,0 +1,384 @@
+/* ECN (RFC 3168) and AccECN (RFC 9768): the handshake's tables, marks echoed and obeyed, and what
+ * is not ECN-capable. */
+#include <stdio.h>
+#include "cmocka_all.h"
+#include "script.h"
+
+#define SYN_OPTIONS " win 65535 <mss 1000,sackOK,nop,wscale 7>"
+
+static void with(struct tcp_config *c, enum tcp_ecn ecn)
+{
+    c->defaults.ecn = ecn;
+    c->defaults.timestamps = false;
+    c->defaults.nodelay = true;
+}
+
+static void off(struct tcp_config *c)
+{
+    with(c, TCP_ECN_OFF);
+}
+
+static void passive(struct tcp_config *c)
+{
+    with(c, TCP_ECN_PASSIVE);
+}
+
+static void on(struct tcp_config *c)
+{
+    with(c, TCP_ECN_ON);
+}
+
+static void accurate(struct tcp_config *c)
+{
+    with(c, TCP_ECN_ACCURATE);
+}
+
+/* ---- the handshake
+ * ---------------------------------------------------------------------------------------- */
+
+/* RFC 3168 section 6.1.1, RFC 9768 section 3.1.1 to 3.1.3: what a listener answers. */
+static void what_a_listener_answers(void **state)
+{
+    (void)state;
+    static const struct {
+        void (*adjust)(struct tcp_config *);
+        const char *syn, *syn_ack;
+        bool classic, accurate;
+    } table[] = {
+        {passive, "S", "S.", false, false},
+        {passive, "SEC", "SE.", true, false},
+        {off, "SEC", "S.", false, false},
+        {off, "SECe", "S.", false, false},
+        {passive, "SE", "S.", false, false},
+        {passive, "SC", "S.", false, false},
+        {passive, "[noecn] SECe", "SC.", false, true},
+        {passive, "[ect1] SECe", "SEC.", false, true},
+        {passive, "[ect0] SECe", "Se.", false, true},
+        {passive, "[ce] SECe", "SCe.", false, true},
+        {accurate, "SEC", "SE.", true, false},
+        {accurate, "S", "S.", false, false},
+    };
+    for (unsigned i = 0; i < sizeof table / sizeof table[0]; i++) {
+        struct script s;
+        char text[100];
+        script_begin(&s, table[i].adjust);
+        script_listen(&s, 16);
+        snprintf(text, sizeof text, "%s 0:0(0)" SYN_OPTIONS, table[i].syn);
+        script_inject(&s, text);
+        snprintf(text, sizeof text, "[noecn] %s 0:0(0) ack 1", table[i].syn_ack);
+        script_expect(&s, text);
+        script_inject(&s, table[i].accurate ? "C. 1:1(0) ack 1" : ". 1:1(0) ack 1");
+        script_accept(&s);
+        struct tcp_info info = script_info(&s);
+        assert_int_equal(info.ecn_ok, table[i].classic);
+        assert_int_equal(info.accecn_ok, table[i].accurate);
+        script_send(&s, 100, 0);
+        bool capable = table[i].classic || table[i].accurate;
+        snprintf(text, sizeof text, "%s %s 1:101(100) ack 1", capable ? "[ect0]" : "[noecn]",
+                 table[i].accurate ? "PEe." : "P.");
+        script_expect(&s, text);
+        script_end(&s);
+    }
+}
+
+/* What an active open offers, and makes of the answer. `last` is the handshake's last ACK. */
+static void what_an_open_makes_of_it(void **state)
+{
+    (void)state;
+    static const struct {
+        void (*adjust)(struct tcp_config *);
+        const char *syn, *syn_ack, *last;
+        bool classic, accurate;
+    } table[] = {
+        {passive, "S", "SE.", ".", false, false},
+        {on, "SEC", "S.", ".", false, false},
+        {on, "SEC", "SE.", ".", true, false},
+        {on, "SEC", "SEC.", ".", false, false}, /* reflected by somebody without ECN */
+        {accurate, "SECe", "S.", ".", false, false},
+        {accurate, "SECe", "SE.", ".", true, false},
+        {accurate, "SECe", "SECe.", ".", false, false}, /* reflected */
+        {accurate, "SECe", "SEe.", ".", true, false},   /* the ECN nonce's */
+        {accurate, "SECe", "[noecn] SC.", "C.", false, true},
+        {accurate, "SECe", "[ect1] SC.", "EC.", false, true},
+        {accurate, "SECe", "[ect0] SC.", "e.", false, true},
+        {accurate, "SECe", "[ce] SC.", "Ce.", false, true},
+        {accurate, "SECe", "[noecn] Se.", "C.", false, true},
+        {accurate, "SECe", "[noecn] SCe.", "C.", false, true},
+        {accurate, "SECe", "[noecn] SEC.", "C.", false, true},
+    };
+    for (unsigned i = 0; i < sizeof table / sizeof table[0]; i++) {
+        struct script s;
+        char text[120];
+        script_begin(&s, table[i].adjust);
+        script_open(&s);
+        snprintf(text, sizeof text, "[noecn] %s 0:0(0)", table[i].syn);
+        script_expect(&s, text);
+        snprintf(text, sizeof text, "%s 0:0(0) ack 1" SYN_OPTIONS, table[i].syn_ack);
+        script_inject(&s, text);
+        snprintf(text, sizeof text, "[noecn] %s 1:1(0) ack 1", table[i].last);
+        script_expect(&s, text);
+        struct tcp_info info = script_info(&s);
+        assert_int_equal(info.ecn_ok, table[i].classic);
+        assert_int_equal(info.accecn_ok, table[i].accurate);
+        script_end(&s);
+    }
+}
+
+static void advance_to(struct script *s, int64_t deadline_ns)
+{
+    script_advance_ms(s, (deadline_ns - s->now.ns) / NS_PER_MS + 1);
+}
+
+/* RFC 3168 section 6.1.1.1, RFC 9768 section 3.1.4.1: a SYN that stays unanswered may have been
+ * dropped for its flags. */
+static void a_lost_syn_goes_without(void **state)
+{
+    (void)state;
+    struct script s;
+    script_begin(&s, on);
+    script_open(&s);
+    script_expect(&s, "SEC 0:0(0)");
+    advance_to(&s, script_info(&s).rto_deadline_ns);
+    script_expect(&s, "S 0:0(0)");
+    script_inject(&s, "SE. 0:0(0) ack 1" SYN_OPTIONS);
+    assert_false(script_info(&s).ecn_ok);
+    assert_int_equal(script_counters(&s)->ecn_fallbacks, 1);
+    script_end(&s);
+
+    script_begin(&s, accurate);
+    script_open(&s);
+    script_expect(&s, "SECe 0:0(0)");
+    advance_to(&s, script_info(&s).rto_deadline_ns);
+    script_expect(&s, "SECe 0:0(0)");
+    advance_to(&s, script_info(&s).rto_deadline_ns);
+    script_expect(&s, "S 0:0(0)");
+    script_end(&s);
+}
+
+/* ---- classic
+ * ---------------------------------------------------------------------------------------------- */
+
+static void begin_classic(struct script *s)
+{
+    script_begin(s, passive);
+    script_listen(s, 16);
+    script_inject(s, "SEC 0:0(0)" SYN_OPTIONS);
+    script_expect(s, "SE. 0:0(0) ack 1");
+    script_inject(s, ". 1:1(0) ack 1 win 500");
+    script_accept(s);
+}
+
+/* RFC 3168 section 6.1.3. */
+static void ece_until_cwr(void **state)
+{
+    (void)state;
+    struct script s;
+    begin_classic(&s);
+    script_inject(&s, "[ect0] . 1:1001(1000) ack 1 win 500");
+    script_expect(&s, ". 1:1(0) ack 1001");
+    script_inject(&s, "[ce] . 1001:2001(1000) ack 1 win 500");
+    script_expect(&s, "[noecn] E. 1:1(0) ack 2001");
+    script_inject(&s, "[ect0] . 2001:3001(1000) ack 1 win 500");
+    script_expect(&s, "E. 1:1(0) ack 3001");
+    script_send(&s, 100, 0);
+    script_expect(&s, "[ect0] PE. 1:101(100) ack 3001");
+    script_inject(&s, "[ect0] C. 3001:4001(1000) ack 101 win 500");
+    script_expect(&s, ". 101:101(0) ack 4001");
+    script_inject(&s, "[ce] C. 4001:5001(1000) ack 101 win 500"); /* a new mark beside the answer */
+    script_expect(&s, "E. 101:101(0) ack 5001");
+    script_end(&s);
+}
+
+/* A router cannot have marked what is not ECN-capable. */
+static void a_marked_pure_ack_is_no_mark(void **state)
+{
+    (void)state;
+    struct script s;
+    begin_classic(&s);
+    script_inject(&s, "[ce] . 1:1(0) ack 1 win 500");
+    script_inject(&s, ". 1:1001(1000) ack 1 win 500");
+    script_expect(&s, ". 1:1(0) ack 1001");
+    script_end(&s);
+}
+
+/* RFC 3168 section 6.1.2: cwnd is reduced once a window, and CWR says so on the next new segment,
+ * which is one segment. */
+static void an_echo_is_obeyed_once_a_window(void **state)
+{
+    (void)state;
+    struct script s;
+    begin_classic(&s);
+    script_send(&s, 30000, 0);
+    assert_int_equal(script_discard(&s), 10);
+    uint32_t before = script_info(&s).cwnd_bytes;
+    script_inject(&s, "E. 1:1(0) ack 2001 win 500");
+    assert_int_equal(script_counters(&s)->cwr_entries, 1);
+    script_discard(&s);
+    script_inject(&s, "E. 1:1(0) ack 4001 win 500");
+    script_discard(&s);
+    script_inject(&s, "E. 1:1(0) ack 9001 win 500");
+    struct tcp_info i = script_info(&s);
+    assert_int_equal(script_counters(&s)->cwr_entries, 1);
+    assert_true(i.ssthresh_bytes < before && i.cwnd_bytes < before);
+    assert_int_equal(script_counters(&s)->retrans_segs, 0);
+    script_discard(&s);
+    assert_int_equal(script_counters(&s)->ecn_cwr_sent, 1);
+    script_end(&s);
+}
+
+static void cwr_stands_on_new_data(void **state)
+{
+    (void)state;
+    struct script s;
+    begin_classic(&s);
+    script_send(&s, 2000, 0);
+    script_expect(&s, "[ect0] . 1:1001(1000) ack 1");
+    script_expect(&s, "[ect0] P. 1001:2001(1000) ack 1");
+    script_inject(&s, "E. 1:1(0) ack 2001 win 500");
+    script_quiet(&s);
+    script_send(&s, 1500, 0);
+    script_expect(&s, "[ect0] C. 2001:3001(1000) ack 1");
+    script_expect(&s, "[ect0] P. 3001:3501(500) ack 1");
+    script_end(&s);
+}
+
+/* Section 6.1.5: a retransmission is not ECN-capable, nor a window probe (6.1.6). */
+static void a_retransmission_is_not_capable(void **state)
+{
+    (void)state;
+    struct script s;
+    begin_classic(&s);
+    script_send(&s, 100, 0);
+    script_expect(&s, "[ect0] P. 1:101(100) ack 1");
+    advance_to(&s, script_info(&s).rto_deadline_ns);
+    script_expect(&s, "[noecn] P. 1:101(100) ack 1");
+    script_inject(&s, ". 1:1(0) ack 101 win 0");
+    script_quiet(&s);
+    script_send(&s, 100, 0);
+    script_quiet(&s);
+    advance_to(&s, script_info(&s).persist_deadline_ns);
+    script_expect(&s, "[noecn] . 101:102(1) ack 1");
+    script_end(&s);
+}
+
+/* ---- accurate
+ * --------------------------------------------------------------------------------------------- */
+
+static void begin_accurate(struct script *s)
+{
+    script_begin(s, passive);
+    script_listen(s, 16);
+    script_inject(s, "SECe 0:0(0)" SYN_OPTIONS);
+    script_expect(s, "SC. 0:0(0) ack 1");
+    script_inject(s, "C. 1:1(0) ack 1 win 500"); /* the SYN,ACK came Not-ECT */
+    script_accept(s);
+}
+
+/* ACE counts packets from 5 modulo 8; the option, octets from 1 each (section 3.2.1, 3.2.3). */
+static void marks_are_counted(void **state)
+{
+    (void)state;
+    struct script s;
+    begin_accurate(&s);
+    script_inject(&s, "[ect0] eE. 1:1001(1000) ack 1 win 500");
+    script_expect(&s, "eE. 1:1(0) ack 1001 <ecn e0b 1001 ceb 1 e1b 1>");
+    script_inject(&s, "[ce] eE. 1001:2001(1000) ack 1 win 500");
+    script_expect(&s, "eC. 1:1(0) ack 2001 <ecn e0b 1001 ceb 1001 e1b 1>");
+    script_inject(&s, "[ce] eE. 2001:3001(1000) ack 1 win 500");
+    script_expect(&s, "eCE. 1:1(0) ack 3001 <ecn e0b 1001 ceb 2001 e1b 1>");
+    script_inject(&s, "[ce] eE. 3001:4001(1000) ack 1 win 500"); /* 8: the field wraps */
+    script_expect(&s, ". 1:1(0) ack 4001 <ecn e0b 1001 ceb 3001 e1b 1>");
+    script_inject(&s, "[ce] eE. 4001:4001(0) ack 1 win 500"); /* a pure ACK counts as a packet */
+    script_inject(&s, "[ect1] eE. 4001:5001(1000) ack 1 win 500");
+    script_expect(&s, "E. 1:1(0) ack 5001 <ecn e0b 1001 ceb 3001 e1b 1001>");
+    assert_int_equal(script_info(&s).ce_packets, 4);
+    script_end(&s);
+}
+
+/* What the peer counts is what was marked of ours: one reduction for all marks of a window. */
+static void the_peers_count_is_obeyed(void **state)
+{
+    (void)state;
+    struct script s;
+    begin_accurate(&s);
+    script_send(&s, 10000, 0);
+    script_discard(&s);
+    script_inject(&s, "eE. 1:1(0) ack 3001 win 500 <ecn e0b 3001 ceb 1 e1b 1>");
+    assert_int_equal(script_counters(&s)->cwr_entries, 0);
+    script_inject(&s, "eEC. 1:1(0) ack 5001 win 500 <ecn e0b 3001 ceb 2001 e1b 1>");
+    assert_int_equal(script_counters(&s)->cwr_entries, 1);
+    assert_int_equal(script_info(&s).echoed_ce_packets, 2);
+    script_inject(&s, ". 1:1(0) ack 6001 win 500"); /* 8 modulo 8, without the option */
+    assert_int_equal(script_info(&s).echoed_ce_packets, 3);
+    assert_int_equal(script_counters(&s)->cwr_entries, 1);
+    script_end(&s);
+}
+
+/* Section 3.2.2.5.2: an ACK of more packets than ACE can count may hide a whole turn of it; the
+ * option says that it does not. */
+static void a_field_that_may_have_wrapped(void **state)
+{
+    (void)state;
+    struct script s;
+    for (int option = 0; option < 2; option++) {
+        begin_accurate(&s);
+        script_send(&s, 10000, 0);
+        script_discard(&s);
+        script_inject(&s, option ? "eE. 1:1(0) ack 10001 win 500 <ecn e0b 10001 ceb 1 e1b 1>"
+                                 : "eE. 1:1(0) ack 10001 win 500");
+        assert_int_equal(script_info(&s).echoed_ce_packets, option ? 0 : 8);
+        script_end(&s);
+    }
+}
+
+/* Section 3.2.2.3: a first ACE of zero was cleared on the way. */
+static void a_path_that_clears_flags(void **state)
+{
+    (void)state;
+    struct script s;
+    script_begin(&s, passive);
+    script_listen(&s, 16);
+    script_inject(&s, "SECe 0:0(0)" SYN_OPTIONS);
+    script_expect(&s, "SC. 0:0(0) ack 1");
+    script_inject(&s, ". 1:1(0) ack 1 win 500");
+    script_accept(&s);
+    assert_int_equal(script_counters(&s)->ecn_mangled, 1);
+    script_send(&s, 500, 0);
+    script_expect(&s, "[noecn] PEe. 1:501(500) ack 1");
+    script_end(&s);
+}
+
+/* The option takes its room from the data (MUST-16). */
+static void the_option_takes_room(void **state)
+{
+    (void)state;
+    struct script s;
+    begin_accurate(&s);
+    script_inject(&s, "[ce] eE. 1:101(100) ack 1 win 500");
+    script_discard(&s);
+    script_inject(&s, "[ce] eE. 101:201(100) ack 1 win 500");
+    script_send(&s, 2000, 0);
+    script_expect(&s, "[ect0] eCE. 1:989(988) ack 201 <ecn e0b 1 ceb 201 e1b 1>");
+    script_expect(&s, "[ect0] eCE. 989:1989(1000) ack 201 <>");
+    script_end(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_a_listener_answers),
+        cmocka_unit_test(what_an_open_makes_of_it),
+        cmocka_unit_test(a_lost_syn_goes_without),
+        cmocka_unit_test(ece_until_cwr),
+        cmocka_unit_test(a_marked_pure_ack_is_no_mark),
+        cmocka_unit_test(an_echo_is_obeyed_once_a_window),
+        cmocka_unit_test(cwr_stands_on_new_data),
+        cmocka_unit_test(a_retransmission_is_not_capable),
+        cmocka_unit_test(marks_are_counted),
+        cmocka_unit_test(the_peers_count_is_obeyed),
+        cmocka_unit_test(a_field_that_may_have_wrapped),
+        cmocka_unit_test(a_path_that_clears_flags),
+        cmocka_unit_test(the_option_takes_room),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
