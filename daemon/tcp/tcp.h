@@ -271,13 +271,13 @@ struct tcp_tx {
     uint32_t flow_label; /* IPv6, 20 bits (RFC 6437) */
     uint8_t header_len;
     uint8_t header[TCP_HEADER_MAX];
+    bool doubtful; /* R1 is past (MUST-20): the way to dst may be dead, and should be asked */
     bool checksum_partial; /* the field holds the pseudo-header's sum, the device completes it */
     uint16_t gso_size;     /* payload bytes per segment, 0: one segment */
     uint32_t payload_len;
     unsigned n_ranges;
     struct tcp_range range[TCP_TX_RANGES];
     enum tcp_send_kind kind;
-    bool doubtful; /* R1 is past (MUST-20): the way to dst may be dead, and should be asked */
 };
 /* The next segment to send, or false when there is none. What it says counts as sent at `now`; see
  * tcp_tx_failed(). */
