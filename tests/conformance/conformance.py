@@ -75,12 +75,19 @@ def check_test(row):
     return None
 
 
+def place(row, text):
+    """Where the mutation's old text is: white space may differ, as the format has it."""
+    words = row["old"].split()
+    pattern = r"\s+".join(re.escape(word) for word in words)
+    return list(re.finditer(pattern, text)) if words else []
+
+
 def check_mutation(row):
     file = ROOT / row["file"]
     if not file.is_file():
         return f"the file of its mutation, {row['file']}, does not exist"
-    count = file.read_text().count(row["old"])
-    if not row["old"] or count != 1:
+    count = len(place(row, file.read_text()))
+    if count != 1:
         return f"the text of its mutation is in {row['file']} {count} times"
     if row["old"] == row["new"]:
         return "its mutation changes nothing"
@@ -234,7 +241,10 @@ def fails(build, tree, program, test):
 def mutate_row(row, build, tree, program):
     file = tree / row["file"]
     text_before = file.read_text()
-    file.write_text(text_before.replace(row["old"], row["new"]))
+    found = place(row, text_before)
+    if len(found) != 1:
+        return "the mutation does not apply"
+    file.write_text(text_before[: found[0].start()] + row["new"] + text_before[found[0].end() :])
     try:
         built, log = build_target(build, program)
         if not built:
