@@ -99,7 +99,7 @@ static int send_bytes(struct sending *s, const char *data, size_t length, bool l
 /* Reads ahead by one chunk: only the last one carries PUSH. */
 static int send_file(struct sending *s, int fd)
 {
-    char *buffer = malloc(2 * CHUNK), *now = buffer, *next = buffer + CHUNK;
+    char *buffer = malloc(2 * CHUNK), *now = buffer, *next = buffer ? buffer + CHUNK : NULL;
     int code = buffer ? 0 : EXIT_LIMIT;
     ssize_t have = buffer ? read(fd, now, CHUNK) : 0;
     while (have > 0 && !code) {
