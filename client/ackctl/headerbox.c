@@ -66,7 +66,7 @@ static void flags_row(FILE *out, const struct ackd_header *h)
 
 void headerbox_print(FILE *out, const struct ackd_header *h, uint32_t seq_base, uint32_t ack_base)
 {
-    char left[16], right[16], options[TCPOPTS_TEXT];
+    char left[24], right[16], options[TCPOPTS_TEXT];
     fputs(" 0                   1                   2                   3\n"
           " 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1\n",
           out);
@@ -80,7 +80,7 @@ void headerbox_print(FILE *out, const struct ackd_header *h, uint32_t seq_base, 
     number_row(out, "Acknowledgment Number", h->acknowledgment_number, h->ack ? ack_base : 0);
     flags_row(out, h);
     row2(out, "Checksum", "Urgent Pointer");
-    snprintf(left, sizeof left, "0x%04x", h->checksum);
+    snprintf(left, sizeof left, "0x%04x%s", h->checksum, h->checksum_partial ? " (partial)" : "");
     snprintf(right, sizeof right, "%u", h->urgent_pointer);
     row2(out, left, right);
     fputs(ruler, out);

@@ -35,6 +35,7 @@ struct ackd_header {
     uint16_t flags_bits; /* the nine flags as bits, FIN = 1 up to AE = 256 */
     uint16_t window;     /* unscaled */
     uint16_t checksum;
+    bool checksum_partial; /* it covers the pseudo-header alone: the device completes it */
     uint16_t urgent_pointer;
     uint8_t options[40]; /* all option bytes, padding included */
     uint8_t options_length;

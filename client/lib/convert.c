@@ -199,6 +199,7 @@ void header_from(struct ackd_header *out, const Ackd__V1__Header *in)
         .flags_bits = (uint16_t)in->flags_bits,
         .window = (uint16_t)in->window,
         .checksum = (uint16_t)in->checksum,
+        .checksum_partial = in->checksum_partial,
         .urgent_pointer = (uint16_t)in->urgent_pointer,
     };
     size_t n = in->options.len < sizeof out->options ? in->options.len : sizeof out->options;

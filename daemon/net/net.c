@@ -72,6 +72,7 @@ void net_tcp_input(struct net *net, struct net_rx *rx)
         .ttl = rx->ttl,
         .tos = rx->tos,
         .checksum_ok = vouched || rx->looped,
+        .checksum_partial = rx->offload.needs_checksum,
         .to_group = rx->ip_group || rx->link_group,
         .mtu = pmtu_get(net, rx->now, &rx->src),
     };

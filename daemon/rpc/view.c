@@ -207,10 +207,12 @@ static void show_full(struct rpc *rpc, struct view_row *row, const struct tcp_in
     if (tcp_last_headers(engine, info->id, &row->received, &row->sent) == 0) {
         if (row->received.known) {
             view_header(&row->received_message, row->received.header, row->received.header_len);
+            row->received_message.checksum_partial = row->received.checksum_partial;
             m->last_received = &row->received_message;
         }
         if (row->sent.known) {
             view_header(&row->sent_message, row->sent.header, row->sent.header_len);
+            row->sent_message.checksum_partial = row->sent.checksum_partial;
             m->last_sent = &row->sent_message;
         }
     }

@@ -286,8 +286,8 @@ struct tcp_engine *tcp_engine_new(const struct tcp_config *config, ackd_time now
     fast_open_init(e, now);
     ports_init(&e->ports, &e->rng, config->port_first, config->port_last);
     wheel_init(&e->wheel, now);
-    struct list *heads[] = {&e->all,     &e->output,  &e->ready, &e->listener_ready,
-                            &e->control, &e->cursors, &e->dead,  &e->time_waits};
+    struct list *heads[] = {&e->all,     &e->output,   &e->ready, &e->listener_ready, &e->control,
+                            &e->cursors, &e->removals, &e->dead,  &e->time_waits};
     for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
         list_init(heads[i]);
     }
@@ -307,6 +307,7 @@ void tcp_engine_free(struct tcp_engine *e)
     if (!e) {
         return;
     }
+    removals_clear(e);
     list_for_each_safe(link, tmp, &e->all)
     {
         struct rec *r = container_of(link, struct rec, all);
@@ -455,10 +456,14 @@ void tcp_timeout(struct tcp_engine *e, ackd_time now)
             tcb_timeout(e, (struct tcb *)t, now);
         }
     }
+    removals_step(e, now);
     door_close(e);
 }
 
 ackd_time tcp_next_deadline(const struct tcp_engine *e)
 {
+    if (!list_empty(&e->removals)) {
+        return time_from_ns(0); /* at once */
+    }
     return wheel_next(&e->wheel);
 }

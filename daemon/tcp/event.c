@@ -96,29 +96,7 @@ static struct cached_headers *cache_slot(struct tcp_engine *e, uint64_t id)
     return slot;
 }
 
-static void cache_header(struct tcp_last_header *to, ackd_time now, const uint8_t *header,
-                         uint8_t len, uint32_t payload)
-{
-    to->known = true;
-    to->at = now;
-    to->header_len = len;
-    to->payload_len = payload;
-    memcpy(to->header, header, len);
-}
-
-int tcp_last_headers(struct tcp_engine *e, uint64_t id, struct tcp_last_header *received,
-                     struct tcp_last_header *sent)
-{
-    const struct cached_headers *slot = &e->headers[id % HEADER_CACHE];
-    *received = *sent = (struct tcp_last_header){0};
-    if (slot->id == id) {
-        *received = slot->received;
-        *sent = slot->sent;
-    }
-    return 0;
-}
-
-/* Completes a partial checksum for show: the device does it for the wire. */
+/* Completes a partial checksum for show: the device does it for the wire, if there is one. */
 static void complete_checksum(uint8_t *header, uint8_t len, const struct tcp_range *ranges,
                               unsigned n)
 {
@@ -134,11 +112,39 @@ static void complete_checksum(uint8_t *header, uint8_t len, const struct tcp_ran
     header[17] = (uint8_t)value;
 }
 
+/* A partial checksum is completed where that costs nothing, and else marked: adding up 64 KB of
+ * each segment, for a header that hardly anybody asks for, would cost as much as all the rest. */
+static void cache_header(struct tcp_last_header *to, ackd_time now, const uint8_t *header,
+                         uint8_t len, uint32_t payload, bool partial)
+{
+    to->known = true;
+    to->at = now;
+    to->header_len = len;
+    to->payload_len = payload;
+    to->checksum_partial = partial && payload > 0;
+    memcpy(to->header, header, len);
+    if (partial && payload == 0) {
+        complete_checksum(to->header, len, NULL, 0);
+    }
+}
+
+int tcp_last_headers(struct tcp_engine *e, uint64_t id, struct tcp_last_header *received,
+                     struct tcp_last_header *sent)
+{
+    const struct cached_headers *slot = &e->headers[id % HEADER_CACHE];
+    *received = *sent = (struct tcp_last_header){0};
+    if (slot->id == id) {
+        *received = slot->received;
+        *sent = slot->sent;
+    }
+    return 0;
+}
+
 void event_segment_in(struct tcp_engine *e, const struct segment *s)
 {
     if (s->id) {
-        cache_header(&cache_slot(e, s->id)->received, s->now, s->bytes, s->h.header_len,
-                     s->payload);
+        cache_header(&cache_slot(e, s->id)->received, s->now, s->bytes, s->h.header_len, s->payload,
+                     s->rx->checksum_partial);
     }
     struct tcp_event *ev = e->trace ? event_new(e, TCP_EVENT_SEGMENT, s->now) : NULL;
     if (!ev) {
@@ -151,6 +157,10 @@ void event_segment_in(struct tcp_engine *e, const struct segment *s)
     ev->drop = s->drop;
     ev->header_len = s->h.header_len;
     memcpy(ev->header, s->bytes, s->h.header_len);
+    if (s->rx->checksum_partial) {
+        const struct tcp_range payload = {s->bytes + s->h.header_len, s->payload};
+        complete_checksum(ev->header, ev->header_len, &payload, 1);
+    }
     ev->payload_len = s->payload;
     ev->gso_size = s->rx->gso_size;
     uint32_t n = s->payload < TCP_EVENT_PAYLOAD ? s->payload : TCP_EVENT_PAYLOAD;
@@ -169,7 +179,7 @@ void event_segment_out(struct tcp_engine *e, ackd_time now, const struct tcp_tx 
 {
     if (tx->id) {
         struct tcp_last_header *to = &cache_slot(e, tx->id)->sent;
-        cache_header(to, now, tx->header, tx->header_len, tx->payload_len);
+        cache_header(to, now, tx->header, tx->header_len, tx->payload_len, tx->checksum_partial);
     }
     struct tcp_event *ev = e->trace ? event_new(e, TCP_EVENT_SEGMENT, now) : NULL;
     if (!ev) {

@@ -75,16 +75,3 @@ void tcp_icmp(struct tcp_engine *e, ackd_time now, const struct tcp_icmp *icmp)
     }
     door_close(e);
 }
-
-void tcp_set_path_mtu(struct tcp_engine *e, ackd_time now, const struct ip_addr *remote,
-                      uint32_t mtu)
-{
-    list_for_each(link, &e->all)
-    {
-        struct rec *r = container_of(link, struct rec, all);
-        if (r->kind == REC_CONNECTION && r->state != TCP_CLOSED &&
-            ip_addr_equal(&r->tuple.remote, remote)) {
-            mtu_lower(e, tcb_of_rec(r), now, mtu);
-        }
-    }
-}

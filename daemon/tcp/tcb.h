@@ -345,7 +345,8 @@ struct tcp_engine {
     uint32_t control_count;
     struct list time_waits; /* timed.aged, the oldest first */
     struct list cursors;
-    struct list dead; /* tcb.out of records that are gone; freed when the door closes */
+    struct list removals; /* address_removed.c: walks that are not finished */
+    struct list dead;     /* tcb.out of records that are gone; freed when the door closes */
 
     bool trace;
     struct tcp_event *events; /* ring */
@@ -663,5 +664,9 @@ struct plan {
 };
 void output_plan(const struct tcp_engine *e, const struct tcb *c, ackd_time now, struct plan *p);
 void limit_set(struct tcp_engine *e, struct tcb *c, enum tcp_limit limit, ackd_time now);
+
+/* address_removed.c: goes on with the walks over all records; gives them up. */
+void removals_step(struct tcp_engine *e, ackd_time now);
+void removals_clear(struct tcp_engine *e);
 
 #endif

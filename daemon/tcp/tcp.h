@@ -220,11 +220,12 @@ struct tcp_rx {
     struct ip_addr src, dst;
     struct pkt *pkt;
     uint32_t offset, length; /* of the TCP header and everything behind it within pkt->data */
-    uint16_t gso_size; /* payload bytes of each segment behind a merged frame; 0: one segment */
-    uint8_t ttl, tos;  /* TTL or hop limit; the DSCP and ECN byte */
-    bool checksum_ok;  /* the device vouches, or the segment never left this machine */
-    bool to_group;     /* the IP destination or the link destination was broadcast or multicast */
-    uint32_t mtu;      /* EMTU_S towards src now, bytes of IP packet */
+    uint16_t gso_size;     /* payload bytes of each segment behind a merged frame; 0: one segment */
+    uint8_t ttl, tos;      /* TTL or hop limit; the DSCP and ECN byte */
+    bool checksum_ok;      /* the device vouches, or the segment never left this machine */
+    bool checksum_partial; /* the field holds the sum of the pseudo-header: no wire was crossed */
+    bool to_group; /* the IP destination or the link destination was broadcast or multicast */
+    uint32_t mtu;  /* EMTU_S towards src now, bytes of IP packet */
 };
 void tcp_input(struct tcp_engine *engine, ackd_time now, const struct tcp_rx *rx);
 
@@ -461,10 +462,8 @@ int tcp_get_options(struct tcp_engine *engine, uint64_t id, struct tcp_options *
 int tcp_set_options(struct tcp_engine *engine, ackd_time now, uint64_t id,
                     const struct tcp_options *options);
 
-/* A path MTU learnt elsewhere (a changed interface MTU). */
-void tcp_set_path_mtu(struct tcp_engine *engine, ackd_time now, const struct ip_addr *remote,
-                      uint32_t mtu);
-/* The local address is gone: its connections end with ADDRESS_REMOVED (MUST-45: never switch). */
+/* The local address is gone: its connections end with ADDRESS_REMOVED (MUST-45: never switch), a
+ * few hundred at once and the others in the next calls of tcp_timeout(). */
 void tcp_address_removed(struct tcp_engine *engine, ackd_time now, const struct ip_addr *local);
 
 /* ---- STATUS
@@ -496,6 +495,7 @@ struct tcp_last_header {
     ackd_time at;
     uint8_t header[TCP_HEADER_MAX];
     uint8_t header_len;
+    bool checksum_partial; /* the device had to complete it, and the payload is gone */
     uint32_t payload_len;
 };
 int tcp_last_headers(struct tcp_engine *engine, uint64_t id, struct tcp_last_header *received,

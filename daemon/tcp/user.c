@@ -520,25 +520,3 @@ int tcp_set_options(struct tcp_engine *e, ackd_time now, uint64_t id,
     }
     return 0;
 }
-
-/* ---- addresses
- * -------------------------------------------------------------------------------------------- */
-
-void tcp_address_removed(struct tcp_engine *e, ackd_time now, const struct ip_addr *local)
-{
-    list_for_each_safe(link, tmp, &e->all)
-    {
-        struct rec *r = container_of(link, struct rec, all);
-        if (r->state == TCP_CLOSED || !ip_addr_equal(&r->tuple.local, local)) {
-            continue;
-        }
-        if (r->kind == REC_CONNECTION) {
-            tcb_closed(e, tcb_of_rec(r), now, TCP_CLOSE_ADDRESS_REMOVED);
-        } else if (r->kind == REC_HALF_OPEN) {
-            half_open_drop(e, (struct half_open *)(void *)r, now, TCP_CLOSE_ADDRESS_REMOVED);
-        } else if (r->kind == REC_TIME_WAIT) {
-            time_wait_remove(e, (struct time_wait *)(void *)r, now, TCP_CLOSE_ADDRESS_REMOVED);
-        }
-    }
-    door_close(e);
-}
