@@ -64,14 +64,22 @@ def end_of(segment):
     return segment.seq + segment.length + ("S" in segment.flags) + ("F" in segment.flags)
 
 
-def touched(case):
-    """Did a segment end right at RCV.NXT, as far as the segments say where that was?"""
+def reached(taken):
+    """RCV.NXT after these segments, in whatever order they came."""
     nxt = 0
-    for s in near(case):
-        if s.seq < nxt == end_of(s):
-            return True
+    for s in sorted(taken, key=lambda s: s.seq):
         if s.seq <= nxt and "R" not in s.flags and not ("S" in s.flags and nxt) and not s.bad_checksum:
             nxt = max(nxt, end_of(s))
+    return nxt
+
+
+def touched(case):
+    """Did a segment end right at RCV.NXT? Those with an ACK of what was not sent may have been taken, or not."""
+    all_near = near(case)
+    for i, s in enumerate(all_near):
+        good = [b for b in all_near[:i] if not b.ack or b.ack[1] <= 0]
+        if s.length + ("F" in s.flags) and end_of(s) in (reached(all_near[:i]), reached(good)):
+            return True
     return False
 
 
@@ -126,7 +134,8 @@ def simultaneous_open_options(case):
 
 @rule(goes_on=True)
 def syn_again_after_a_reset(case):
-    return case.opened and only_kernel(case, "syn") and case.kernel["syn"][0] == "S"
+    syn = case.kernel["syn"] or case.ackd["syn"]
+    return case.opened and syn is not None and syn[0] == "S" and "syn" in case.different and within(case, "syn")
 
 
 @rule()
@@ -192,6 +201,11 @@ def no_ack_bit(case):
 def dsack_of_a_refused_segment(case):
     kernel, ackd = case.kernel["sack"] or (), case.ackd["sack"] or ()
     return any(s.length > 0 for s in segments(case)) and case.different == {"sack"} and ackd[2:] == kernel
+
+
+@rule(goes_on=True)
+def dsack_of_two_parts(case):
+    return is_segment(case) and case.step.length > 0 and case.different == {"sack"} and case.kernel["sack"] and case.ackd["sack"] and not peer_fin(case)
 
 
 @rule(goes_on=True)

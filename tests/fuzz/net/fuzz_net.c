@@ -5,6 +5,7 @@
  * nothing is left to do. */
 #include "../fuzz.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "../../unit/net/fake_tcp.h"
@@ -302,6 +303,56 @@ static void change_address(struct run *r, struct input *in)
     }
 }
 
+static const char *const route_text[] = {"0.0.0.0/0",       "192.0.2.0/24", "192.0.2.9/32",
+                                         "10.0.0.0/25",     "::/0",         "2001:db8:1::/48",
+                                         "2001:db8::3/128", "10.9.0.0/33"};
+static const char *const gateway_text[] = {"10.0.0.2", "10.0.0.3",    "10.0.0.1", "192.0.2.1",
+                                           "fe80::2",  "2001:db8::2", "::1",      NULL};
+
+/* A route that was taken is listed, is found by what it leads to, and does not lead to ourselves.
+ */
+static void change_route(struct run *r, struct input *in)
+{
+    uint8_t which = take(in), by = take(in);
+    const char *gateway = gateway_text[by % COUNT(gateway_text)];
+    struct net_route route = {.gateway = gateway ? addr(gateway) : (struct ip_addr){0}}, list[160];
+    if (!ip_prefix_parse(route_text[which % COUNT(route_text)], &route.prefix)) {
+        route.prefix = (struct ip_prefix){addr("10.9.0.0"), 33}; /* longer than the address */
+    }
+    if (which & 0x80) {
+        int result = net_route_remove(r->net, &route.prefix);
+        FUZZ_CHECK(result == 0 || result == -ENOENT);
+        return;
+    }
+    int result = net_route_add(r->net, &route);
+    unsigned n = net_route_list(r->net, list, COUNT(list)), found = 0;
+    for (unsigned i = 0; i < n; i++) {
+        found += list[i].prefix.length == route.prefix.length &&
+                 ip_addr_equal(&list[i].prefix.addr, &route.prefix.addr) &&
+                 ip_addr_equal(&list[i].gateway, &route.gateway);
+    }
+    FUZZ_CHECK(result != 0 || found >= 1);
+    FUZZ_CHECK(net_route_list(r->net, list, n / 2) == n / 2);
+}
+
+/* Whatever is asked for: the source is ours, of the destination's family, and the one wanted. */
+static void choose_source(struct run *r, struct input *in)
+{
+    static const char *const odd[] = {"0.0.0.0", "224.0.0.1", "10.0.0.255", "::",
+                                      "ff02::1", "127.0.0.5", "240.0.0.1",  "fe80::77"};
+    uint8_t to = take(in), wanted = take(in);
+    struct ip_addr dst =
+        to & 0x80 ? addr(odd[to % COUNT(odd)]) : addr(peer_text[to % COUNT(peer_text)]);
+    struct ip_prefix want = prefix(address_text[wanted % COUNT(address_text)]);
+    struct ip_addr src;
+    uint32_t mtu = 0;
+    if (net_source_for(r->net, &dst, wanted & 0x80 ? &want.addr : NULL, &src, &mtu) == 0) {
+        FUZZ_CHECK(net_is_local(r->net, &src) && ip_addr_is_v4(&src) == ip_addr_is_v4(&dst));
+        FUZZ_CHECK(!(wanted & 0x80) || ip_addr_equal(&src, &want.addr));
+        FUZZ_CHECK(mtu >= (ip_addr_is_v4(&dst) ? 552u : 1280u) && !ip_addr_is_multicast(&dst));
+    }
+}
+
 static void change_neighbour(struct run *r, struct input *in)
 {
     uint8_t which = take(in);
@@ -348,10 +399,10 @@ static void step(struct run *r, struct input *in)
         segment(r, in);
         break;
     case 4:
-        change_address(r, in);
+        (op & 8 ? change_route : change_address)(r, in);
         break;
     case 5:
-        change_neighbour(r, in);
+        (op & 8 ? choose_source : change_neighbour)(r, in);
         break;
     case 6:
         frame_out(r, op & 0x80);

@@ -27,6 +27,8 @@ struct world {
     unsigned inside; /* a grpc_call_*() is running */
     unsigned began, ended;
     uint8_t manner; /* what the handlers do at once */
+    bool lazy;
+    unsigned steps;
     struct grpc_call *calls[CALLS];
     size_t owed[CALLS]; /* wire bytes not given back */
 };
@@ -320,7 +322,10 @@ static void step(struct world *w, struct input *in)
             grpc_server_drain(w->server);
         }
     }
-    poll_loop_settle(w->loop, 1000);
+    /* Frames that come together: the server reads what several steps have sent. */
+    if (!w->lazy || ++w->steps % 32 == 0) {
+        poll_loop_settle(w->loop, 1000);
+    }
     check(w);
 }
 
@@ -341,9 +346,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         grpc_server_add(w.server, &methods[i], &w);
     }
     FUZZ_CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) == 0);
-    FUZZ_CHECK(grpc_server_attach(w.server, fds[1], false) == 0);
     w.fd = fds[0];
-    if (next(&in) % 8 != 0) {
+    uint8_t manner = next(&in);
+    if (manner & 8) { /* a frame does not go out at once */
+        int small = 4096;
+        FUZZ_CHECK(setsockopt(fds[1], SOL_SOCKET, SO_SNDBUF, &small, sizeof small) == 0);
+    }
+    w.lazy = manner & 32;
+    if (manner & 16) { /* a callback's time is over soon */
+        poll_loop_slow(w.loop, 50000);
+    }
+    FUZZ_CHECK(grpc_server_attach(w.server, fds[1], false) == 0);
+    if (manner % 8 != 0) {
         put(&w, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 24);
         put_frame(&w, NGHTTP2_SETTINGS, 0, 0, (const uint8_t *)"", 0);
     }
