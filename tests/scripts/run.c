@@ -174,6 +174,7 @@ static bool option_set(const struct run *r, struct tcp_options *o, const char *n
     PLAIN(dscp)
     PLAIN(icmp_policy)
     PLAIN(urgent_mode)
+    PLAIN(ecn)
 #undef PLAIN
 #undef TIME
     return false;
