@@ -65,6 +65,7 @@ static bool is_harmless(const struct world *w, const struct users *u)
         const struct link_stats *s = &w->link[i].stats;
         harmless = harmless && p->jitter_ns == 0 && w->host[i].refuse_ppm == 0 &&
                    s->lost + s->queue_full + s->duplicated + s->corrupted + s->late == 0 &&
+                   tcp_counters(w->host[i].engine)->fast_open_refused == 0 && /* it goes again */
                    u->options[i].rto_min_ns > u->options[1 - i].delayed_ack_ns + queues_ns;
     }
     return harmless;
@@ -190,6 +191,14 @@ static unsigned check_floors(const struct totals *t, uint64_t seeds, bool enforc
         COUNTER(cwr_entries, 500),
         COUNTER(ecn_cwr_sent, 300),
         COUNTER(ecn_fallbacks, 3),
+        COUNTER(loss_probes, 1000),
+        COUNTER(loss_probe_recoveries, 150),
+        COUNTER(reordering_timeouts, 3000),
+        COUNTER(lost_retransmissions, 150),
+        COUNTER(undos_eifel, 700),
+        COUNTER(undos_dsack, 900),
+        COUNTER(undos_frto, 6),
+        COUNTER(undos_timeout, 600),
         COUNTER(sack_splits, 10000),
         COUNTER(dsack_sent, 6000),
         COUNTER(dsack_received, 6000),

@@ -9,7 +9,7 @@
 #define PORT_B 2000
 
 /* Which segments a wire lets pass. */
-enum pass { PASS_ALL, PASS_NONE, PASS_SYN, PASS_NOT_PURE_ACK, PASS_NOT_FIN };
+enum pass { PASS_ALL, PASS_NONE, PASS_SYN, PASS_NOT_PURE_ACK, PASS_NOT_FIN, PASS_ACKS_SELDOM };
 
 struct stage {
     struct world w;
@@ -21,7 +21,7 @@ struct stage {
     uint32_t smallest[2];
     /* Stream offsets of host 0: a segment that holds one gets lost, so many times. */
     uint32_t lose[4];
-    unsigned n_lose, lose_times, lost[4];
+    unsigned n_lose, lose_times, lost[4], acks;
 };
 
 static struct stage *stage_of(struct world *w)
@@ -59,6 +59,8 @@ static bool filter(void *ctx, const struct link *link, ackd_time now, const stru
         return h.flags & TCP_SYN;
     case PASS_NOT_PURE_ACK:
         return payload > 0 || h.flags != TCP_ACK;
+    case PASS_ACKS_SELDOM: /* one of four */
+        return payload > 0 || h.flags != TCP_ACK || ++g->acks % 4 == 0;
     case PASS_NOT_FIN:
         return !(h.flags & TCP_FIN);
     default:
@@ -521,6 +523,177 @@ static void finish(struct stage *g, unsigned first)
 }
 
 /* The listener's side closed first; a new SYN of the same tuple takes the place (RFC 6191). */
+/* Writes and reads `n` bytes from host 0 to host 1; returns how long it took. */
+static int64_t bulk(struct stage *g, uint32_t n)
+{
+    uint64_t written = 0, read = 0;
+    ackd_time since = g->w.now;
+    while (read < n) {
+        uint32_t step = n - written < 50000 ? (uint32_t)(n - written) : 50000;
+        if (step && host_info(&g->w.host[0], g->id[0]).send_q_bytes + step <= 200000) {
+            write_bytes(g, 0, written, step);
+            written += step;
+        } else {
+            pass_time(g, NS_PER_MS);
+        }
+        read += read_bytes(g, 1, 0, read, n - read);
+        assert_true(time_diff(g->w.now, since) < 600 * NS_PER_S);
+    }
+    return time_diff(g->w.now, since);
+}
+
+/* RFC 8985 section 3.4: neither a lost retransmission nor a lost tail waits for the timer. */
+static void a_retransmission_gets_lost(void **unused)
+{
+    (void)unused;
+    struct stage *g = stage_new();
+    stage_start(g);
+    connect_to(g, 1);
+    g->lose[0] = 100000;
+    g->n_lose = 1;
+    g->lose_times = 2; /* once more, and the peer's window ends before anything could tell */
+    bulk(g, 1000000);
+    assert_int_equal(g->lost[0], 2);
+    assert_int_equal(counters(g, 0)->rto_timeouts, 0);
+    assert_int_equal(counters(g, 0)->lost_retransmissions, 1);
+    assert_int_equal(counters(g, 0)->retrans_segs, 2);
+    stage_end(g);
+}
+
+static void a_tail_gets_lost(void **unused)
+{
+    (void)unused;
+    static const uint32_t tail[] = {7000, 8000, 9000};
+    struct stage *g = flight_with_losses(true, 3, tail, 1);
+    assert_int_equal(counters(g, 0)->rto_timeouts, 0);
+    assert_int_equal(counters(g, 0)->loss_probes, 1);
+    assert_int_equal(counters(g, 0)->fast_recoveries, 1);
+    assert_int_equal(counters(g, 0)->retrans_segs, 3);
+    stage_end(g);
+}
+
+/* Once it was seen (at the price of one recovery, undone), reordering within a quarter of the round
+ * trip costs nothing. */
+static void reordering_is_no_loss(void **unused)
+{
+    (void)unused;
+    struct stage *g = stage_new();
+    g->config.profile[0].reorder_ppm = 50000;
+    g->config.profile[0].reorder_ns = 4 * NS_PER_MS;
+    stage_start(g);
+    connect_to(g, 1);
+    bulk(g, 5000000);
+    assert_true(g->w.link[0].stats.late > 100);
+    assert_true(host_info(&g->w.host[0], g->id[0]).reordering_seen);
+    assert_in_range(counters(g, 0)->fast_recoveries, 0, 1);
+    assert_int_equal(counters(g, 0)->undos_eifel + counters(g, 0)->undos_dsack,
+                     counters(g, 0)->fast_recoveries);
+    assert_int_equal(counters(g, 0)->rto_timeouts, 0);
+    assert_true(host_info(&g->w.host[0], g->id[0]).cwnd_bytes > 200000);
+    stage_end(g);
+}
+
+/* Half a second without delivery, and then everything arrives. */
+static void a_delay_is_no_loss(void **unused)
+{
+    (void)unused;
+    static const struct {
+        bool sack, timestamps;
+    } with[] = {{true, true}, {true, false}, {false, true}, {false, false}};
+    for (unsigned k = 0; k < 4; k++) {
+        struct stage *g = stage_new();
+        g->config.engine[0].defaults.sack = with[k].sack;
+        g->config.engine[0].defaults.timestamps = with[k].timestamps;
+        g->config.profile[0].keeps_order = true;
+        g->config.profile[0].rate_bps = 100000000; /* one by one, or one ACK tells it all */
+        g->config.profile[0].queue_bytes = 1000000;
+        stage_start(g);
+        connect_to(g, 1);
+        write_bytes(g, 0, 0, 250000);
+        pass_time(g, 50 * NS_PER_MS);
+        struct tcp_info before = host_info(&g->w.host[0], g->id[0]);
+        g->w.link[0].profile.delay_ns = 500 * NS_PER_MS;
+        pass_time(g, 20 * NS_PER_MS);
+        g->w.link[0].profile.delay_ns = 10 * NS_PER_MS;
+        pass_time(g, 5 * NS_PER_S);
+        struct tcp_info after = host_info(&g->w.host[0], g->id[0]);
+        assert_int_equal(read_bytes(g, 1, 0, 0, 250000), 250000);
+        assert_int_equal(counters(g, 0)->rto_timeouts, 1);
+        assert_int_equal(counters(g, 0)->undos_timeout, 1);
+        assert_true(after.ssthresh_bytes >= before.cwnd_bytes); /* cwnd goes there by slow start */
+        assert_true(after.cwnd_bytes >= 10000);
+        assert_in_range(counters(g, 0)->retrans_segs, 1, 2); /* the timer's, and a probe */
+        stage_end(g);
+    }
+}
+
+/* Cumulative ACKs stand for those that got lost. */
+static void lost_acks_are_no_loss(void **unused)
+{
+    (void)unused;
+    for (unsigned sack = 0; sack < 2; sack++) {
+        struct stage *g = stage_new();
+        g->config.engine[0].defaults.sack = sack;
+        g->config.profile[0].rate_bps = 20000000;
+        g->config.profile[0].queue_bytes = 1000000;
+        stage_start(g);
+        connect_to(g, 1);
+        g->pass[1] = PASS_ACKS_SELDOM;
+        bulk(g, 1000000);
+        assert_int_equal(counters(g, 0)->fast_recoveries, 0);
+        assert_in_range(counters(g, 0)->retrans_segs, 0, 4); /* the last ACKs of all got lost */
+        stage_end(g);
+    }
+}
+
+static void sack_from_the_peer(struct stage *g, uint32_t ack, uint32_t start, uint32_t end)
+{
+    uint8_t room[sizeof(struct wire_segment) + TCP_HEADER_MAX] __attribute__((aligned(8)));
+    struct wire_segment *s = (struct wire_segment *)(void *)room;
+    struct tcp_tuple t = tuple_of(g, 0);
+    struct tcp_info peer = host_info(&g->w.host[1], g->id[1]);
+    uint32_t first = g->w.host[0].iss + 1;
+    struct tcp_opts o = {.n_sack = 1, .sack = {{{first + start}, {first + end}}}};
+    memset(room, 0, sizeof(room));
+    s->src = t.remote;
+    s->dst = t.local;
+    uint8_t options = tcp_opts_build(s->bytes + TCP_HEADER_MIN, &o);
+    s->length = TCP_HEADER_MIN + options;
+    struct tcp_hdr h = {.sport = t.remote_port,
+                        .dport = t.local_port,
+                        .seq = {peer.snd_nxt},
+                        .ack = {first + ack},
+                        .header_len = (uint8_t)s->length,
+                        .flags = TCP_ACK,
+                        .window = 65535};
+    tcp_hdr_build(s->bytes, &h);
+    link_inject(&g->w.link[1], g->w.now, s);
+}
+
+/* RFC 2018 section 8: it SACKs what it then has not. */
+static void a_peer_that_reneges(void **unused)
+{
+    (void)unused;
+    struct stage *g = stage_new();
+    g->config.engine[0].defaults.mss_clamp = 1000;
+    g->config.engine[0].defaults.timestamps = false;
+    stage_start(g);
+    connect_to(g, 1);
+    g->lose[0] = 0;
+    g->lose[1] = 3000;
+    g->lose[2] = 4000;
+    g->n_lose = 3;
+    g->lose_times = 1;
+    write_bytes(g, 0, 0, 10000);
+    pass_time(g, 5 * NS_PER_MS);
+    sack_from_the_peer(g, 0, 3000, 5000);
+    pass_time(g, 20 * NS_PER_S);
+    assert_int_equal(counters(g, 0)->sack_reneges, 1);
+    assert_int_equal(read_bytes(g, 1, 0, 0, 10000), 10000);
+    assert_int_equal(host_info(&g->w.host[0], g->id[0]).send_q_bytes, 0);
+    stage_end(g);
+}
+
 static void time_wait_gives_way_to_a_syn(void **unused)
 {
     (void)unused;
@@ -920,6 +1093,12 @@ int main(void)
         cmocka_unit_test(windows_of_one_byte),
         cmocka_unit_test(losses_of_a_flight_are_repaired_without_a_timeout),
         cmocka_unit_test(the_timer_repairs_what_acks_cannot),
+        cmocka_unit_test(a_retransmission_gets_lost),
+        cmocka_unit_test(a_tail_gets_lost),
+        cmocka_unit_test(reordering_is_no_loss),
+        cmocka_unit_test(a_delay_is_no_loss),
+        cmocka_unit_test(lost_acks_are_no_loss),
+        cmocka_unit_test(a_peer_that_reneges),
         cmocka_unit_test(time_wait_gives_way_to_a_syn),
         cmocka_unit_test(time_wait_gives_way_to_an_open),
         cmocka_unit_test(time_wait_acknowledges_again),

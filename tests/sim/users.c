@@ -76,6 +76,7 @@ static void random_options(struct rng *rng, struct tcp_options *o)
     o->keepalive_count = 20;
     o->rto_min_ns = PICK(rng, 200, 200, 50, 1000) * NS_PER_MS;
     o->urgent_mode = one_in(rng, 4) ? TCP_URGENT_BSD : TCP_URGENT_RFC;
+    o->loss_detection = one_in(rng, 5) ? TCP_LOSS_COUNT : TCP_LOSS_RACK;
 }
 
 static void random_user(struct rng *rng, struct user *u, const struct tcp_options *own)

@@ -38,11 +38,12 @@ static bool sent_after(ackd_time t1, tcp_seq end1, ackd_time t2, tcp_seq end2)
     return time_before(t2, t1) || (time_equal(t1, t2) && seq_gt(end1, end2));
 }
 
-/* Step 2: the ACK of something that was retransmitted may be that of the original. */
-static bool ambiguous(const struct tcb *c, const struct ack_news *n, ackd_time sent)
+/* Step 2: the ACK of something that was retransmitted may be that of the original. Out of order the
+ * echo is that of an earlier segment (RFC 7323 section 4.3) and says nothing. */
+static bool ambiguous(const struct tcb *c, const struct ack_news *n, ackd_time sent, tcp_seq end)
 {
     const struct tcp_opts *o = &n->s->o;
-    if (c->nego.timestamps && o->has_timestamps &&
+    if (seq_le(end, c->snd.una) && c->nego.timestamps && o->has_timestamps &&
         (int32_t)(o->tsecr - timestamp_now(c->ts_offset, sent)) < 0) {
         return true;
     }
@@ -58,7 +59,7 @@ static void newest_delivered(struct tcb *c, const struct ack_news *n)
     if (!d->any) {
         return;
     }
-    if (d->newest_flags & RTX_EVER_RETRANS && ambiguous(c, n, sent)) {
+    if (d->newest_flags & RTX_EVER_RETRANS && ambiguous(c, n, sent, end)) {
         if (!d->has_rtt) {
             return;
         }
