@@ -294,6 +294,7 @@ struct ackd_connection {
     bool accecn_ok;
     uint32_t ce_packets;
     uint32_t echoed_ce_packets;
+    uint32_t received_dscp;
     /* Window scaling was negotiated. */
     bool wscale_ok;
     /* Loss recovery is under way. */

@@ -281,9 +281,8 @@ size_t limited_from(struct ackd_limited_time out[ACKD_LIMITED_MAX],
     X(accecn_ok)                                                                                   \
     X(ce_packets)                                                                                  \
     X(echoed_ce_packets)                                                                           \
-    X(wscale_ok)                                                                                   \
-    X(in_recovery)                                                                                 \
-    X(passive) X(released) X(fin_sent) X(fin_received) X(urgent_pending) X(syn_data_taken)
+    X(received_dscp) X(wscale_ok) X(in_recovery) X(passive) X(released) X(fin_sent)                \
+        X(fin_received) X(urgent_pending) X(syn_data_taken)
 #define KNOWN(X)                                                                                   \
     X(closed_ns)                                                                                   \
     X(srtt_ns)                                                                                     \

@@ -473,6 +473,7 @@ void connection_input(struct tcp_engine *e, struct tcb *c, struct segment *s)
     s->wscale = s->h.flags & TCP_SYN ? 0 : c->nego.snd_wscale;
     c->segs_in += s->segs;
     c->last_received = s->now;
+    c->rcv.dscp = s->rx->tos >> 2;
     keepalive_restart(c, s->now);
     tcb_touch(e, c);
     if (!check_syn(e, c, s) || !check_timestamps(e, c, s) || !check_sequence(e, c, s)) {

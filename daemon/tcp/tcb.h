@@ -237,6 +237,7 @@ struct tcb {
         uint64_t read;    /* stream octets released by the user */
         uint16_t mss;     /* the largest segment seen: what "full-sized" means to the delayed ACK */
         uint8_t quick;    /* segments still to be acknowledged at once */
+        uint8_t dscp;     /* of the last segment (MAY-9) */
         uint16_t dup_acks_due; /* duplicate ACKs owed to a peer without SACK */
         tcp_seq fin;           /* of a FIN beyond a hole */
         tcp_seq last_seq; /* the last segment that moved RCV.NXT, and its length: the sum behind our

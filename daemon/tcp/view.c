@@ -118,6 +118,7 @@ static void view_sequence(const struct tcb *c, struct tcp_info *i)
     }
     i->fin_sent = c->flags & C_FIN_SENT;
     i->fin_received = c->flags & C_FIN_RECEIVED;
+    i->received_dscp = c->rcv.dscp;
     i->urgent_pending = c->flags & C_URGENT_RECEIVED;
     i->syn_data_taken = c->fast_open & FAST_OPEN_TAKEN;
 }
