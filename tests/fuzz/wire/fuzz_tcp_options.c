@@ -125,16 +125,41 @@ static void put_user_timeout(struct script *s, struct bytes *in)
     }
 }
 
-static void put_fast_open(struct script *s, uint8_t cookie, struct bytes *in)
+/* Of the experimental form (RFC 7413 section 7.1), too; the first of either form counts. */
+static void put_fast_open(struct script *s, uint8_t cookie, bool experimental, struct bytes *in)
 {
-    uint8_t *at = option(s, TCP_OPT_FAST_OPEN, (uint8_t)(2 + cookie));
+    uint8_t head = experimental ? 4 : 2,
+            kind = experimental ? TCP_OPT_EXPERIMENT : TCP_OPT_FAST_OPEN;
+    uint8_t *at = option(s, kind, (uint8_t)(head + cookie));
     if (at != NULL) {
-        fill(at + 2, cookie, in);
+        if (experimental) {
+            at[2] = 0xf9;
+            at[3] = 0x89;
+        }
+        fill(at + head, cookie, in);
         bool good = cookie == 0 || (cookie >= 4 && cookie <= 16 && cookie % 2 == 0);
         if (counts(s) && good && !s->want.has_fast_open) {
             s->want.has_fast_open = true;
+            s->want.fast_open_experimental = experimental;
             s->want.fast_open_len = cookie;
-            s->want.fast_open = at + 2;
+            s->want.fast_open = at + head;
+        }
+    }
+}
+
+/* RFC 9768 section 3.2.3: up to three counters; another length says nothing. */
+static void put_accecn(struct script *s, bool order1, uint8_t content, struct bytes *in)
+{
+    uint8_t *at = option(s, order1 ? TCP_OPT_ACCECN1 : TCP_OPT_ACCECN0, (uint8_t)(2 + content));
+    if (at != NULL) {
+        fill(at + 2, content, in);
+        if (counts(s) && content % 3 == 0 && content <= 9 && !s->want.has_accecn) {
+            s->want.has_accecn = true;
+            s->want.accecn_order1 = order1;
+            s->want.accecn_fields = content / 3;
+            for (unsigned i = 0; i < content / 3u; i++) {
+                s->want.accecn[i] = big(at + 2 + 3 * i, 3);
+            }
         }
     }
 }
@@ -144,7 +169,8 @@ static void put_unknown(struct script *s, uint8_t kind, uint8_t content, struct 
 {
     static const uint8_t ours[] = {TCP_OPT_EOL,        TCP_OPT_NOP,          TCP_OPT_MSS,
                                    TCP_OPT_WSCALE,     TCP_OPT_SACK,         TCP_OPT_SACK_PERMITTED,
-                                   TCP_OPT_TIMESTAMPS, TCP_OPT_USER_TIMEOUT, TCP_OPT_FAST_OPEN};
+                                   TCP_OPT_TIMESTAMPS, TCP_OPT_USER_TIMEOUT, TCP_OPT_FAST_OPEN,
+                                   TCP_OPT_EXPERIMENT, TCP_OPT_ACCECN0,      TCP_OPT_ACCECN1};
     uint8_t *at = memchr(ours, kind, sizeof ours) ? NULL : option(s, kind, (uint8_t)(2 + content));
     if (at != NULL) {
         fill(at + 2, content, in);
@@ -179,7 +205,7 @@ static void put_false_length(struct script *s, uint8_t which)
 static void write_one(struct script *s, struct bytes *in)
 {
     uint8_t op = take_u8(in), *at;
-    switch (op % 12) {
+    switch (op % 14) {
     case 0:
         put_mss(s, in);
         break;
@@ -192,7 +218,7 @@ static void write_one(struct script *s, struct bytes *in)
         break;
     case 3:
     case 4:
-        put_sack(s, 1 + op / 12 % 4, in);
+        put_sack(s, 1 + op / 14 % 4, in);
         break;
     case 5:
         put_timestamps(s, in);
@@ -201,13 +227,19 @@ static void write_one(struct script *s, struct bytes *in)
         put_user_timeout(s, in);
         break;
     case 7:
-        put_fast_open(s, op / 12, in);
+        put_fast_open(s, op / 14, false, in);
+        break;
+    case 12:
+        put_fast_open(s, op / 14, true, in);
+        break;
+    case 13:
+        put_accecn(s, op & 1, (uint8_t)(op / 28 % 4 * 3 + (op == 0xff)), in);
         break;
     case 8:
-        put_unknown(s, take_u8(in), op / 12, in);
+        put_unknown(s, take_u8(in), op / 14, in);
         break;
     case 9:
-        put_false_length(s, op / 12);
+        put_false_length(s, op / 14);
         break;
     case 10:
         at = place(s, 1);
@@ -239,6 +271,10 @@ static void same(const struct tcp_opts *a, const struct tcp_opts *b)
     FUZZ_CHECK(a->has_fast_open == b->has_fast_open && a->fast_open_len == b->fast_open_len);
     FUZZ_CHECK(!a->has_fast_open || a->fast_open_len == 0 ||
                memcmp(a->fast_open, b->fast_open, a->fast_open_len) == 0);
+    FUZZ_CHECK(a->fast_open_experimental == b->fast_open_experimental);
+    FUZZ_CHECK(a->has_accecn == b->has_accecn && a->accecn_order1 == b->accecn_order1);
+    FUZZ_CHECK(a->accecn_fields == b->accecn_fields);
+    FUZZ_CHECK(memcmp(a->accecn, b->accecn, a->accecn_fields * sizeof a->accecn[0]) == 0);
     FUZZ_CHECK(a->n_sack == b->n_sack);
     FUZZ_CHECK(memcmp(a->sack, b->sack, a->n_sack * sizeof a->sack[0]) == 0);
 }
@@ -265,9 +301,20 @@ static bool locate(const uint8_t *options, unsigned length, uint8_t first[256])
         if (size == 0 || (size == 1 && kind != TCP_OPT_NOP) || fixed || at + size > length) {
             return false;
         }
-        bool cookie = size == 2 || (size >= 6 && size <= 18 && size % 2 == 0);
-        if (first[kind] == 0xff && (kind != TCP_OPT_FAST_OPEN || cookie)) {
-            first[kind] = (uint8_t)at;
+        uint8_t slot = kind;
+        bool counts = true;
+        if (kind == TCP_OPT_EXPERIMENT && size >= 4 && big(options + at + 2, 2) == 0xf989) {
+            slot = TCP_OPT_FAST_OPEN;
+        } else if (kind == TCP_OPT_ACCECN0 || kind == TCP_OPT_ACCECN1) {
+            slot = TCP_OPT_ACCECN0;
+            counts = size % 3 == 2 && size <= 11;
+        }
+        if (slot == TCP_OPT_FAST_OPEN) {
+            unsigned cookie = size - (kind == slot ? 2 : 4);
+            counts = cookie == 0 || (cookie >= 4 && cookie <= 16 && cookie % 2 == 0);
+        }
+        if (first[slot] == 0xff && counts) {
+            first[slot] = (uint8_t)at;
         }
         at += size;
     }
@@ -302,8 +349,18 @@ static void check_located(const uint8_t *bytes, unsigned used)
     }
     if ((at = first[TCP_OPT_FAST_OPEN]) != 0xff) {
         want.has_fast_open = true;
-        want.fast_open_len = (uint8_t)(o[at + 1] - 2);
-        want.fast_open = o + at + 2;
+        want.fast_open_experimental = o[at] == TCP_OPT_EXPERIMENT;
+        unsigned head = want.fast_open_experimental ? 4 : 2;
+        want.fast_open_len = (uint8_t)(o[at + 1] - head);
+        want.fast_open = o + at + head;
+    }
+    if ((at = first[TCP_OPT_ACCECN0]) != 0xff) {
+        want.has_accecn = true;
+        want.accecn_order1 = o[at] == TCP_OPT_ACCECN1;
+        want.accecn_fields = o[at + 1] / 3;
+        for (unsigned i = 0; i < want.accecn_fields; i++) {
+            want.accecn[i] = big(o + at + 2 + 3 * i, 3);
+        }
     }
     if ((at = first[TCP_OPT_SACK]) != 0xff) {
         want.n_sack = o[at + 1] / 8;
@@ -326,11 +383,12 @@ static void check_built(const struct tcp_opts *read)
     unsigned used = read->has_mss ? 4 : 0;
     used += read->has_timestamps ? 12 : read->sack_permitted ? 4 : 0;
     used += read->has_wscale ? 4 : 0;
-    if (used + 2 + read->fast_open_len > OPTIONS) {
-        want.has_fast_open = false;
+    unsigned fast_open = (read->fast_open_experimental ? 4u : 2u) + read->fast_open_len;
+    if (used + fast_open > OPTIONS) {
+        want.has_fast_open = want.fast_open_experimental = false;
         want.fast_open_len = 0;
     }
-    used += want.has_fast_open ? 2u + want.fast_open_len : 0;
+    used += want.has_fast_open ? (fast_open + 3) / 4 * 4 : 0;
     unsigned kept = used + (read->has_user_timeout ? 4 : 0);
     unsigned room = kept + 4 <= OPTIONS ? (OPTIONS - kept - 4) / 8 : 0;
     want.n_sack = want.n_sack < room ? want.n_sack : (uint8_t)room;
@@ -340,6 +398,11 @@ static void check_built(const struct tcp_opts *read)
         want.user_timeout = 0;
     }
     used += want.has_user_timeout ? 4 : 0;
+    unsigned fields = used + 2 <= OPTIONS ? (OPTIONS - used - 2) / 3 : 0;
+    want.accecn_fields = want.accecn_fields < fields ? want.accecn_fields : (uint8_t)fields;
+    want.has_accecn = want.accecn_fields > 0;
+    want.accecn_order1 = want.has_accecn && want.accecn_order1;
+    used += want.has_accecn ? 2 + 3u * want.accecn_fields : 0;
     unsigned length = tcp_opts_build(bytes + TCP_HEADER_MIN, read);
     FUZZ_CHECK(length == (used + 3) / 4 * 4);
     parse(bytes, length, &again);
