@@ -171,6 +171,7 @@ void why_sending(const struct tcp_info *i, ackd_time now, char out[WHY_MAX])
         break;
     case TCP_LIMIT_NEIGHBOUR_PENDING:
     case TCP_LIMIT_LOCAL_DROP:
+    case TCP_LIMIT_LARGER_FRAME:
     case TCP_LIMITS:
         say(out, "%s: %u bytes wait",
             i->limit < TCP_LIMITS ? tcp_limit_text[i->limit].sentence : "", i->send_q_bytes);

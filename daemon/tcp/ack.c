@@ -21,7 +21,9 @@ static bool ack_valid(struct tcp_engine *e, struct tcb *c, struct segment *s)
     }
     if (seq_gt(ack, c->snd.nxt)) {
         s->drop = TCP_DROP_ACK_UNSENT;
-        challenge_ack(e, c, s->now);
+        if (!e->config.quiet_on_unsent_ack) {
+            challenge_ack(e, c, s->now);
+        }
         return false;
     }
     if (seq_lt(ack, seq_sub(c->snd.una, oldest_ack(c)))) {
@@ -103,10 +105,11 @@ static void advance_una(struct tcp_engine *e, struct tcb *c, const struct segmen
     rtxq_ack(&c->act->rtxq, &e->run_slab, ack, delta);
     sndbuf_trim(&c->act->snd, e->arena, data);
     c->snd.una = ack;
+    marks_acked(c, ack);
     c->act->oldest_unacked = s->now;
     orphan_restart(c, s->now);
     c->rtt.timeouts = 0;
-    c->flags &= ~(uint32_t)(C_R1_TOLD | C_WINDOW_PROBED | C_NEIGHBOUR_PENDING);
+    c->flags &= ~(uint32_t)(C_MORE_HELD | C_R1_TOLD | C_WINDOW_PROBED | C_NEIGHBOUR_PENDING);
     if (c->flags & C_URGENT_SENT && seq_ge(ack, c->snd.up)) {
         c->flags &= ~(uint32_t)C_URGENT_SENT;
     }

@@ -121,6 +121,9 @@ static bool check_timestamps(struct tcp_engine *e, struct tcb *c, struct segment
     if (!c->nego.timestamps || s->h.flags & TCP_RST) {
         return true;
     }
+    if (!s->o.has_timestamps && e->config.accept_missing_timestamps) {
+        return true;
+    }
     if (!s->o.has_timestamps) {
         s->drop = TCP_DROP_TIMESTAMP_MISSING;
         return false;

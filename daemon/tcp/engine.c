@@ -253,6 +253,7 @@ static void engine_slabs(struct tcp_engine *e)
     slab_init(&e->accecn_slab, e->arena, sizeof(struct accecn));
     slab_init(&e->rcvq_slab, e->arena, sizeof(struct rcvq));
     slab_init(&e->clocks_slab, e->arena, sizeof(struct clocks));
+    slab_init(&e->marks_slab, e->arena, sizeof(struct marks));
     slab_init(&e->flow_slab, e->arena, sizeof(struct flow));
     slab_init(&e->tuning_slab, e->arena, sizeof(struct tuning));
     slab_init(&e->run_slab, e->arena, sizeof(struct rtx_run));

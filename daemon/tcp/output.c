@@ -44,6 +44,20 @@ static uint32_t segment_mss(const struct tcb *c, ackd_time now)
     return send_mss(c) - sack - accecn_option_len(c, now, TCP_HEADER_MAX - TCP_HEADER_MIN - used);
 }
 
+/* Two congestion windows in a round trip, for 2^-10 s. */
+static uint32_t paced_frame(const struct tcp_engine *e, const struct tcb *c, uint32_t mss)
+{
+    uint64_t bytes = UINT32_MAX;
+    if (c->rtt.srtt_ns > 0) {
+        bytes = 2 * (uint64_t)c->cc.cwnd * ((uint64_t)NS_PER_S >> 10) / (uint64_t)c->rtt.srtt_ns;
+    }
+    uint64_t least = (uint64_t)e->link.paced_frame_segments * mss,
+             half = c->cc.cwnd / 2 / mss * mss;
+    bytes = bytes < least ? least : bytes;
+    bytes = bytes > half ? half : bytes;
+    return bytes > 65535 ? 65535 : (uint32_t)bytes;
+}
+
 /* The largest payload of one frame: a segment, or as many whole ones as the device takes. Not while
  * urgent data are pending: segmentation would copy the urgent pointer into each (RFC 6093). */
 static uint32_t frame_payload(const struct tcp_engine *e, const struct tcb *c, uint32_t mss)
@@ -52,6 +66,10 @@ static uint32_t frame_payload(const struct tcp_engine *e, const struct tcb *c, u
         return mss;
     }
     uint32_t room = e->link.max_frame - ip_overhead(&c->t.rec.tuple.local) - TCP_HEADER_MAX;
+    if (e->link.paced_frame_segments) {
+        uint32_t paced = paced_frame(e, c, mss);
+        room = room > paced ? paced : room;
+    }
     return room > mss ? room / mss * mss : mss;
 }
 
@@ -137,6 +155,7 @@ static bool plan_retransmit(const struct tcp_engine *e, const struct tcb *c, str
         most = window;
     }
     most = most > frame ? frame : most;
+    most = marks_limit(c, r->start, most);
     p->fin = fin && length <= most;
     p->length = length > most ? most : length;
     p->what = PLAN_RETRANSMIT;
@@ -146,15 +165,30 @@ static bool plan_retransmit(const struct tcp_engine *e, const struct tcb *c, str
     return true;
 }
 
-/* A segment below full size (RFC 9293 section 3.8.6.2.1 and 3.7.4). `n` octets may go, `unsent`
- * want to. 0: wait, p->limit says why. */
-static uint32_t small_segment(const struct tcb *c, struct plan *p, uint32_t n, uint32_t unsent,
-                              uint32_t usable, uint32_t cwnd_room, bool fin)
+/* The user said that more comes, and nothing overrode it yet. */
+static bool held_back(const struct tcb *c)
 {
-    /* Nagle looks at data: a SYN,ACK on its way holds up nothing. */
-    bool idle = tcb_outstanding(c) == (c->t.rec.state == TCP_SYN_RECEIVED),
-         nagle_ok = idle || c->options->v.nodelay;
-    if (n == unsent && c->flags & C_MORE_TO_COME && !fin && !(c->flags & C_WINDOW_OVERRIDE)) {
+    return c->flags & (C_MORE_HELD | C_CORKED);
+}
+
+/* Nagle (SHLD-7): nothing in flight, or nothing small. It looks at data: a SYN,ACK on its way holds
+ * up nothing. */
+static bool nagle_allows(const struct tcp_engine *e, const struct tcb *c)
+{
+    bool idle = tcb_outstanding(c) == (c->t.rec.state == TCP_SYN_RECEIVED);
+    bool small = c->act && c->act->has_small && seq_gt(c->act->small_end, c->snd.una);
+    return idle || c->options->v.nodelay || (e->config.nagle_minshall && !small);
+}
+
+/* A segment below full size (RFC 9293 section 3.8.6.2.1 and 3.7.4). `n` octets may go, `unsent`
+ * want to, up to the end of a record when more is `behind` it. 0: wait, p->limit says why. */
+static uint32_t small_segment(const struct tcp_engine *e, const struct tcb *c, struct plan *p,
+                              uint32_t n, uint32_t unsent, uint32_t usable, uint32_t cwnd_room,
+                              bool fin, bool behind)
+{
+    bool nagle_ok = behind || nagle_allows(e, c);
+    bool hold = !behind && held_back(c);
+    if (n == unsent && hold && !fin && !(c->flags & C_WINDOW_OVERRIDE)) {
         p->limit = TCP_LIMIT_MORE_TO_COME;
         return 0;
     }
@@ -187,7 +221,23 @@ static bool sends_data(enum tcp_state s)
            s == TCP_FIN_WAIT_1 || s == TCP_CLOSING || s == TCP_LAST_ACK;
 }
 
-static bool plan_new_data(const struct tcp_engine *e, const struct tcb *c, struct plan *p)
+/* A larger frame costs the path and both hosts less than two small ones; the wait is worth it while
+ * ACKs come fast. */
+static bool defers(const struct tcp_engine *e, const struct tcb *c, ackd_time now, uint32_t room,
+                   uint32_t frame)
+{
+    const struct rtx_run *first = c->act ? rtxq_first(&c->act->rtxq) : NULL;
+    uint32_t window = c->snd.wnd < c->cc.cwnd ? c->snd.wnd : c->cc.cwnd;
+    if (!e->link.defer_divisor || !first || recovery_repairing(c) || room >= frame ||
+        room >= window / e->link.defer_divisor || time_diff(now, c->data_sent) > NS_PER_MS) {
+        return false;
+    }
+    int64_t patience = c->rtt.srtt_ns / 2 < NS_PER_MS ? c->rtt.srtt_ns / 2 : NS_PER_MS;
+    return time_diff(first->sent, now) + c->rtt.srtt_ns <= patience;
+}
+
+static bool plan_new_data(const struct tcp_engine *e, const struct tcb *c, ackd_time now,
+                          struct plan *p)
 {
     bool fin =
         c->flags & C_FIN_QUEUED && !(c->flags & C_FIN_SENT) && c->t.rec.state != TCP_SYN_RECEIVED;
@@ -202,6 +252,10 @@ static bool plan_new_data(const struct tcp_engine *e, const struct tcb *c, struc
         p->fin = true;
         return true;
     }
+    uint32_t record = marks_limit(c, c->snd.nxt, unsent);
+    bool behind = record < unsent; /* a segment ends with its record */
+    unsent = record;
+    fin = fin && !behind;
     uint32_t pipe = recovery_pipe(c), cwnd = usable_cwnd(c, p->mss);
     if (c->cc.dup_acks && !recovery_repairing(c) && tcb_outstanding(c) + p->mss > cwnd) {
         p->kind = TCP_KIND_LIMITED_TRANSMIT; /* RFC 3042: only duplicate ACKs make room */
@@ -210,19 +264,24 @@ static bool plan_new_data(const struct tcp_engine *e, const struct tcb *c, struc
     uint32_t n = unsent < usable ? unsent : usable;
     n = n < cwnd_room ? n : cwnd_room;
     uint32_t frame = frame_payload(e, c, p->mss);
-    if (n >= p->mss) {
-        bool tail_may_go =
-            n == unsent && (fin || (c->options->v.nodelay && !(c->flags & C_MORE_TO_COME)));
+    uint32_t room = usable < cwnd_room ? usable : cwnd_room;
+    if (n >= p->mss && unsent > p->mss && !fin && !behind && defers(e, c, now, room, frame)) {
+        p->limit = TCP_LIMIT_LARGER_FRAME;
+        n = 0;
+    } else if (n >= p->mss) {
+        bool whole = fin || (c->options->v.nodelay && !held_back(c)) || behind;
+        bool tail_may_go = n == unsent && whole;
         n = n > frame ? frame : tail_may_go ? n : n / p->mss * p->mss;
+        n = marks_frame(c, p->start, n, p->mss);
     } else {
-        n = small_segment(c, p, n, unsent, usable, cwnd_room, fin);
+        n = small_segment(e, c, p, n, unsent, usable, cwnd_room, fin, behind);
     }
     if (!n) {
         p->what = PLAN_NOTHING;
         return false;
     }
     p->length = n;
-    p->fin = fin && n == unsent;
+    p->fin = fin && n == unsent && !behind;
     return true;
 }
 
@@ -331,7 +390,7 @@ void output_plan(const struct tcp_engine *e, const struct tcb *c, ackd_time now,
     }
     /* Retransmissions come first; but it is new data that tell whether a timeout was spurious. */
     bool blocked = p->limit != TCP_LIMIT_NONE && p->limit != TCP_LIMIT_SPURIOUS_TIMEOUT_TEST;
-    if (!blocked && (plan_new_data(e, c, p) || plan_next_seg(c, p))) {
+    if (!blocked && (plan_new_data(e, c, now, p) || plan_next_seg(c, p))) {
         return;
     }
     if (c->act && c->act->rtxq.lost && recovery_frto_waits(c)) {
@@ -502,7 +561,8 @@ static bool pushes(const struct tcp_engine *e, const struct tcb *c, const struct
     tcp_seq end = seq_add(p->start, p->length), all = seq_add(tcb_buffer_seq(c), tcb_buffered(c));
     bool mark =
         c->flags & C_FLUSHING_PUSH && seq_gt(c->snd.push, p->start) && seq_le(c->snd.push, end);
-    return seq_eq(end, all) || mark;
+    bool more = c->flags & C_MORE_TO_COME && !(c->flags & C_WINDOW_OVERRIDE);
+    return (seq_eq(end, all) && !more) || mark || marks_pushed(c, p->start, end);
 }
 
 /* The first half: what the segment holds. It may still be dropped. */
@@ -642,6 +702,10 @@ static bool send_new(struct tcp_engine *e, struct tcb *c, ackd_time now, struct 
         c->act->oldest_unacked = now;
         c->t_rtx = TIME_NEVER; /* the persist timer's time is over */
     }
+    if (p->length % p->mss) {
+        c->act->small_end = end;
+        c->act->has_small = true;
+    }
     c->snd.nxt = end;
     c->flags &= ~(uint32_t)(C_PROBE_SENT | C_WINDOW_OVERRIDE);
     if (p->fin) {
@@ -683,12 +747,15 @@ static bool send_probe(struct tcp_engine *e, struct tcb *c, ackd_time now, struc
 {
     bool outstanding = tcb_outstanding(c), again = outstanding || c->flags & C_PROBE_SENT;
     c->flags &= ~(uint32_t)C_PROBE_DUE;
-    p->start = outstanding ? c->snd.una : c->snd.nxt;
-    p->length = tcb_buffered(c) ? 1 : 0;
-    p->fin = !p->length; /* nothing but a FIN is outstanding */
+    bool bare = e->config.probe_without_data && !outstanding;
+    p->start = outstanding ? c->snd.una : bare ? seq_sub(c->snd.nxt, 1) : c->snd.nxt;
+    p->length = tcb_buffered(c) && !bare ? 1 : 0;
+    p->fin = !p->length && !bare; /* nothing but a FIN is outstanding */
     begin(c, p, tx);
     finish(e, c, now, p, tx);
-    if (outstanding) {
+    if (bare) {
+        again = false;
+    } else if (outstanding) {
         rtxq_probed(&c->act->rtxq);
     } else {
         c->flags |= C_PROBE_SENT;
@@ -778,7 +845,7 @@ static void settle(struct tcp_engine *e, struct tcb *c, ackd_time now, const str
         c->flow->recovery.probe_due = false;
     }
     bool by_cwnd = p->limit == TCP_LIMIT_CONGESTION_WINDOW || p->limit == TCP_LIMIT_RECOVERY ||
-                   p->limit == TCP_LIMIT_RTO_BACKOFF;
+                   p->limit == TCP_LIMIT_RTO_BACKOFF || p->limit == TCP_LIMIT_LARGER_FRAME;
     c->flags = by_cwnd ? c->flags | C_CWND_LIMITED : c->flags & ~(uint32_t)C_CWND_LIMITED;
     bool by_window = p->limit == TCP_LIMIT_ZERO_WINDOW || p->limit == TCP_LIMIT_RECEIVE_WINDOW ||
                      p->limit == TCP_LIMIT_SILLY_WINDOW || p->limit == TCP_LIMIT_MORE_TO_COME;

@@ -58,6 +58,7 @@ bool tcb_activity(struct tcp_engine *e, struct tcb *c, ackd_time now)
 static void activity_free(struct tcp_engine *e, struct tcb *c)
 {
     if (c->act) {
+        marks_free(e, c);
         rtxq_clear(&c->act->rtxq, &e->run_slab);
         sndbuf_clear(&c->act->snd, e->arena);
         slab_free(&e->activity_slab, c->act);

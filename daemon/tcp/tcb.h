@@ -157,13 +157,26 @@ enum {                 /* tcb.flags */
                                    (RFC 6298 5.7) */
        C_FIN_AHEAD = 67108864,  /* a FIN lies beyond a hole, at rcv.fin */
        C_CHALLENGE = 134217728, /* the ACK that is due is a challenge (RFC 5961) */
-       C_MORE_TO_COME = 0x40000000, /* the user's last SEND said so */
+       C_MORE_TO_COME = 0x40000000, /* the user's last SEND said so, */
+       C_MORE_HELD = 0x10000000,    /* and a small segment waits for it until the next ACK, */
+       C_CORKED = 0x20000000,       /* or as long as the user wants */
+};
+
+#define SEND_MARKS 100
+/* Boundaries in the send buffer, in order: ends of records, and pushes (marks.c). */
+struct marks {
+    tcp_seq at[SEND_MARKS];
+    bool record[SEND_MARKS];
+    uint8_t count;
 };
 
 /* While data are unsent or unacknowledged. */
 struct activity {
     struct rtxq rtxq;
     struct sndbuf snd;
+    struct marks *marks; /* NULL while one push mark does */
+    tcp_seq small_end;   /* end of the last segment sent that was not full, while has_small */
+    bool has_small;
     ackd_time oldest_unacked; /* when the oldest outstanding octet was first sent, or last progress
                                  was made: R1 and R2 count from it */
 };
@@ -335,8 +348,8 @@ struct tcp_engine {
     uint32_t endpoints, half_open, time_wait;
 
     struct slab listener_slab, half_open_slab, tcb_slab, time_wait_slab, activity_slab, accecn_slab,
-        rcvq_slab, clocks_slab, flow_slab, tuning_slab, run_slab, piece_slab, control_slab,
-        options_slab;
+        rcvq_slab, clocks_slab, marks_slab, flow_slab, tuning_slab, run_slab, piece_slab,
+        control_slab, options_slab;
     struct shared_options *defaults;
 
     struct list output; /* tcb.out */
@@ -564,6 +577,20 @@ void window_from_segment(struct tcp_engine *e, struct tcb *c, const struct segme
 /* In FIN-WAIT-2: what nobody holds ends by itself. */
 void fin_wait_2_arm(struct tcb *c, ackd_time now);
 void established_enter(struct tcp_engine *e, struct tcb *c, const struct segment *s);
+
+/* marks.c */
+/* The octet before `at` ends a record, or was pushed. In order. False: no room. */
+bool marks_add(struct tcp_engine *e, struct tcb *c, tcp_seq at, bool record);
+/* Does a mark lie in (start, end]? */
+bool marks_pushed(const struct tcb *c, tcp_seq start, tcp_seq end);
+/* How much of `length` octets from `start` a segment may hold. */
+uint32_t marks_limit(const struct tcb *c, tcp_seq start, uint32_t length);
+/* The same of a super-frame, which ends with a push where that costs no segment more. */
+uint32_t marks_frame(const struct tcb *c, tcp_seq start, uint32_t length, uint32_t mss);
+void marks_acked(struct tcb *c, tcp_seq una);
+/* The send buffer now ends at `end`. */
+void marks_truncate(struct tcb *c, tcp_seq end);
+void marks_free(struct tcp_engine *e, struct tcb *c);
 
 /* challenge.c, reset.c */
 void challenge_ack(struct tcp_engine *e, struct tcb *c, ackd_time now);

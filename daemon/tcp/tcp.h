@@ -190,9 +190,21 @@ struct tcp_config {
     uint32_t closed_history;        /* records of closed connections kept; default 4096 */
     uint32_t event_ring;            /* events; default 8192 */
     uint16_t port_first, port_last; /* ephemeral ports; default 49152..65535 (RFC 6335) */
-    /* PSH on every super-frame, as Linux sets it, so that a receiver's device does not wait to
-     * merge more; default off */
+    /* Where other stacks differ from the RFCs or from our choice, for those who need their ways;
+     * all default off. PSH on every super-frame, as Linux sets it: a receiver's device does not
+     * wait to merge more. */
     bool push_super_frames;
+    /* A segment without timestamps is taken although they were agreed on (RFC 7323 section 3.2:
+     * SHOULD be dropped). */
+    bool accept_missing_timestamps;
+    /* Only a small segment in flight makes the next one wait, not any data (Minshall's variant of
+     * SHLD-7's Nagle). */
+    bool nagle_minshall;
+    /* Probes of a zero window have no octet of data but the sequence number of one that was
+     * acknowledged; the answer tells as much. */
+    bool probe_without_data;
+    /* An ACK of what was never sent gets no answer (RFC 9293 section 3.10.7.4 has one). */
+    bool quiet_on_unsent_ack;
     struct tcp_options defaults;
 };
 void tcp_config_default(struct tcp_config *config);
@@ -208,6 +220,13 @@ struct tcp_link {
     bool checksum_offload; /* leave the pseudo-header's sum in the field */
     bool tso;              /* frames up to max_frame bytes of IP packet with gso_size set */
     uint32_t max_frame;    /* bytes, <= 65535 */
+    /* Super-frames hold what the connection sends in a millisecond at twice its present rate, at
+     * least this many segments, at most half of cwnd: bursts that a path can swallow. 0: as large
+     * as they can be, the default. */
+    uint32_t paced_frame_segments;
+    /* While an ACK is due within a millisecond, a frame that would be smaller than it may be waits
+     * for it, unless it holds this fraction of the window. 0: never, the default. */
+    uint32_t defer_divisor;
 };
 void tcp_set_link(struct tcp_engine *engine, const struct tcp_link *link);
 
@@ -410,12 +429,21 @@ int tcp_accept(struct tcp_engine *engine, uint64_t listener, uint32_t owner, uin
  * (else -EBADF). */
 int tcp_accept_return(struct tcp_engine *engine, uint64_t listener, uint64_t id);
 
-enum { TCP_SEND_PUSH = 1, TCP_SEND_URGENT = 2, TCP_SEND_MORE = 4 };
+enum {
+    TCP_SEND_PUSH = 1,
+    TCP_SEND_URGENT = 2,
+    TCP_SEND_MORE = 4,
+    TCP_SEND_CORK = 8,
+    TCP_SEND_RECORD = 16
+};
 /* SEND: copies up to `length` bytes into the send buffer, returns how many (0: full;
  * TCP_READY_WRITE will follow). PUSH applies to the last byte taken. URGENT makes everything up to
- * and with that byte urgent. MORE: a segment that is not full waits for the next SEND without it
- * (which may have no bytes), for a FIN, or for one retransmission timeout. -EPIPE after a close,
- * -ENOTCONN before a connection exists or the close errno. */
+ * and with that byte urgent. MORE: a segment that is not full
+ * waits for the next SEND without it (which may have no bytes), the next ACK, a FIN, or one
+ * retransmission timeout, and has no PSH. A call without bytes and
+ * with PUSH pushes what is buffered. CORK: likewise, but ACKs do not release it. RECORD: no
+ * segment holds the last byte and one behind it (of at most 100 unacknowledged records). -EPIPE
+ * after a close, -ENOTCONN before a connection exists or the close errno. */
 int64_t tcp_send(struct tcp_engine *engine, ackd_time now, uint64_t id, const void *data,
                  size_t length, unsigned flags);
 /* Stream offset of the next byte that tcp_send() will take: bytes accepted so far. -EBADF. */

@@ -131,6 +131,31 @@ static uint32_t send_room(const struct tcb *c)
     return size > used ? size - used : 0;
 }
 
+/* What SEND says of what follows it. A call without bytes only lets go of what was held. */
+static void announce(struct tcb *c, size_t length, unsigned flags)
+{
+    c->flags &= ~(uint32_t)(C_MORE_HELD | C_CORKED);
+    c->flags |= flags & TCP_SEND_CORK ? C_CORKED : 0u;
+    if (length) {
+        c->flags &= ~(uint32_t)C_MORE_TO_COME;
+        c->flags |= flags & TCP_SEND_MORE ? C_MORE_TO_COME | C_MORE_HELD : 0u;
+    }
+}
+
+/* The user's data now end at `end`: a boundary, as the flags say. */
+static void mark_end(struct tcp_engine *e, struct tcb *c, tcp_seq end, unsigned flags)
+{
+    if (flags & TCP_SEND_RECORD) {
+        marks_add(e, c, end, true);
+    } else if (flags & TCP_SEND_PUSH) {
+        if (c->flags & C_FLUSHING_PUSH && seq_gt(c->snd.push, c->snd.nxt)) {
+            marks_add(e, c, c->snd.push, false);
+        }
+        c->snd.push = end;
+        c->flags |= C_FLUSHING_PUSH;
+    }
+}
+
 int64_t tcp_send(struct tcp_engine *e, ackd_time now, uint64_t id, const void *data, size_t length,
                  unsigned flags)
 {
@@ -142,8 +167,7 @@ int64_t tcp_send(struct tcp_engine *e, ackd_time now, uint64_t id, const void *d
     if (error) {
         return error;
     }
-    c->flags =
-        flags & TCP_SEND_MORE ? c->flags | C_MORE_TO_COME : c->flags & ~(uint32_t)C_MORE_TO_COME;
+    announce(c, length, flags);
     uint32_t room = send_room(c), n = length < room ? (uint32_t)length : room;
     if (n && !tcb_activity(e, c, now)) {
         return -ENOBUFS;
@@ -151,6 +175,10 @@ int64_t tcp_send(struct tcp_engine *e, ackd_time now, uint64_t id, const void *d
     n = n ? sndbuf_append(&c->act->snd, e->arena, data, n) : 0;
     if (n < length) {
         c->flags |= C_WRITE_WANTED;
+    }
+    if (!length && flags & TCP_SEND_PUSH && tcb_unsent(c)) {
+        c->flags &= ~(uint32_t)C_MORE_TO_COME;
+        mark_end(e, c, seq_add(tcb_buffer_seq(c), tcb_buffered(c)), TCP_SEND_PUSH);
     }
     if (!n) { /* without memory: only what is buffered wakes the user later */
         bool waits = !length || !room || tcb_buffered(c);
@@ -160,9 +188,8 @@ int64_t tcp_send(struct tcp_engine *e, ackd_time now, uint64_t id, const void *d
     }
     c->snd.accepted += n;
     tcp_seq end = seq_add(tcb_buffer_seq(c), tcb_buffered(c));
-    if (flags & TCP_SEND_PUSH && n == length) {
-        c->snd.push = end;
-        c->flags |= C_FLUSHING_PUSH;
+    if (n == length) {
+        mark_end(e, c, end, flags);
     }
     if (flags & TCP_SEND_URGENT) { /* MUST-31: any length; the newest mark counts */
         c->snd.up = end;
@@ -198,6 +225,7 @@ int64_t tcp_send_room(struct tcp_engine *e, uint64_t id)
 /* Nothing behind `end` is pushed or urgent any more. */
 static void forget_marks(struct tcb *c, tcp_seq end)
 {
+    marks_truncate(c, end);
     if (c->flags & C_FLUSHING_PUSH && seq_gt(c->snd.push, end)) {
         c->flags &= ~(uint32_t)C_FLUSHING_PUSH;
     }

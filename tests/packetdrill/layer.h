@@ -25,7 +25,8 @@ struct sysctls {
     long syn_retries, synack_retries, syn_linear_timeouts, retries1, retries2;
     long fin_timeout, keepalive_time, keepalive_intvl, keepalive_probes;
     long reordering, recovery, early_retrans, frto, slow_start_after_idle;
-    long min_tso_segs, notsent_lowat, mtu_probing, base_mss, rfc1337, default_ttl, v6_hop_limit;
+    long tso_win_divisor, min_tso_segs, notsent_lowat, mtu_probing, base_mss, rfc1337, default_ttl,
+        v6_hop_limit;
     long rto_min_us, min_snd_mss, max_syn_backlog, rmem_max, wmem_max, challenge_ack_limit;
     char fastopen_key[128], congestion_control[32];
 };
@@ -102,7 +103,7 @@ struct sock {
     /* errqueue.c */
     struct list notices, pendings;
     uint32_t zerocopy_next, timestamp_base;
-    uint64_t bytes_queued;
+    uint64_t bytes_queued, pushed;
     int fastopen_queue; /* TCP_FASTOPEN on a listener */
     bool fastopen_connect, fastopen_no_cookie, deferred;
 };
@@ -172,6 +173,8 @@ int64_t layer_wall_ns(const struct layer *l);
 
 bool link_open(struct layer *l, const char *flags);
 void link_close(struct layer *l);
+/* Super-frames as tcp_min_tso_segs asks. */
+void link_set_frames(struct layer *l);
 /* Takes every packet that net/ has and keeps those that a TUN device would show. */
 void link_capture(struct layer *l);
 int link_send(void *u, const void *packet, size_t length);

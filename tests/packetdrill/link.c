@@ -102,6 +102,18 @@ static void add_default_routes(struct layer *l)
     net_route_add(l->net, &v6);
 }
 
+void link_set_frames(struct layer *l)
+{
+    const struct tcp_link link = {
+        .tso = true,
+        .max_frame = 65535,
+        .paced_frame_segments =
+            (uint32_t)(l->sysctls.min_tso_segs < 1 ? 1 : l->sysctls.min_tso_segs),
+        .defer_divisor = (uint32_t)l->sysctls.tso_win_divisor,
+    };
+    tcp_set_link(l->engine, &link);
+}
+
 bool link_open(struct layer *l, const char *flags)
 {
     const struct arena_source source = {chunk_get, chunk_put, NULL};
@@ -114,6 +126,10 @@ bool link_open(struct layer *l, const char *flags)
     config.seed1 = 2;
     config.max_endpoints = 4096;
     config.push_super_frames = true;
+    config.accept_missing_timestamps = true;
+    config.nagle_minshall = true;
+    config.probe_without_data = true;
+    config.quiet_on_unsent_ack = true;
     l->engine = l->arena ? tcp_engine_new(&config, l->now) : NULL;
     struct net_config nc = {.arena = l->arena,
                             .engine = l->engine,
@@ -127,6 +143,7 @@ bool link_open(struct layer *l, const char *flags)
     if (!l->net) {
         return false;
     }
+    link_set_frames(l);
     add_default_routes(l);
     link_add_local(l, &l->local_v4);
     link_add_local(l, &l->local_v6);

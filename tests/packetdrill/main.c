@@ -54,6 +54,7 @@ static struct layer *layer_new(const char *flags)
     l->now = time_from_ns(NS_PER_S);
     list_init(&l->files);
     list_init(&l->captured);
+    sysctls_read(&l->sysctls);
     if (!link_open(l, flags)) {
         free(l);
         return NULL;

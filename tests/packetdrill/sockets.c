@@ -137,9 +137,15 @@ void sock_refresh(struct layer *l, struct sock *s)
  * -------------------------------------------------------------------------------------------------------
  */
 
-static void plain_options(struct layer *l, struct sock *s)
+static void layer_read_sysctls(struct layer *l)
 {
     sysctls_read(&l->sysctls);
+    link_set_frames(l);
+}
+
+static void plain_options(struct layer *l, struct sock *s)
+{
+    layer_read_sysctls(l);
     profile_options(&l->sysctls, s->domain == AF_INET, &s->options);
     s->sndbuf = (int)l->sysctls.wmem[1];
     s->rcvbuf = (int)l->sysctls.rmem[1];
@@ -219,7 +225,7 @@ void sockets_refresh_sysctls(struct layer *l)
             continue;
         }
         if (!read) {
-            sysctls_read(&l->sysctls);
+            layer_read_sysctls(l);
             read = true;
         }
         profile_refresh(&l->sysctls, &s->options);
@@ -229,7 +235,7 @@ void sockets_refresh_sysctls(struct layer *l)
 
 static int start_listening(struct layer *l, struct sock *s, int backlog)
 {
-    sysctls_read(&l->sysctls);
+    layer_read_sysctls(l);
     profile_refresh(&l->sysctls, &s->options);
     struct tcp_listen_args args = {
         .tuple = {.local = s->tuple.local, .local_port = s->tuple.local_port},
@@ -365,7 +371,7 @@ static int open_connection(struct layer *l, struct sock *s, const struct sockadd
     if (error) {
         return error;
     }
-    sysctls_read(&l->sysctls);
+    layer_read_sysctls(l);
     profile_refresh(&l->sysctls, &s->options);
     link_add_remote(l, &remote);
     struct ip_addr want = s->tuple.local, local;

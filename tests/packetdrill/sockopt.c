@@ -146,6 +146,9 @@ static int set_tcp(struct layer *l, struct sock *s, int name, const void *value,
     switch (name) {
     case TCP_NODELAY:
         s->options.nodelay = v;
+        if (v && s->id) { /* even a corked segment goes, once */
+            tcp_send(l->engine, l->now, s->id, NULL, 0, 0);
+        }
         return 0;
     case TCP_CORK:
         set_cork(l, s, v);

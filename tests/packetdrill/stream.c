@@ -11,6 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifndef MSG_ZEROCOPY
+#define MSG_ZEROCOPY 0x4000000
+#endif
 #define GSO_MAX 65215u     /* payload that Linux puts into one packet */
 #define PACKET_CHARGE 768u /* memory of a packet beside its payload */
 
@@ -112,8 +115,12 @@ static int wait_to_send(struct layer *l, struct sock *s, int flags, ackd_time en
 
 static unsigned engine_flags(const struct sock *s, int flags, bool last)
 {
-    unsigned more = s->cork || flags & MSG_MORE || !last ? TCP_SEND_MORE : 0;
-    return more | (flags & MSG_OOB && last ? TCP_SEND_URGENT | TCP_SEND_PUSH : 0);
+    unsigned more = flags & MSG_MORE || !last ? TCP_SEND_MORE : 0;
+    if (flags & MSG_EOR && last) {
+        more |= TCP_SEND_RECORD;
+    }
+    return more | (s->cork ? TCP_SEND_CORK : 0) |
+           (flags & MSG_OOB && last ? TCP_SEND_URGENT | TCP_SEND_PUSH : 0);
 }
 
 /* One packet's worth of `left` octets at `from`: how many were taken, or -1 with errno. */
@@ -129,14 +136,28 @@ static ssize_t send_portion(struct layer *l, struct sock *s, const struct tcp_in
     if (!user_read(buffer, from, n)) {
         return fail(EFAULT);
     }
-    int64_t taken =
-        tcp_send(l->engine, l->now, s->id, buffer, n, engine_flags(s, flags, n == left));
+    /* What is written while half of the peer's window is unpushed is pushed. */
+    bool force = s->bytes_queued + n > s->pushed + info->snd_max_wnd / 2;
+    unsigned how = engine_flags(s, flags, n == left);
+    if (force || !(how & (TCP_SEND_MORE | TCP_SEND_CORK))) {
+        how |= TCP_SEND_PUSH;
+        s->pushed = s->bytes_queued + n;
+    }
+    int64_t taken = tcp_send(l->engine, l->now, s->id, buffer, n, how);
     if (taken < 0) {
         return fail((int)-taken);
     }
-    s->tail += (uint32_t)taken;
+    s->tail = flags & MSG_EOR && n == left ? 0 : s->tail + (uint32_t)taken;
     s->bytes_queued += (uint64_t)taken;
     return (ssize_t)taken;
+}
+
+/* What was taken before the queue filled up goes, with PSH. */
+static void push_end(struct layer *l, struct sock *s)
+{
+    tcp_send(l->engine, l->now, s->id, NULL, 0,
+             TCP_SEND_PUSH | (s->cork ? (unsigned)TCP_SEND_CORK : 0));
+    s->pushed = s->bytes_queued;
 }
 
 static ssize_t send_bytes(struct layer *l, struct sock *s, const uint8_t *from, size_t length,
@@ -153,6 +174,9 @@ static ssize_t send_bytes(struct layer *l, struct sock *s, const uint8_t *from, 
         bool connecting = !error && s->state == SOCK_CONNECTING;
         bool tail_open = s->tail && s->tail < stream_tail_goal(&info);
         if (!error && (connecting || (!tail_open && !packet_allowed(l, s, &info)))) {
+            if (done) {
+                push_end(l, s);
+            }
             layer_run(l);
             error = wait_to_send(l, s, flags, end);
             if (!error) {
@@ -176,6 +200,7 @@ static ssize_t send_bytes(struct layer *l, struct sock *s, const uint8_t *from, 
         }
     } while (done < length);
     if (done < length) {
+        push_end(l, s);
         s->write_blocked = true;
     }
     return (ssize_t)done;
@@ -190,6 +215,16 @@ static size_t iov_length(const struct iovec *iov, size_t n)
     return sum;
 }
 
+/* A packet of Linux refers to at most so many pieces of the user's memory. */
+#define FRAGMENTS_MAX 17u
+
+/* Flags for a piece behind which another follows. */
+static int piece_flags(const struct sock *s, int flags, size_t piece)
+{
+    bool full = flags & MSG_ZEROCOPY && s->zerocopy && piece % FRAGMENTS_MAX == FRAGMENTS_MAX - 1;
+    return (flags & ~(MSG_OOB | MSG_EOR)) | (full ? MSG_EOR : MSG_MORE);
+}
+
 static ssize_t do_send(struct layer *l, struct sock *s, const struct msghdr *msg, int flags)
 {
     uint64_t first = s->bytes_queued;
@@ -199,7 +234,7 @@ static ssize_t do_send(struct layer *l, struct sock *s, const struct msghdr *msg
         bool last = i + 1 >= msg->msg_iovlen;
         const struct iovec *v = msg->msg_iovlen ? &msg->msg_iov[i] : NULL;
         ssize_t n = send_bytes(l, s, v ? v->iov_base : NULL, v ? v->iov_len : 0,
-                               last ? flags : flags & ~MSG_OOB);
+                               last ? flags : piece_flags(s, flags, i));
         if (n < 0) {
             if (!done) {
                 return -1;

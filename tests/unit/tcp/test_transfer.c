@@ -205,15 +205,87 @@ static void what_is_announced_is_waited_for(void **state) /* reason MORE_TO_COME
     script_send(&s, 1000, TCP_SEND_MORE); /* a full segment does not wait, its tail does */
     script_expect(&s, ". 1:1001(1000) ack 1");
     script_quiet(&s);
-    script_inject(&s, ". 1:1(0) ack 1001 win 10000");
-    script_quiet(&s);
-    assert_int_equal(tcp_send(s.engine, s.now, s.id, NULL, 0, 0), 0); /* nothing more after all */
-    script_expect(&s, "P. 1001:1101(100) ack 1");
+    script_inject(&s, ". 1:1(0) ack 1001 win 10000"); /* nor after an ACK */
+    script_expect(&s, ". 1001:1101(100) ack 1");
     script_inject(&s, ". 1:1(0) ack 1101 win 10000");
     script_send(&s, 100, TCP_SEND_MORE);
     script_quiet(&s);
-    script_advance_ms(&s, 1001); /* not for ever */
+    script_advance_ms(&s, 1001); /* nor for ever */
     script_expect(&s, "P. 1101:1201(100) ack 1");
+    script_end(&s);
+}
+
+static void a_cork_holds_until_it_is_pulled(void **state)
+{
+    (void)state;
+    ESTABLISHED(s, SACK);
+    script_send(&s, 1100, TCP_SEND_CORK);
+    script_expect(&s, ". 1:1001(1000) ack 1");
+    script_quiet(&s);
+    script_inject(&s, ". 1:1(0) ack 1001 win 10000");
+    script_quiet(&s);
+    assert_int_equal(script_info(&s).limit, TCP_LIMIT_MORE_TO_COME);
+    assert_int_equal(tcp_send(s.engine, s.now, s.id, NULL, 0, 0), 0);
+    script_expect(&s, "P. 1001:1101(100) ack 1");
+    script_end(&s);
+}
+
+static void records_are_segments_of_their_own(void **state)
+{
+    (void)state;
+    ESTABLISHED(s, "mss 1000"); /* no tail loss probe */
+    script_send(&s, 1400, TCP_SEND_RECORD);
+    script_send(&s, 300, TCP_SEND_RECORD);
+    script_send(&s, 300, 0);
+    script_expect(&s, ". 1:1001(1000) ack 1");
+    script_expect(&s, "P. 1001:1401(400) ack 1");
+    script_expect(&s, "P. 1401:1701(300) ack 1");
+    script_quiet(&s); /* the last one waits for an ACK, as Nagle asks */
+    script_advance_ms(&s, 1001);
+    script_expect(&s, ". 1:1001(1000) ack 1"); /* and so are their retransmissions */
+    script_inject(&s, ". 1:1(0) ack 1001 win 10000");
+    script_expect(&s, "P. 1001:1401(400) ack 1");
+    script_inject(&s, ". 1:1(0) ack 1401 win 10000");
+    script_expect(&s, "P. 1401:1701(300) ack 1");
+    script_end(&s);
+}
+
+static void a_larger_frame_is_worth_a_moment(void **state) /* reason LARGER_FRAME */
+{
+    (void)state;
+    ESTABLISHED(s, SACK);
+    struct tcp_link link = {.tso = true, .max_frame = 65535, .defer_divisor = 2};
+    tcp_set_link(s.engine, &link);
+    script_send(&s, 10000, 0); /* a round trip of 2 ms */
+    script_expect(&s, "P. 1:10001(10000) ack 1");
+    script_advance_ms(&s, 2);
+    script_inject(&s, ". 1:1(0) ack 10001");
+    script_send(&s, 30000, 0);
+    assert_true(script_discard(&s) > 0);
+    script_advance_ms(&s, 1);
+    script_inject(&s, ". 1:1(0) ack 11001");
+    script_quiet(&s);
+    assert_int_equal(script_info(&s).limit, TCP_LIMIT_LARGER_FRAME);
+    script_advance_ms(&s, 1);
+    script_inject(&s, ". 1:1(0) ack 29001");
+    assert_true(script_discard(&s) > 0);
+    script_end(&s);
+}
+
+static void pushes_stay_where_they_were_asked_for(void **state) /* MUST-60 */
+{
+    (void)state;
+    ESTABLISHED(s, SACK);
+    script_inject(&s, ". 1:1(0) ack 1 win 1000");
+    script_send(&s, 1000, 0);
+    script_expect(&s, "P. 1:1001(1000) ack 1");
+    script_send(&s, 1000, TCP_SEND_PUSH);
+    script_send(&s, 1000, TCP_SEND_PUSH);
+    script_send(&s, 1000, 0);
+    script_quiet(&s);
+    script_inject(&s, ". 1:1(0) ack 1001 win 2500");
+    script_expect(&s, "P. 1001:2001(1000) ack 1");
+    script_expect(&s, "P. 2001:3001(1000) ack 1");
     script_end(&s);
 }
 
@@ -682,6 +754,10 @@ int transfer_tests(void)
         cmocka_unit_test(zero_window_lives_for_hours_while_probes_are_answered),
         cmocka_unit_test(silly_windows_wait),
         cmocka_unit_test(what_is_announced_is_waited_for),
+        cmocka_unit_test(a_cork_holds_until_it_is_pulled),
+        cmocka_unit_test(records_are_segments_of_their_own),
+        cmocka_unit_test(a_larger_frame_is_worth_a_moment),
+        cmocka_unit_test(pushes_stay_where_they_were_asked_for),
         cmocka_unit_test(a_shrunk_window_is_survived),
         cmocka_unit_test(window_closes_and_opens),
         cmocka_unit_test(reset_and_ack_count_with_a_closed_window),
