@@ -198,6 +198,9 @@ void established_enter(struct tcp_engine *e, struct tcb *c, const struct segment
         rto_restart(c, s->now);
     }
     c->flags &= ~(uint32_t)(C_R1_TOLD | C_NEIGHBOUR_PENDING | C_LOCAL_DROP);
+    if (e->config.piggyback_acks && !(c->flags & C_PASSIVE) && tcb_unsent(c)) {
+        c->rcv.quick = 0;
+    }
     keepalive_restart(c, s->now);
     if (c->flags & C_FIN_QUEUED) { /* CLOSE came before */
         state_set(e, &c->t.rec, TCP_FIN_WAIT_1, s->now, TCP_CLOSE_NONE);
@@ -336,7 +339,7 @@ static void account_text(struct tcp_engine *e, struct tcb *c, const struct segme
 static void refuse_text(struct tcp_engine *e, struct tcb *c, struct segment *s)
 {
     s->drop = TCP_DROP_DATA_AFTER_CLOSE;
-    reset_tcb(e, c, s->now, TCP_RST_SENT_DATA_AFTER_CLOSE);
+    reset_for_segment(e, s, TCP_RST_SENT_DATA_AFTER_CLOSE); /* at the peer's RCV.NXT (RFC 5961) */
     tcb_closed(e, c, s->now, TCP_CLOSE_DATA_AFTER_CLOSE);
 }
 

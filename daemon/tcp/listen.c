@@ -415,7 +415,7 @@ void half_open_input(struct tcp_engine *e, struct half_open *h, struct segment *
     } else if (s->h.flags & TCP_SYN) { /* fourth: back to LISTEN */
         s->drop = TCP_DROP_SYN_CHALLENGED;
         half_open_drop(e, h, s->now, TCP_CLOSE_RESET_BY_PEER);
-    } else if (h->nego.timestamps && !s->o.has_timestamps) {
+    } else if (h->nego.timestamps && !s->o.has_timestamps && !e->config.accept_missing_timestamps) {
         s->drop = TCP_DROP_TIMESTAMP_MISSING;
     } else if (h->nego.timestamps && (int32_t)(s->o.tsval - h->ts_recent) < 0) {
         s->drop = TCP_DROP_PAWS;

@@ -88,7 +88,8 @@ void tcb_closed(struct tcp_engine *e, struct tcb *c, ackd_time now, enum tcp_clo
         sndbuf_init(&c->act->snd);
         tcb_fold(e, c);
     }
-    if (c->flags & C_RELEASED || !(c->flags & C_ACCEPTED)) {
+    bool awaited = e->config.accept_ended && !list_empty(&c->accept);
+    if (c->flags & C_RELEASED || (!(c->flags & C_ACCEPTED) && !awaited)) {
         tcb_destroy(e, c);
         return;
     }

@@ -203,6 +203,12 @@ struct tcp_config {
     /* Probes of a zero window have no octet of data but the sequence number of one that was
      * acknowledged; the answer tells as much. */
     bool probe_without_data;
+    /* A connection that ended before it was accepted stays in the queue, and the user learns how it
+     * ended and what came before. */
+    bool accept_ended;
+    /* A user that has more to say when the handshake completes is interactive: ACKs may wait for
+     * its answers from the beginning. */
+    bool piggyback_acks;
     /* An ACK of what was never sent gets no answer (RFC 9293 section 3.10.7.4 has one). */
     bool quiet_on_unsent_ack;
     struct tcp_options defaults;

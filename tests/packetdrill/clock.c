@@ -11,8 +11,10 @@
 
 #include <errno.h>
 #include <time.h>
+#include <unistd.h>
 
 #define REAL_PATIENCE_S 5
+#define RESULT_PATIENCE_US 3000
 
 static bool blocked_thread(const struct layer *l)
 {
@@ -115,6 +117,12 @@ int layer_usleep(void *u, useconds_t us)
 {
     struct layer *l = u;
     layer_lock(l);
+    if (l->blocked.ended) { /* packetdrill still has to take note of its result */
+        l->blocked.ended = false;
+        layer_unlock(l);
+        usleep(RESULT_PATIENCE_US);
+        layer_lock(l);
+    }
     layer_advance(l, time_add(l->now, (int64_t)us * NS_PER_US));
     layer_unlock(l);
     return 0;
@@ -132,6 +140,7 @@ int layer_gettimeofday(void *u, struct timeval *tv, struct timezone *tz)
     layer_lock(l);
     if (blocked_thread(l)) { /* the end of a blocking call: the others go on */
         l->blocked.running = false;
+        l->blocked.ended = true;
         pthread_cond_signal(&l->handed_back);
     } else {
         layer_advance(l, time_add(l->now, NS_PER_US));

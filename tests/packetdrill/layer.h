@@ -103,7 +103,8 @@ struct sock {
     /* errqueue.c */
     struct list notices, pendings;
     uint32_t zerocopy_next, timestamp_base;
-    uint64_t bytes_queued, pushed;
+    uint64_t syn_data, bytes_queued, pushed;
+    int backlog;
     int fastopen_queue; /* TCP_FASTOPEN on a listener */
     bool fastopen_connect, fastopen_no_cookie, deferred;
 };
@@ -137,13 +138,15 @@ struct layer {
     struct tcp_engine *engine;
     struct net *net;
     struct sysctls sysctls;
+    char fastopen_key[128]; /* the sysctl's, as the engine has it */
+    bool own_fastopen_keys; /* a socket option set them */
     struct list files;
     struct list captured;
     uint32_t mtu;
     struct ip_addr local_v4, local_v6;
     uint64_t changes; /* counts what may end a wait */
     struct {          /* the one blocked call */
-        bool waiting, woken, running;
+        bool waiting, woken, running, ended;
         pthread_t thread;
         ackd_time deadline;
     } blocked;
@@ -212,9 +215,23 @@ int layer_accept(void *u, int fd, struct sockaddr *addr, socklen_t *len);
 int layer_connect(void *u, int fd, const struct sockaddr *addr, socklen_t len);
 int layer_shutdown(void *u, int fd, int how);
 /* Listeners follow the sysctls: a SYN is about to arrive. */
+void layer_read_sysctls(struct layer *l);
 void sockets_refresh_sysctls(struct layer *l);
 void sock_close(struct layer *l, struct sock *s);
 /* connect() with the lock held. `data` may ride on the SYN (MSG_FASTOPEN); *taken says how much. */
+/* How a connection is opened, and what came of its first data. */
+struct sock_opening {
+    bool fast_open;
+    const void *data;
+    size_t length, taken, on_syn;
+    bool more; /* take as much as the buffer does, not only what the SYN carries */
+};
+int sock_open(struct layer *l, struct sock *s, const struct sockaddr *addr, socklen_t len,
+              struct sock_opening *how);
+/* The same where connect() has left the address. */
+int sock_open_deferred(struct layer *l, struct sock *s, struct sock_opening *how);
+/* Waits for the end of the handshake, unless `nonblock`; how it ended, or EINPROGRESS. */
+int sock_connect_wait(struct layer *l, struct sock *s, bool nonblock);
 int sock_connect(struct layer *l, struct sock *s, const struct sockaddr *addr, socklen_t len,
                  bool nonblock);
 /* Looks at the endpoint: its end, and what is new since the last look (edges). */
@@ -225,6 +242,18 @@ bool sock_status(struct layer *l, const struct sock *s, struct tcp_info *info);
 void sock_apply_options(struct layer *l, struct sock *s);
 void sock_put_address(const struct sock *s, const struct ip_addr *a, uint16_t port,
                       struct sockaddr *to, socklen_t *len);
+
+/* ---- fastopen.c
+ * ------------------------------------------------------------------------------------------------
+ */
+
+bool fastopen_client_enabled(const struct layer *l);
+/* Options of the engine that follow the sysctl and the socket's own. */
+void fastopen_options(const struct layer *l, struct sock *s);
+void fastopen_sysctl_keys(struct layer *l);
+int fastopen_set_keys(struct layer *l, const uint8_t *value, size_t length);
+int fastopen_send(struct layer *l, struct sock *s, const struct sockaddr *addr, socklen_t len,
+                  const void *data, size_t length, bool nonblock, size_t *taken);
 
 /* ---- stream.c
  * --------------------------------------------------------------------------------------------------

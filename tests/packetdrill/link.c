@@ -129,6 +129,8 @@ bool link_open(struct layer *l, const char *flags)
     config.accept_missing_timestamps = true;
     config.nagle_minshall = true;
     config.probe_without_data = true;
+    config.accept_ended = true;
+    config.piggyback_acks = true;
     config.quiet_on_unsent_ack = true;
     l->engine = l->arena ? tcp_engine_new(&config, l->now) : NULL;
     struct net_config nc = {.arena = l->arena,

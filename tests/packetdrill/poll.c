@@ -32,7 +32,7 @@ uint32_t sock_poll(struct layer *l, struct sock *s)
         return s->seen_accepts ? IN_EVENTS : 0;
     }
     uint32_t mask = 0;
-    bool closed = s->state == SOCK_NEW || s->state == SOCK_ENDED;
+    bool closed = (s->state == SOCK_NEW && !s->deferred) || s->state == SOCK_ENDED;
     bool read_shut = s->read_shut || s->seen_end || s->state == SOCK_ENDED;
     if (closed || (read_shut && s->write_shut)) {
         mask |= EPOLLHUP;

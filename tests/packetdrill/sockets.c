@@ -137,10 +137,11 @@ void sock_refresh(struct layer *l, struct sock *s)
  * -------------------------------------------------------------------------------------------------------
  */
 
-static void layer_read_sysctls(struct layer *l)
+void layer_read_sysctls(struct layer *l)
 {
     sysctls_read(&l->sysctls);
     link_set_frames(l);
+    fastopen_sysctl_keys(l);
 }
 
 static void plain_options(struct layer *l, struct sock *s)
@@ -229,6 +230,7 @@ void sockets_refresh_sysctls(struct layer *l)
             read = true;
         }
         profile_refresh(&l->sysctls, &s->options);
+        fastopen_options(l, s);
         sock_apply_options(l, s);
     }
 }
@@ -237,6 +239,8 @@ static int start_listening(struct layer *l, struct sock *s, int backlog)
 {
     layer_read_sysctls(l);
     profile_refresh(&l->sysctls, &s->options);
+    s->backlog = backlog < 0 ? 4096 : backlog > 4095 ? 4095 : backlog;
+    fastopen_options(l, s);
     struct tcp_listen_args args = {
         .tuple = {.local = s->tuple.local, .local_port = s->tuple.local_port},
         .v4_only = s->domain == AF_INET,
@@ -284,7 +288,7 @@ static struct sock *heir(struct layer *l, const struct sock *listener, uint64_t 
     s->id = id;
     s->state = SOCK_CONNECTED;
     s->read = s->seen_received = s->seen_accepts = 0;
-    s->fastopen_queue = 0;
+    s->fastopen_queue = s->backlog = 0;
     errqueue_init(s);
     tcp_get_options(l->engine, id, &s->options);
     if (sock_status(l, s, &info)) {
@@ -362,37 +366,73 @@ static void disconnect(struct layer *l, struct sock *s)
     layer_run(l);
 }
 
-static int open_connection(struct layer *l, struct sock *s, const struct sockaddr *addr,
-                           socklen_t len)
+/* Everything that OPEN needs to know; the remote address is in s->tuple. */
+static int opening_args(struct layer *l, struct sock *s, struct tcp_open_args *args)
 {
-    struct ip_addr remote;
-    uint16_t port;
-    int error = get_address(s, addr, len, &remote, &port);
+    struct ip_addr want = s->tuple.local, local;
+    const struct ip_addr *remote = &s->tuple.remote;
+    layer_read_sysctls(l);
+    profile_refresh(&l->sysctls, &s->options);
+    fastopen_options(l, s);
+    link_add_remote(l, remote);
+    if (ip_addr_is_none(&want)) {
+        want = ip_addr_is_v4(remote) ? l->local_v4 : l->local_v6;
+    }
+    *args = (struct tcp_open_args){.options = &s->options, .owner = 1};
+    int error = net_source_for(l->net, remote, &want, &local, &args->mtu);
+    args->tuple = (struct tcp_tuple){local, *remote, s->tuple.local_port, s->tuple.remote_port};
+    return -error;
+}
+
+int sock_open_deferred(struct layer *l, struct sock *s, struct sock_opening *how)
+{
+    struct tcp_open_args args;
+    int error = opening_args(l, s, &args);
     if (error) {
         return error;
     }
-    layer_read_sysctls(l);
-    profile_refresh(&l->sysctls, &s->options);
-    link_add_remote(l, &remote);
-    struct ip_addr want = s->tuple.local, local;
-    if (ip_addr_is_none(&want)) {
-        want = ip_addr_is_v4(&remote) ? l->local_v4 : l->local_v6;
+    args.fast_open = how->fast_open;
+    if (how->length) {
+        int64_t room = tcp_fast_open_room(l->engine, l->now, &args);
+        how->on_syn = room <= 0 ? 0 : (size_t)room < how->length ? (size_t)room : how->length;
+        args.data = how->data;
+        args.length = how->more && how->on_syn ? how->length : how->on_syn;
     }
-    struct tcp_open_args args = {.options = &s->options, .owner = 1};
-    error = net_source_for(l->net, &remote, &want, &local, &args.mtu);
-    if (error) {
-        return -error;
-    }
-    args.tuple = (struct tcp_tuple){local, remote, s->tuple.local_port, port};
     error = tcp_open(l->engine, l->now, &args, &s->id);
     if (error) {
         return -error;
     }
-    s->tuple = args.tuple;
+    int64_t taken = tcp_send_offset(l->engine, s->id);
+    how->taken = taken > 0 ? (size_t)taken : 0;
+    s->syn_data = how->on_syn;
+    if (how->taken) {
+        tcp_send(l->engine, l->now, s->id, NULL, 0, TCP_SEND_PUSH);
+    }
     s->state = SOCK_CONNECTING;
     s->connect_untold = true;
-    layer_run(l);
+    s->deferred = false;
     return 0;
+}
+
+int sock_open(struct layer *l, struct sock *s, const struct sockaddr *addr, socklen_t len,
+              struct sock_opening *how)
+{
+    int error = addr ? get_address(s, addr, len, &s->tuple.remote, &s->tuple.remote_port) : EINVAL;
+    return error ? error : sock_open_deferred(l, s, how);
+}
+
+/* TCP_FASTOPEN_CONNECT: with a cookie the SYN waits for the first write. */
+static bool defers(struct layer *l, struct sock *s, const struct sockaddr *addr, socklen_t len)
+{
+    struct tcp_open_args args;
+    if (!s->fastopen_connect ||
+        get_address(s, addr, len, &s->tuple.remote, &s->tuple.remote_port) ||
+        opening_args(l, s, &args)) {
+        return false;
+    }
+    args.fast_open = true;
+    s->deferred = tcp_fast_open_room(l->engine, l->now, &args) > 0;
+    return s->deferred;
 }
 
 /* How the connect() that is under way ended, or EINPROGRESS. */
@@ -410,6 +450,14 @@ static int connect_result(struct layer *l, struct sock *s)
     return error ? error : ECONNABORTED;
 }
 
+int sock_connect_wait(struct layer *l, struct sock *s, bool nonblock)
+{
+    ackd_time end = time_add(l->now, timeout_or_never(s->sndtimeo_ns));
+    while (s->state == SOCK_CONNECTING && !nonblock && layer_wait(l, end)) {
+    }
+    return connect_result(l, s);
+}
+
 int sock_connect(struct layer *l, struct sock *s, const struct sockaddr *addr, socklen_t len,
                  bool nonblock)
 {
@@ -417,18 +465,20 @@ int sock_connect(struct layer *l, struct sock *s, const struct sockaddr *addr, s
         disconnect(l, s);
         return 0;
     }
-    bool first = s->state == SOCK_NEW;
+    bool first = s->state == SOCK_NEW && !s->deferred;
     if (!first && !s->connect_untold) {
         return EISCONN;
     }
-    int error = first ? open_connection(l, s, addr, len) : 0;
+    if (first && defers(l, s, addr, len)) {
+        return 0;
+    }
+    struct sock_opening how = {.fast_open = s->fastopen_connect};
+    int error = first ? sock_open(l, s, addr, len, &how) : 0;
     if (error) {
         return error;
     }
-    ackd_time end = time_add(l->now, timeout_or_never(s->sndtimeo_ns));
-    while (s->state == SOCK_CONNECTING && !nonblock && layer_wait(l, end)) {
-    }
-    error = connect_result(l, s);
+    layer_run(l);
+    error = sock_connect_wait(l, s, nonblock);
     return error == EINPROGRESS && !first ? EALREADY : error;
 }
 

@@ -191,14 +191,31 @@ static int set_tcp(struct layer *l, struct sock *s, int name, const void *value,
         memcpy(s->congestion, value, len);
         return 0;
     case TCP_FASTOPEN:
+        if (v < 0 || (s->state != SOCK_NEW && s->state != SOCK_LISTENING)) {
+            return EINVAL;
+        }
         s->fastopen_queue = v;
+        fastopen_options(l, s);
         return 0;
     case TCP_FASTOPEN_CONNECT:
+        if (v < 0 || v > 1 || s->state != SOCK_NEW) {
+            return EINVAL;
+        }
+        layer_read_sysctls(l);
+        if (!fastopen_client_enabled(l)) {
+            return EOPNOTSUPP;
+        }
         s->fastopen_connect = v;
         return 0;
     case TCP_FASTOPEN_NO_COOKIE:
+        if (v < 0 || v > 1 || (s->state != SOCK_NEW && s->state != SOCK_LISTENING)) {
+            return EINVAL;
+        }
         s->fastopen_no_cookie = v;
+        fastopen_options(l, s);
         return 0;
+    case TCP_FASTOPEN_KEY:
+        return fastopen_set_keys(l, value, len);
     default:
         return 0;
     }

@@ -11,6 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifndef MSG_FASTOPEN
+#define MSG_FASTOPEN 0x20000000
+#endif
 #ifndef MSG_ZEROCOPY
 #define MSG_ZEROCOPY 0x4000000
 #endif
@@ -225,29 +228,80 @@ static int piece_flags(const struct sock *s, int flags, size_t piece)
     return (flags & ~(MSG_OOB | MSG_EOR)) | (full ? MSG_EOR : MSG_MORE);
 }
 
-static ssize_t do_send(struct layer *l, struct sock *s, const struct msghdr *msg, int flags)
+static ssize_t send_pieces(struct layer *l, struct sock *s, const struct msghdr *msg, size_t skip,
+                           int flags)
 {
-    uint64_t first = s->bytes_queued;
     ssize_t done = 0;
     size_t total = iov_length(msg->msg_iov, msg->msg_iovlen);
     for (size_t i = 0; i < msg->msg_iovlen || !total; i++) {
         bool last = i + 1 >= msg->msg_iovlen;
-        const struct iovec *v = msg->msg_iovlen ? &msg->msg_iov[i] : NULL;
-        ssize_t n = send_bytes(l, s, v ? v->iov_base : NULL, v ? v->iov_len : 0,
+        struct iovec v = msg->msg_iovlen ? msg->msg_iov[i] : (struct iovec){0};
+        size_t jump = skip < v.iov_len ? skip : v.iov_len;
+        skip -= jump;
+        if (jump && jump == v.iov_len && !last) {
+            continue;
+        }
+        v.iov_len -= jump;
+        ssize_t n = send_bytes(l, s, (const uint8_t *)v.iov_base + jump, v.iov_len,
                                last ? flags : piece_flags(s, flags, i));
         if (n < 0) {
-            if (!done) {
-                return -1;
-            }
-            break;
+            return done ? done : -1;
         }
         done += n;
-        if (last || (size_t)n < v->iov_len) {
+        if (last || (size_t)n < v.iov_len) {
             break;
         }
     }
+    return done;
+}
+
+/* The message in one piece, as a SYN needs it; NULL with EFAULT. */
+static uint8_t *gather(const struct msghdr *msg, size_t total)
+{
+    uint8_t *whole = malloc(total ? total : 1);
+    size_t at = 0;
+    for (size_t i = 0; whole && i < msg->msg_iovlen; i++) {
+        if (!user_read(whole + at, msg->msg_iov[i].iov_base, msg->msg_iov[i].iov_len)) {
+            free(whole);
+            errno = EFAULT;
+            return NULL;
+        }
+        at += msg->msg_iov[i].iov_len;
+    }
+    return whole;
+}
+
+/* A send that opens the connection: what rides on the SYN, then the rest. */
+static ssize_t send_opening(struct layer *l, struct sock *s, const struct msghdr *msg, int flags)
+{
+    bool nonblock = s->nonblock || flags & MSG_DONTWAIT;
+    size_t total = iov_length(msg->msg_iov, msg->msg_iovlen), taken = 0;
+    uint8_t *whole = gather(msg, total);
+    if (!whole) {
+        return -1;
+    }
+    int error =
+        fastopen_send(l, s, msg->msg_name, msg->msg_namelen, whole, total, nonblock, &taken);
+    free(whole);
+    if (error) {
+        return error == EINPROGRESS && taken ? (ssize_t)taken : fail(error);
+    }
+    if (taken >= total) {
+        return (ssize_t)taken;
+    }
+    ssize_t rest = send_pieces(l, s, msg, taken, flags);
+    return rest < 0 && taken ? (ssize_t)taken : rest < 0 ? -1 : (ssize_t)taken + rest;
+}
+
+static ssize_t do_send(struct layer *l, struct sock *s, const struct msghdr *msg, int flags)
+{
+    uint64_t first = s->bytes_queued;
+    bool opens = flags & MSG_FASTOPEN || s->deferred;
+    ssize_t done = opens ? send_opening(l, s, msg, flags) : send_pieces(l, s, msg, 0, flags);
     errqueue_sent(l, s, first, s->bytes_queued, flags);
+    int error = errno;
     layer_run(l);
+    errno = error;
     return done;
 }
 

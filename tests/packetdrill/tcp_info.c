@@ -54,8 +54,9 @@ static uint32_t ms_since(ackd_time now, int64_t at_ns)
 
 static void fill_flags(const struct tcp_info *i, struct linux_tcp_info *o)
 {
-    o->options = (uint8_t)((i->timestamps_ok ? OPT_TIMESTAMPS : 0) | (i->sack_ok ? OPT_SACK : 0) |
-                           (i->wscale_ok ? OPT_WSCALE : 0));
+    o->options =
+        (uint8_t)((i->timestamps_ok ? OPT_TIMESTAMPS : 0) | (i->sack_ok ? OPT_SACK : 0) |
+                  (i->wscale_ok ? OPT_WSCALE : 0) | (i->syn_data_taken ? OPT_SYN_DATA : 0));
     o->wscales = (uint8_t)(i->wscale_ok ? i->snd_wscale | i->rcv_wscale << 4 : 0);
 }
 
@@ -75,7 +76,7 @@ static void fill_recovery(const struct tcp_info *i, struct linux_tcp_info *o)
     o->bytes_retrans = i->bytes_retransmitted;
 }
 
-static void fill_sending(const struct tcp_info *i, struct linux_tcp_info *o)
+static void fill_sending(const struct tcp_info *i, uint64_t syn_data, struct linux_tcp_info *o)
 {
     uint32_t mss = i->snd_mss_bytes, out = i->snd_nxt - i->snd_una;
     o->snd_mss = mss;
@@ -84,6 +85,9 @@ static void fill_sending(const struct tcp_info *i, struct linux_tcp_info *o)
     o->snd_ssthresh = i->ssthresh_bytes == UINT32_MAX ? INT32_MAX
                       : mss                           ? i->ssthresh_bytes / mss
                                                       : 0;
+    /* The SYN counts as one, with its data. */
+    uint64_t behind_syn = i->bytes_acked > syn_data ? i->bytes_acked - syn_data : 0;
+    o->delivered = (i->state >= TCP_ESTABLISHED) + segments(behind_syn, mss) + o->sacked;
     o->notsent_bytes = stream_unsent(i);
     o->bytes_acked = i->bytes_acked;
     o->bytes_sent = i->bytes_sent;
@@ -132,7 +136,7 @@ size_t tcp_info_fill(struct layer *l, const struct sock *s, void *to, size_t roo
         o.state = linux_state(i.state);
         fill_flags(&i, &o);
         fill_recovery(&i, &o);
-        fill_sending(&i, &o);
+        fill_sending(&i, s->syn_data, &o);
         fill_times(l, &i, &o);
         fill_receiving(&i, &o);
         fill_clocks(l, s, &i, &o);
