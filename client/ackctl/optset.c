@@ -12,7 +12,7 @@
 #include "states.h"
 #include "units.h"
 
-enum kind { SWITCH, NUMBER, SIZE, MS, WORD };
+enum kind { SWITCH, NUMBER, SIZE, MS, RATE, WORD };
 
 static const struct row {
     const char *name, *unit, *doc;
@@ -66,6 +66,12 @@ static const struct row {
     ROW(fast_open_no_cookie, "", SWITCH, 1, "send and take data in a SYN without a cookie"),
     ROW(fast_open_experimental, "", SWITCH, 1,
         "the experimental form of the Fast Open option, too"),
+    ROW(max_pacing_rate_bytes_per_s, "_bytes_per_s", RATE, 0,
+        "no more than this many bytes a second are let go; 0: no limit"),
+    ROW(hystart, "", SWITCH, 1, "end slow start when the round-trip time rises (RFC 9406)"),
+    ROW(abc_limit, "", NUMBER, 65535,
+        "segments that one ACK may add to cwnd in slow start; 0: no limit"),
+    ROW(idle_restart, "", SWITCH, 1, "fall back to the initial window after an RTO without data"),
 #define ROW_WORD(name, NAME, doc)                                                                  \
     {                                                                                              \
 #name, "", doc, WORD, offsetof(struct ackd_options, name), 0, ACKD_ENUM_##NAME             \
@@ -77,6 +83,8 @@ static const struct row {
     ROW_WORD(loss_detection, LOSS_DETECTION,
              "how losses are found: by time, or by SACKed segments"),
     ROW_WORD(ecn, ECN_MODE, "offer ECN, or only answer it (on SYN)"),
+    ROW_WORD(congestion, CONGESTION, "congestion control"),
+    ROW_WORD(pacing, PACING, "space out what is sent: auto where congestion control needs it"),
 };
 #define ROWS (sizeof rows / sizeof rows[0])
 
@@ -138,6 +146,7 @@ static const char *const accepted[] = {
     [NUMBER] = "a number",
     [SIZE] = "a size such as 65536 or 64k",
     [MS] = "a duration in whole milliseconds, such as 30s or 200ms",
+    [RATE] = "bytes a second such as 1250000 or 10m",
     [WORD] = "one of",
 };
 
@@ -186,6 +195,11 @@ static bool set(const struct row *row, const char *text, int64_t unit_ns,
             return false;
         }
         *(int64_t *)(base + row->value) = ns / 1000000;
+        break;
+    case RATE:
+        if (!size_parse(text, (uint64_t *)(base + row->value))) {
+            return false;
+        }
         break;
     case WORD:
         value = ackd_enum_value((enum ackd_enum)row->max, text);
@@ -246,6 +260,9 @@ void optset_print(FILE *out, const struct ackd_options *options)
             break;
         case MS:
             fprintf(out, "%s\t%" PRId64 "\n", row->name, *(const int64_t *)(base + row->value));
+            break;
+        case RATE:
+            fprintf(out, "%s\t%" PRIu64 "\n", row->name, *(const uint64_t *)(base + row->value));
             break;
         case WORD: {
             int value = *(const int *)(base + row->value);

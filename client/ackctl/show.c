@@ -90,8 +90,9 @@ static void print_named(const struct show *s, const struct ackd_connection *c,
                         const struct ackd_field *f, const char *value)
 {
     char text[UNITS_TEXT], suffix[24];
+    bool rate = strcmp(f->unit, "bytes/s") == 0;
     size_t length = strlen(f->name);
-    int n = snprintf(suffix, sizeof suffix, "_%.20s", f->unit);
+    int n = snprintf(suffix, sizeof suffix, "_%.20s", rate ? "bytes_per_s" : f->unit);
     if (*f->unit && (int)length > n && strcmp(f->name + length - (size_t)n, suffix) == 0) {
         length -= (size_t)n;
     }
@@ -107,7 +108,7 @@ static void print_named(const struct show *s, const struct ackd_connection *c,
     } else if (c->state == ACKD_STATE_LISTEN && strstr(f->name, "_q_bytes")) {
         printf("%s %s", value, f->name[0] == 's' ? "(backlog)" : "connections");
     } else {
-        bool unit = strcmp(f->unit, "bytes") == 0 || strcmp(f->unit, "segments") == 0 ||
+        bool unit = rate || strcmp(f->unit, "bytes") == 0 || strcmp(f->unit, "segments") == 0 ||
                     strcmp(f->unit, "runs") == 0;
         printf("%s%s%s", value, unit ? " " : "", unit ? f->unit : "");
     }
@@ -117,7 +118,8 @@ static void print_named(const struct show *s, const struct ackd_connection *c,
 /* What the first line says already, and what has a form of its own. */
 static bool is_shown_elsewhere(const char *name)
 {
-    static const char *const names[] = {"id", "state", "label", "service", "limited", "detached"};
+    static const char *const names[] = {
+        "id", "state", "label", "service", "limited", "detached", "congestion_state"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (strcmp(name, names[i]) == 0) {
             return true;
@@ -151,6 +153,23 @@ static void print_head(const struct show *s, const struct ackd_connection *c)
            c->detached ? ", detached" : "");
 }
 
+/* What the congestion control module remembers, below its name. */
+static void print_congestion(const struct ackd_connection *c)
+{
+    char text[UNITS_TEXT];
+    for (size_t i = 0; i < c->congestion_state_count; i++) {
+        const struct ackd_congestion_field *f = &c->congestion_state[i];
+        if (*f->word) {
+            printf("    %-24s %s\n", f->name, f->word);
+        } else if (strcmp(f->unit, "ns") == 0) {
+            printf("    %-24s %s\n", f->name, duration_format(f->value, text));
+        } else {
+            printf("    %-24s %" PRId64 "%s%s\n", f->name, f->value, *f->unit == '/' ? "" : " ",
+                   f->unit);
+        }
+    }
+}
+
 static void print_everything(struct show *s, const struct ackd_connection *c)
 {
     char value[VALUE_MAX];
@@ -164,6 +183,9 @@ static void print_everything(struct show *s, const struct ackd_connection *c)
             ackd_field_value(c->message, (int)i, value, sizeof value) > 0 &&
             !is_unset(c, f, value)) {
             print_named(s, c, f, value);
+        }
+        if (strcmp(f->name, "congestion") == 0) {
+            print_congestion(c);
         }
     }
 }

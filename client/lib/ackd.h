@@ -620,6 +620,8 @@ enum ackd_enum {
     ACKD_ENUM_SYN_COOKIES,
     ACKD_ENUM_LOSS_DETECTION,
     ACKD_ENUM_ECN_MODE,
+    ACKD_ENUM_CONGESTION,
+    ACKD_ENUM_PACING,
 };
 /* "CLOSE_USER_TIMEOUT" as in the .proto; NULL for a value that this library does not know. */
 const char *ackd_enum_name(enum ackd_enum which, int value);

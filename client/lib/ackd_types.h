@@ -51,6 +51,7 @@ struct ackd_options {
         has_orphan_timeout_ms, has_syn_timeout_ms, has_r1_timeouts, has_rfc1337, has_ttl, has_dscp,
         has_rcv_buffer_max_bytes, has_snd_buffer_max_bytes, has_share_metrics, has_share_ssthresh;
     bool has_fast_open_queue, has_fast_open_no_cookie, has_fast_open_experimental;
+    bool has_max_pacing_rate_bytes_per_s, has_hystart, has_abc_limit, has_idle_restart;
     bool nodelay; /* Nagle off (RFC 9293 MUST-17) */
     bool sack, timestamps, window_scaling, keepalive;
     bool rfc1337;                                        /* ignore RST in TIME-WAIT */
@@ -84,6 +85,12 @@ struct ackd_options {
     enum ackd_syn_cookies syn_cookies; /* of a listener */
     enum ackd_loss_detection loss_detection;
     enum ackd_ecn_mode ecn;
+    enum ackd_congestion congestion;
+    enum ackd_pacing pacing;
+    uint64_t max_pacing_rate_bytes_per_s; /* 0 = no limit */
+    bool hystart;                         /* slow start ends when the round-trip time rises */
+    bool idle_restart;                    /* the restart window after an RTO without data */
+    uint32_t abc_limit; /* segments that one ACK may add to cwnd in slow start; 0 = no limit */
 };
 
 /* Who made an endpoint. */
@@ -97,6 +104,15 @@ struct ackd_limited_time {
     enum ackd_limit_reason reason;
     int64_t duration_ns;
 };
+
+/* One thing that a congestion control module remembers: a number, or a word. */
+struct ackd_congestion_field {
+    char name[32], unit[16];
+    int64_t value;
+    char word[32];
+};
+
+#define ACKD_CONGESTION_FIELDS_MAX 24
 
 /* Any message that the daemon sent, whole: what the structs here are copied from. For generic
  * access by field name and for JSON, see "Messages" in ackd.h. */
@@ -310,6 +326,19 @@ struct ackd_connection {
     /* Urgent data not yet read. */
     bool urgent_pending;
     bool syn_data_taken;
+    /* The congestion control module. */
+    enum ackd_congestion congestion;
+    /* What the module remembers (FULL). */
+    struct ackd_congestion_field congestion_state[ACKD_CONGESTION_FIELDS_MAX];
+    size_t congestion_state_count;
+    /* Sent data known to have arrived, SYN and FIN counted as one. */
+    uint64_t delivered_bytes;
+    /* The last delivery rate sample; 0 before the first [bytes/s]. */
+    uint64_t delivery_rate_bytes_per_s;
+    /* That sample was limited by the application. */
+    bool delivery_app_limited;
+    /* How fast data are let go; 0 not paced [bytes/s]. */
+    uint64_t pacing_rate_bytes_per_s;
 };
 
 #ifdef __cplusplus

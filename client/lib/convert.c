@@ -39,7 +39,12 @@
       fast_open_no_cookie)                                                                         \
     X(fast_open_experimental_known, FAST_OPEN_EXPERIMENTAL_KNOWN, FAST_OPEN_EXPERIMENTAL,          \
       fast_open_experimental)                                                                      \
-    X(dscp_known, DSCP_KNOWN, DSCP, dscp)
+    X(dscp_known, DSCP_KNOWN, DSCP, dscp)                                                          \
+    X(max_pacing_rate_known, MAX_PACING_RATE_KNOWN, MAX_PACING_RATE_BYTES_PER_S,                   \
+      max_pacing_rate_bytes_per_s)                                                                 \
+    X(hystart_known, HYSTART_KNOWN, HYSTART, hystart)                                              \
+    X(abc_limit_known, ABC_LIMIT_KNOWN, ABC_LIMIT, abc_limit)                                      \
+    X(idle_restart_known, IDLE_RESTART_KNOWN, IDLE_RESTART, idle_restart)
 
 void endpoint_to(Ackd__V1__Endpoint *out, const struct ackd_endpoint *in)
 {
@@ -63,6 +68,8 @@ void options_to(Ackd__V1__Options *out, const struct ackd_options *in)
     out->syn_cookies = (Ackd__V1__SynCookies)in->syn_cookies;
     out->loss_detection = (Ackd__V1__LossDetection)in->loss_detection;
     out->ecn = (Ackd__V1__EcnMode)in->ecn;
+    out->congestion = (Ackd__V1__Congestion)in->congestion;
+    out->pacing = (Ackd__V1__Pacing)in->pacing;
 }
 
 /* ---- filters
@@ -173,6 +180,8 @@ void options_from(struct ackd_options *out, const Ackd__V1__Options *in)
     out->syn_cookies = (enum ackd_syn_cookies)in->syn_cookies;
     out->loss_detection = (enum ackd_loss_detection)in->loss_detection;
     out->ecn = (enum ackd_ecn_mode)in->ecn;
+    out->congestion = (enum ackd_congestion)in->congestion;
+    out->pacing = (enum ackd_pacing)in->pacing;
 }
 
 void header_from(struct ackd_header *out, const Ackd__V1__Header *in)
@@ -215,6 +224,19 @@ size_t limited_from(struct ackd_limited_time out[ACKD_LIMITED_MAX],
     for (size_t i = 0; i < n; i++)
         out[i] =
             (struct ackd_limited_time){(enum ackd_limit_reason)in[i]->reason, in[i]->duration_ns};
+    return n;
+}
+
+static size_t congestion_from(struct ackd_congestion_field out[ACKD_CONGESTION_FIELDS_MAX],
+                              Ackd__V1__CongestionField *const *in, size_t count)
+{
+    size_t n = count < ACKD_CONGESTION_FIELDS_MAX ? count : ACKD_CONGESTION_FIELDS_MAX;
+    for (size_t i = 0; i < n; i++) {
+        TEXT(out[i].name, in[i]->name);
+        TEXT(out[i].unit, in[i]->unit);
+        TEXT(out[i].word, in[i]->word);
+        out[i].value = in[i]->value;
+    }
     return n;
 }
 
@@ -281,8 +303,19 @@ size_t limited_from(struct ackd_limited_time out[ACKD_LIMITED_MAX],
     X(accecn_ok)                                                                                   \
     X(ce_packets)                                                                                  \
     X(echoed_ce_packets)                                                                           \
-    X(received_dscp) X(wscale_ok) X(in_recovery) X(passive) X(released) X(fin_sent)                \
-        X(fin_received) X(urgent_pending) X(syn_data_taken)
+    X(received_dscp)                                                                               \
+    X(wscale_ok)                                                                                   \
+    X(in_recovery)                                                                                 \
+    X(passive)                                                                                     \
+    X(released)                                                                                    \
+    X(fin_sent)                                                                                    \
+    X(fin_received)                                                                                \
+    X(urgent_pending)                                                                              \
+    X(syn_data_taken)                                                                              \
+    X(delivered_bytes)                                                                             \
+    X(delivery_rate_bytes_per_s)                                                                   \
+    X(delivery_app_limited)                                                                        \
+    X(pacing_rate_bytes_per_s)
 #define KNOWN(X)                                                                                   \
     X(closed_ns)                                                                                   \
     X(srtt_ns)                                                                                     \
@@ -320,6 +353,9 @@ void connection_from(struct ackd_connection *out, const Ackd__V1__Connection *in
         TEXT(out->owner.command, in->owner->command);
     }
     out->limited_count = limited_from(out->limited, in->limited, in->n_limited);
+    out->congestion = (enum ackd_congestion)in->congestion;
+    out->congestion_state_count =
+        congestion_from(out->congestion_state, in->congestion_state, in->n_congestion_state);
     out->has_last_received = in->last_received;
     header_from(&out->last_received, in->last_received);
     out->has_last_sent = in->last_sent;

@@ -22,6 +22,8 @@ static const ProtobufCEnumDescriptor *const enums[] = {
     &ackd__v1__syn_cookies__descriptor,
     &ackd__v1__loss_detection__descriptor,
     &ackd__v1__ecn_mode__descriptor,
+    &ackd__v1__congestion__descriptor,
+    &ackd__v1__pacing__descriptor,
 };
 
 const char *ackd_proto_doc(const char *type, const char *member)

@@ -138,7 +138,7 @@ const struct ackd_field *ackd_field_at(size_t index)
 
 int ackd_field_find(const char *name)
 {
-    static const char *const units[] = {"", "_bytes", "_ns", "_ms"};
+    static const char *const units[] = {"", "_bytes", "_ns", "_ms", "_bytes_per_s"};
     size_t count = ackd_field_count(), length = strlen(name);
     if (strcmp(name, "local") == 0)
         return (int)count;

@@ -36,7 +36,11 @@
     NUMBER(fast_open_queue_known, fast_open_queue, fast_open_queue, UINT32_MAX)                    \
     FLAG(fast_open_no_cookie_known, fast_open_no_cookie, fast_open_no_cookie)                      \
     FLAG(fast_open_experimental_known, fast_open_experimental, fast_open_experimental)             \
-    NUMBER(dscp_known, dscp, dscp, 63)
+    NUMBER(dscp_known, dscp, dscp, 63)                                                             \
+    NUMBER(max_pacing_rate_known, max_pacing_rate_bytes_per_s, max_pacing_rate, UINT64_MAX)        \
+    FLAG(hystart_known, hystart, hystart)                                                          \
+    NUMBER(abc_limit_known, abc_limit, abc_limit, UINT32_MAX)                                      \
+    FLAG(idle_restart_known, idle_restart, idle_restart)
 
 /* Enums, of which 0 leaves the default and the others are one above the engine's. */
 #define OPTION_ENUMS(X)                                                                            \
@@ -44,6 +48,8 @@
     X(urgent_mode, urgent_mode)                                                                    \
     X(syn_cookies, syn_cookies)                                                                    \
     X(loss_detection, loss_detection)                                                              \
+    X(congestion, congestion)                                                                      \
+    X(pacing, pacing)                                                                              \
     X(ecn, ecn_mode)
 
 /* The engine's name of a field to the message's. */

@@ -190,6 +190,27 @@ static void show_limited(struct view_row *row, const struct tcp_info *info)
     m->limited = row->limited_list;
 }
 
+static void show_congestion(struct tcp_engine *engine, struct view_row *row,
+                            const struct tcp_info *info)
+{
+    Ackd__V1__Connection *m = &row->message;
+    if (info->state == TCP_LISTEN || info->state == TCP_CLOSED) {
+        return;
+    }
+    m->congestion = (Ackd__V1__Congestion)(info->congestion + 1);
+    m->n_congestion_state = tcp_congestion_state(engine, info->id, row->congestion_field);
+    for (size_t i = 0; i < m->n_congestion_state; i++) {
+        const struct tcp_congestion_field *f = &row->congestion_field[i];
+        Ackd__V1__CongestionField *to = row->congestion_list[i] = &row->congestion[i];
+        ackd__v1__congestion_field__init(to);
+        to->name = (char *)f->name;
+        to->unit = (char *)(f->unit ? f->unit : "");
+        to->word = (char *)(f->word ? f->word : "");
+        to->value = f->value;
+    }
+    m->congestion_state = row->congestion_list;
+}
+
 static void show_full(struct rpc *rpc, struct view_row *row, const struct tcp_info *info)
 {
     struct tcp_engine *engine = rpc->config.engine;
@@ -199,6 +220,7 @@ static void show_full(struct rpc *rpc, struct view_row *row, const struct tcp_in
         copy_field(m, info, rpc->info_fields[i], i);
     }
     show_limited(row, info);
+    show_congestion(engine, row, info);
     if (tcp_get_options(engine, info->id, &options) == 0) {
         ackd__v1__options__init(&row->options);
         options_show(&options, &row->options);

@@ -16,6 +16,9 @@ struct view_row {
     Ackd__V1__Owner owner;
     Ackd__V1__LimitedTime limited[TCP_LIMITS];
     Ackd__V1__LimitedTime *limited_list[TCP_LIMITS];
+    struct tcp_congestion_field congestion_field[TCP_CONGESTION_FIELDS];
+    Ackd__V1__CongestionField congestion[TCP_CONGESTION_FIELDS];
+    Ackd__V1__CongestionField *congestion_list[TCP_CONGESTION_FIELDS];
     Ackd__V1__Options options;
     struct tcp_last_header received, sent; /* the options' bytes */
     Ackd__V1__Header received_message, sent_message;

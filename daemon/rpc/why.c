@@ -165,6 +165,10 @@ void why_sending(const struct tcp_info *i, ackd_time now, char out[WHY_MAX])
     case TCP_LIMIT_WAITING_FOR_ACK:
         waiting_for_ack(i, now, out);
         break;
+    case TCP_LIMIT_PACING:
+        say(out, "the next departure is not due yet: paced at %llu bytes a second, %u bytes wait",
+            (unsigned long long)i->pacing_rate_bytes_per_s, unsent);
+        break;
     case TCP_LIMIT_CLOSED:
         say(out, "our side is closed and acknowledged (%s)", tcp_state_name(i->state));
         say_in(out, "the record goes", i->time_wait_deadline_ns, now);

@@ -94,6 +94,12 @@
     X(bool, fin_sent, "bool", "our FIN was sent")                                                  \
     X(bool, fin_received, "bool", "the peer's FIN was received in order")                          \
     X(bool, urgent_pending, "bool", "urgent data not yet read")                                    \
-    X(bool, syn_data_taken, "bool", "data in the SYN were taken by its receiver (RFC 7413)")
+    X(bool, syn_data_taken, "bool", "data in the SYN were taken by its receiver (RFC 7413)")       \
+    X(uint64_t, delivered_bytes, "bytes",                                                          \
+      "sent data known to have arrived, SYN and FIN counted as one")                               \
+    X(uint64_t, delivery_rate_bytes_per_s, "bytes/s",                                              \
+      "the last delivery rate sample; 0 before the first")                                         \
+    X(bool, delivery_app_limited, "bool", "that sample was limited by the application")            \
+    X(uint64_t, pacing_rate_bytes_per_s, "bytes/s", "how fast data are let go; 0 not paced")
 
 #endif

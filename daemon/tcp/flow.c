@@ -1,13 +1,31 @@
 /* The block of a connection that sends: made with the first data, because most connections of a
- * large server are idle and need none. */
+ * large server are idle and need none. The congestion control module lives in it; another one may
+ * take its place at any time, and begins with fresh state from the windows as they are. */
 #include "tcp/tcb.h"
 
 #include <string.h>
 
-static const struct cc_ops *module_of(const struct tcb *c)
+static size_t state_size(const struct tcb *c)
 {
-    (void)c;
-    return &cc_newreno;
+    return cc_module(c)->state_size;
+}
+
+/* Puts the module that the options name into the flow. False: no memory, nothing changed. */
+static bool install(struct tcp_engine *e, struct tcb *c, enum tcp_congestion which, ackd_time now)
+{
+    struct flow *f = c->flow;
+    uint8_t before = f->congestion;
+    f->congestion = (uint8_t)which;
+    void *state = arena_alloc(e->arena, state_size(c));
+    if (!state) {
+        f->congestion = before;
+        return false;
+    }
+    memset(state, 0, state_size(c));
+    f->cc_state = state;
+    f->pacing_rate = 0;
+    cc_module(c)->init(c, now);
+    return true;
 }
 
 bool flow_need(struct tcp_engine *e, struct tcb *c, ackd_time now)
@@ -19,24 +37,36 @@ bool flow_need(struct tcp_engine *e, struct tcb *c, ackd_time now)
     if (!f) {
         return false;
     }
-    f->cc = module_of(c);
-    f->cc_state = arena_alloc(e->arena, f->cc->state_size);
-    if (!f->cc_state) {
+    f->rate.delivered_at = f->rate.first_sent_at = f->next_send = now;
+    f->validation.invalid_since = TIME_NEVER;
+    c->flow = f;
+    if (!install(e, c, c->options->v.congestion, now)) {
+        c->flow = NULL;
         slab_free(&e->flow_slab, f);
         return false;
     }
-    memset(f->cc_state, 0, f->cc->state_size);
-    f->rate.delivered_at = f->rate.first_sent_at = now;
-    c->flow = f;
     recovery_init(c, now);
-    f->cc->init(c, now);
+    return true;
+}
+
+bool flow_select(struct tcp_engine *e, struct tcb *c, enum tcp_congestion which, ackd_time now)
+{
+    if (!c->flow || c->flow->congestion == which) {
+        return true;
+    }
+    void *state = c->flow->cc_state;
+    size_t size = state_size(c);
+    if (!install(e, c, which, now)) {
+        return false;
+    }
+    arena_release(e->arena, state, size);
     return true;
 }
 
 void flow_free(struct tcp_engine *e, struct tcb *c)
 {
     if (c->flow) {
-        arena_release(e->arena, c->flow->cc_state, c->flow->cc->state_size);
+        arena_release(e->arena, c->flow->cc_state, state_size(c));
         slab_free(&e->flow_slab, c->flow);
         c->flow = NULL;
     }
@@ -50,6 +80,6 @@ struct rtx_snapshot flow_snapshot(const struct tcb *c, ackd_time now)
     return (struct rtx_snapshot){.delivered = c->flow->rate.delivered,
                                  .delivered_at = c->flow->rate.delivered_at,
                                  .first_sent_at = c->flow->rate.first_sent_at,
-                                 .lost = c->flow->rate.lost,
+                                 .lost = c->act ? c->act->rtxq.lost_ever : 0,
                                  .in_flight = c->act ? rtxq_pipe(&c->act->rtxq) : 0};
 }

@@ -59,7 +59,7 @@ static int check_tcb(const struct tcb *c, const char **what)
     MUST(!(c->flags & due || c->rcv.dup_acks_due) || !list_empty(&c->out),
          "what is due has its turn in the next flush");
     MUST(!(c->flags & C_FIN_QUEUED) || c->flags & C_FIN_SENT || !list_empty(&c->out) ||
-             !time_is_never(c->t_rtx),
+             !time_is_never(c->t_rtx) || c->limit == TCP_LIMIT_PACING,
          "a FIN that is not sent has a timer or work pending");
     MUST(c->t.rec.state != TCP_SYN_SENT || !list_empty(&c->out) || !time_is_never(c->t_rtx),
          "SYN-SENT has a timer or work pending");
@@ -67,7 +67,8 @@ static int check_tcb(const struct tcb *c, const char **what)
              c->fast_open & FAST_OPEN_CHILD,
          "a passive open has no tcb before it is established");
     bool waiting = tcb_unsent(c) && tcb_outstanding(c) == 0 && c->t.rec.state != TCP_SYN_RECEIVED;
-    MUST(!waiting || !list_empty(&c->out) || !time_is_never(c->t_rtx),
+    MUST(!waiting || !list_empty(&c->out) || !time_is_never(c->t_rtx) ||
+             c->limit == TCP_LIMIT_PACING,
          "unsent data on an idle connection have a timer or work pending");
     return 0;
 }

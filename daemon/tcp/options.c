@@ -9,6 +9,8 @@
 #define BUFFER_MAX (64u * 1024 * 1024)
 #define MSS_CLAMP_MIN 48u /* smaller segments are mostly header (CVE-2019-11479) */
 #define MSS_CLAMP_MAX 65535u
+#define PACING_RATE_MIN 128u /* bytes a second: a segment takes seconds, not for ever */
+#define ABC_LIMIT_MAX 65535u
 #define NS_PER_DAY (86400 * NS_PER_S)
 #define TIME_MAX_NS (366 * NS_PER_DAY)
 
@@ -42,6 +44,9 @@ void tcp_options_default(struct tcp_options *options)
         .loss_detection = TCP_LOSS_RACK,
         .ecn = TCP_ECN_PASSIVE,
         .syn_cookies = TCP_SYN_COOKIES_WHEN_FULL,
+        .congestion = TCP_CONGESTION_CUBIC,
+        .hystart = true,
+        .idle_restart = true,
     };
 }
 
@@ -83,6 +88,10 @@ static const char *offending_field(const struct tcp_options *o)
         {"loss_detection", (unsigned)o->loss_detection <= TCP_LOSS_COUNT},
         {"ecn", (unsigned)o->ecn <= TCP_ECN_ACCURATE},
         {"syn_cookies", (unsigned)o->syn_cookies <= TCP_SYN_COOKIES_ALWAYS},
+        {"congestion", (unsigned)o->congestion < TCP_CONGESTIONS},
+        {"pacing", (unsigned)o->pacing <= TCP_PACING_OFF},
+        {"max_pacing_rate", o->max_pacing_rate == 0 || o->max_pacing_rate >= PACING_RATE_MIN},
+        {"abc_limit", o->abc_limit <= ABC_LIMIT_MAX},
     };
     for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
         if (!checks[i].good) {

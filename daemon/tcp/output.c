@@ -70,6 +70,8 @@ static uint32_t frame_payload(const struct tcp_engine *e, const struct tcb *c, u
         uint32_t paced = paced_frame(e, c, mss);
         room = room > paced ? paced : room;
     }
+    uint32_t quantum = pacing_quantum(c, mss);
+    room = room < quantum ? room : quantum;
     return room > mss ? room / mss * mss : mss;
 }
 
@@ -145,6 +147,10 @@ static bool plan_retransmit(const struct tcp_engine *e, const struct tcb *c, str
     uint32_t window = window_room(c, r->start);
     if (!window && !now && !(r->flags & RTX_FIN && seq_dist(r->end, r->start) == 1)) {
         p->limit = c->snd.wnd ? TCP_LIMIT_RECEIVE_WINDOW : TCP_LIMIT_ZERO_WINDOW; /* SHLD-16 */
+        return false;
+    }
+    if (!now && pacing_waits(c, p->now)) {
+        p->limit = TCP_LIMIT_PACING;
         return false;
     }
     uint32_t most = now ? p->mss : room / p->mss * p->mss, frame = frame_payload(e, c, p->mss);
@@ -264,6 +270,11 @@ static bool plan_new_data(const struct tcp_engine *e, const struct tcb *c, ackd_
     uint32_t n = unsent < usable ? unsent : usable;
     n = n < cwnd_room ? n : cwnd_room;
     uint32_t frame = frame_payload(e, c, p->mss);
+    if (n && pacing_waits(c, p->now)) {
+        p->what = PLAN_NOTHING;
+        p->limit = TCP_LIMIT_PACING;
+        return false;
+    }
     uint32_t room = usable < cwnd_room ? usable : cwnd_room;
     if (n >= p->mss && unsent > p->mss && !fin && !behind && defers(e, c, now, room, frame)) {
         p->limit = TCP_LIMIT_LARGER_FRAME;
@@ -371,7 +382,7 @@ static bool probe_wanted(const struct tcb *c)
 
 void output_plan(const struct tcp_engine *e, const struct tcb *c, ackd_time now, struct plan *p)
 {
-    *p = (struct plan){.mss = segment_mss(c, now), .wake = TIME_NEVER};
+    *p = (struct plan){.mss = segment_mss(c, now), .now = now};
     if (plan_handshake(e, c, now, p)) {
         return;
     }
@@ -623,6 +634,15 @@ static uint32_t wire_segments(const struct tcp_tx *tx)
     return tx->gso_size ? (tx->payload_len + tx->gso_size - 1) / tx->gso_size : 1;
 }
 
+/* What the transmission will be measured from. */
+static struct rtx_snapshot snapshot(struct tcb *c, ackd_time now, uint32_t length)
+{
+    rate_sent(c, now);
+    struct rtx_snapshot at = flow_snapshot(c, now);
+    at.in_flight += length;
+    return at;
+}
+
 static void account(struct tcp_engine *e, struct tcb *c, ackd_time now, const struct plan *p,
                     const struct tcp_tx *tx, bool again)
 {
@@ -633,6 +653,7 @@ static void account(struct tcp_engine *e, struct tcb *c, ackd_time now, const st
     e->counters.loss_probes += p->what == PLAN_LOSS_PROBE;
     if (tx->payload_len) {
         c->data_sent = now;
+        pacing_sent(c, now, tx->payload_len, p->mss);
     }
     if (again) {
         e->counters.retrans_segs += segs;
@@ -672,14 +693,13 @@ static bool queue_new(struct tcp_engine *e, struct tcb *c, ackd_time now, struct
     bool syn = p->what == PLAN_SYN;
     tcp_seq start = p->start, text = seq_add(start, syn);
     *end = seq_add(text, p->length + p->fin);
-    struct rtx_snapshot at = flow_snapshot(c, now);
-    at.in_flight += seq_dist(*end, start);
+    struct rtx_snapshot at = snapshot(c, now, seq_dist(*end, start));
+    uint8_t flags = (uint8_t)((p->fin ? RTX_FIN : 0) | (rate_app_limited(c) ? RTX_APP_LIMITED : 0));
     uint16_t mss = (uint16_t)p->mss;
     if (syn && !rtxq_sent(q, &e->run_slab, start, text, mss, RTX_SYN, now, &at)) {
         return false;
     }
-    if (seq_eq(text, *end) ||
-        rtxq_sent(q, &e->run_slab, text, *end, mss, p->fin ? RTX_FIN : 0, now, &at)) {
+    if (seq_eq(text, *end) || rtxq_sent(q, &e->run_slab, text, *end, mss, flags, now, &at)) {
         return true;
     }
     tx->payload_len = p->length = tx->n_ranges = 0;
@@ -725,12 +745,14 @@ static bool send_again(struct tcp_engine *e, struct tcb *c, ackd_time now, struc
 {
     begin(c, p, tx);
     tcp_seq end = seq_add(p->start, p->length + p->fin + (p->what == PLAN_SYN));
-    struct rtx_snapshot at = flow_snapshot(c, now);
-    at.in_flight += seq_dist(end, p->start);
-    if (!rtxq_retransmitted(&c->act->rtxq, &e->run_slab, p->run, p->start, end, (uint16_t)p->mss,
-                            now, &at)) {
+    struct rtx_snapshot at = snapshot(c, now, seq_dist(end, p->start));
+    struct rtx_run *part = rtxq_retransmitted(&c->act->rtxq, &e->run_slab, p->run, p->start, end,
+                                              (uint16_t)p->mss, now, &at);
+    if (!part) {
         return false;
     }
+    part->flags =
+        (uint8_t)((part->flags & ~RTX_APP_LIMITED) | (rate_app_limited(c) ? RTX_APP_LIMITED : 0));
     c->fast_open |= p->what == PLAN_SYN ? FAST_OPEN_RESENT : 0;
     finish(e, c, now, p, tx);
     c->flags &= ~(uint32_t)C_RETRANSMIT_NOW;
@@ -846,7 +868,8 @@ static void settle(struct tcp_engine *e, struct tcb *c, ackd_time now, const str
     }
     bool by_cwnd = p->limit == TCP_LIMIT_CONGESTION_WINDOW || p->limit == TCP_LIMIT_RECOVERY ||
                    p->limit == TCP_LIMIT_RTO_BACKOFF || p->limit == TCP_LIMIT_LARGER_FRAME;
-    c->flags = by_cwnd ? c->flags | C_CWND_LIMITED : c->flags & ~(uint32_t)C_CWND_LIMITED;
+    c->flags |= by_cwnd ? C_CWND_LIMITED : 0;
+    rate_idle(c);
     bool by_window = p->limit == TCP_LIMIT_ZERO_WINDOW || p->limit == TCP_LIMIT_RECEIVE_WINDOW ||
                      p->limit == TCP_LIMIT_SILLY_WINDOW || p->limit == TCP_LIMIT_MORE_TO_COME;
     if (by_window && !tcb_outstanding(c) && time_is_never(c->t_rtx)) {
@@ -935,7 +958,9 @@ static void locally_dropped(struct tcp_engine *e, struct tcb *c, ackd_time now,
     if (tx->kind == TCP_KIND_KEEPALIVE) {
         c->keepalive_probes -= c->keepalive_probes > 0;
     } else if (length && tx->kind != TCP_KIND_WINDOW_PROBE && tcb_outstanding(c)) {
+        uint32_t marked = c->act->rtxq.lost_ever;
         rtxq_mark_range_lost(&c->act->rtxq, &e->run_slab, h.seq, seq_add(h.seq, length));
+        rtxq_no_loss(&c->act->rtxq, marked);
         c->flags |= C_LOCAL_DROP;
         c->t_rtx = time_min(c->t_rtx, soon);
     } else if (!length && !(h.flags & TCP_RST)) {

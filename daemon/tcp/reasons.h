@@ -116,8 +116,9 @@
     X(WAITING_FOR_ACK, "everything is sent, its ACK is awaited")                                   \
     X(CLOSED, "our side is closed and acknowledged")                                               \
     X(MORE_TO_COME, "a small segment waits for more that the user announced")                      \
-    X(SPURIOUS_TIMEOUT_TEST, "the next ACK tells whether the timeout was spurious (RFC 5682)")      \
-    X(LARGER_FRAME, "an ACK that is due soon will allow a larger frame")
+    X(SPURIOUS_TIMEOUT_TEST, "the next ACK tells whether the timeout was spurious (RFC 5682)")     \
+    X(LARGER_FRAME, "an ACK that is due soon will allow a larger frame")                           \
+    X(PACING, "the next departure is not due yet")
 
 /* Why a segment was sent: shown on SEGMENT events and in captures. */
 #define TCP_SEND_KINDS(X)                                                                          \

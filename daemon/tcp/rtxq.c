@@ -496,9 +496,13 @@ void rtxq_forget_sacks(struct rtxq *q)
 
 void rtxq_mark_lost(struct rtxq *q, struct rtx_run *r)
 {
-    if ((r->flags & RTX_SACKED) == 0) {
-        set_flags(q, r, RTX_RETRANS, RTX_LOST);
+    if (r->flags & RTX_SACKED) {
+        return;
     }
+    if ((r->flags & RTX_LOST) == 0) {
+        q->last_loss = (struct rtx_loss){r->at, run_length(r), r->flags & RTX_APP_LIMITED};
+    }
+    set_flags(q, r, RTX_RETRANS, RTX_LOST);
 }
 
 void rtxq_mark_range_lost(struct rtxq *q, struct slab *runs, tcp_seq start, tcp_seq end)

@@ -45,6 +45,13 @@ struct rtx_snapshot {
     uint32_t in_flight;      /* bytes in flight, these included; of merged runs that of the last */
 };
 
+/* A run that was marked lost, as it was sent. */
+struct rtx_loss {
+    struct rtx_snapshot at;
+    uint32_t bytes;
+    bool app_limited;
+};
+
 struct rtx_run {
     struct list by_seq;
     struct list by_time; /* on rtxq.by_time, or, LOST, on rtxq.by_loss, or, SACKED, on none */
@@ -65,6 +72,8 @@ struct rtxq {
     uint32_t runs;
     uint32_t bytes;                 /* all */
     uint32_t sacked, lost, retrans; /* bytes of runs with SACKED; with LOST; with RETRANS */
+    uint32_t told_lost;             /* how much of lost_ever congestion control was told, */
+    struct rtx_loss last_loss;      /* what became LOST last */
     tcp_seq highest_sacked;         /* end of the highest SACKed run; meaningful while sacked > 0 */
     uint32_t lost_ever;             /* bytes that became LOST, in all, modulo 2^32 */
 };
@@ -133,6 +142,11 @@ void rtxq_forget_sacks(struct rtxq *q);
 void rtxq_mark_lost(struct rtxq *q, struct rtx_run *r);
 /* Every run that is not SACKED is LOST (after an RTO). */
 void rtxq_mark_all_lost(struct rtxq *q);
+/* What was marked since `marked` was q->lost_ever never left this machine: no loss to tell of. */
+static inline void rtxq_no_loss(struct rtxq *q, uint32_t marked)
+{
+    q->lost_ever = marked;
+}
 /* Undo: nothing is LOST any more (a spurious loss was detected). */
 void rtxq_unmark_lost(struct rtxq *q);
 /* The run that was (last) sent the longest ago of those that may still be in the network; the next

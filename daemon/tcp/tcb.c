@@ -119,6 +119,7 @@ ackd_time tcb_deadline(const struct tcb *c)
 {
     ackd_time t = time_min(time_min(c->t_rtx, c->t_delack), time_min(c->t_state, c->t_keepalive));
     t = c->flow ? time_min(t, c->flow->recovery.t_loss) : t;
+    t = c->limit == TCP_LIMIT_PACING && c->flow ? time_min(t, c->flow->next_send) : t;
     return time_min(t, user_timeout_deadline(c));
 }
 

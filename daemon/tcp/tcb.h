@@ -139,11 +139,10 @@ enum {                 /* tcb.flags */
        C_RETRANSMIT_NOW =
            4096, /* the retransmission timer fired: one segment goes whatever cwnd says */
        C_WINDOW_OVERRIDE = 8192, /* the override timer fired: a small segment may go (MUST-38) */
-       C_CWND_LIMITED = 16384,  /* cwnd stopped us since the last ACK: it may grow (RFC 7661's idea,
-                                   simplest form) */
-       C_FLUSHING_PUSH = 32768, /* snd.push is meaningful */
-       C_R1_TOLD = 65536,       /* SHLD-9 */
-       C_RTO_RECOVERY = 131072, /* recovering from a timeout until una reaches recover */
+       C_CWND_LIMITED = 16384,   /* cwnd stopped us in this round trip (validation.c) */
+       C_FLUSHING_PUSH = 32768,  /* snd.push is meaningful */
+       C_R1_TOLD = 65536,        /* SHLD-9 */
+       C_RTO_RECOVERY = 131072,  /* recovering from a timeout until una reaches recover */
        C_WINDOW_PROBED =
            262144, /* retransmissions are zero-window probes: R2 does not count (SHLD-17) */
        C_KEEPALIVE_DUE = 524288,
@@ -181,20 +180,37 @@ struct activity {
                                  was made: R1 and R2 count from it */
 };
 
+/* RFC 7661: what of cwnd is known to be carried (congestion/validation.c). */
+struct validation {
+    tcp_seq round_end;              /* meaningful while `running` */
+    uint32_t round_acked;           /* in this round trip */
+    uint32_t pipe_now, pipe_before; /* the most in a round trip: of this bucket, of the last */
+    ackd_time bucket_since;
+    ackd_time invalid_since;     /* TIME_NEVER: cwnd is validated */
+    uint32_t loss_flight;        /* at a loss without validation, else 0 */
+    uint32_t loss_retransmitted; /* bytes retransmitted by then, modulo 2^32 */
+    bool defined, running;       /* there is a pipeACK; a round trip is being measured */
+    bool limited_before;         /* cwnd held us back in the last round trip */
+};
+
 /* What a connection knows of its path once it has sent something: loss detection, recovery, rate
  * and congestion control. Made with the first data or FIN (output.c), kept until the end. */
 struct flow {
-    const struct cc_ops *cc;
-    void *cc_state;         /* of cc->state_size bytes */
-    uint64_t pacing_rate;   /* bytes a second, 0: not paced */
-    struct {                /* delivery rate estimation (draft-ietf-ccwg-bbr section 4.1) */
+    void *cc_state;              /* the module's, of the size that it says */
+    uint64_t pacing_rate;        /* bytes a second, of modules that pace; see pacing_rate() */
+    ackd_time next_send;         /* when the next quantum may leave (pacing.c) */
+    uint32_t quantum_left;       /* bytes of the quantum that leaves now */
+    uint8_t congestion;          /* enum tcp_congestion */
+    struct {                     /* delivery rate estimation (congestion/rate.c) */
+        bool sample_app_limited; /* the last sample: */
+        uint64_t bytes_per_s;
         uint64_t delivered; /* bytes, in all */
         ackd_time delivered_at, first_sent_at;
-        uint32_t lost; /* bytes, modulo 2^32 */
         uint64_t
             app_limited; /* samples up to this count of delivered bytes are app-limited; 0 none */
     } rate;
     struct recovery recovery;
+    struct validation validation;
 };
 
 /* What the receive buffer is tuned by; exists once enough was received to be worth it. */
@@ -661,12 +677,39 @@ bool flow_need(struct tcp_engine *e, struct tcb *c, ackd_time now);
 void flow_free(struct tcp_engine *e, struct tcb *c);
 /* The state that a run sent now is measured from. */
 struct rtx_snapshot flow_snapshot(const struct tcb *c, ackd_time now);
+/* Another module takes over, with fresh state; false: no memory. */
+bool flow_select(struct tcp_engine *e, struct tcb *c, enum tcp_congestion which, ackd_time now);
 /* congestion.c: the connection's module, asked. Before there is a flow nothing moves. */
 void cc_init(struct tcb *c, bool syn_retransmitted);
-void cc_acked(struct tcb *c, const struct cc_ack *ack);
+void cc_acked(struct tcb *c, const struct rtxq_delta *delta, const struct cc_ack *ack);
 void cc_event(struct tcb *c, enum cc_event event, ackd_time now);
 uint32_t cc_ssthresh(struct tcb *c, bool ecn);
 void cc_restart_after_idle(struct tcb *c, ackd_time now);
+/* rate.c: before a transmission; when nothing more is to be sent; at each ACK, filling ack->rate.
+ */
+void rate_sent(struct tcb *c, ackd_time now);
+void rate_idle(struct tcb *c);
+void rate_acked(struct tcb *c, const struct rtxq_delta *delta, struct cc_ack *ack);
+/* Is what is sent now limited by the application? And: what is in flight now shall count as such.
+ */
+bool rate_app_limited(const struct tcb *c);
+void rate_mark_app_limited(struct tcb *c);
+/* validation.c: each ACK, answering whether cwnd held us back; when sending begins again; a
+ * reduction by loss or mark begins, and ends. */
+bool validation_acked(struct tcb *c, const struct cc_ack *ack);
+void validation_restart(struct tcb *c, ackd_time now);
+void validation_loss(struct tcb *c);
+void validation_recovered(struct tcb *c);
+bool validation_holds(const struct tcb *c);
+/* What the path is known to carry: the flight, or more. */
+uint32_t validation_flight(const struct tcb *c);
+/* pacing.c: bytes a second now, 0 not paced. */
+uint64_t pacing_rate(const struct tcb *c);
+/* Bytes that may leave at once: at least two segments, at most a super-frame. */
+uint32_t pacing_quantum(const struct tcb *c, uint32_t mss);
+/* Nothing may leave before flow.next_send. */
+bool pacing_waits(const struct tcb *c, ackd_time now);
+void pacing_sent(struct tcb *c, ackd_time now, uint32_t bytes, uint32_t mss);
 
 /* output.c */
 enum plan_what {
@@ -687,8 +730,8 @@ struct plan {
     struct rtx_run *run; /* RETRANSMIT */
     uint32_t mss;
     enum tcp_send_kind kind;
-    enum tcp_limit limit; /* why nothing (more) goes */
-    ackd_time wake;       /* when that ends by itself: the override or persist timer; TIME_NEVER */
+    enum tcp_limit limit; /* why nothing (more) goes; PACING ends at flow.next_send */
+    ackd_time now;
 };
 void output_plan(const struct tcp_engine *e, const struct tcb *c, ackd_time now, struct plan *p);
 void limit_set(struct tcp_engine *e, struct tcb *c, enum tcp_limit limit, ackd_time now);

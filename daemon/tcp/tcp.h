@@ -122,6 +122,17 @@ enum tcp_ecn {
     TCP_ECN_ACCURATE, /* offers AccECN (RFC 9768), takes the classic form */
 };
 
+/* Congestion control modules (tcp/congestion/). */
+enum tcp_congestion { TCP_CONGESTION_NEWRENO, TCP_CONGESTION_CUBIC, TCP_CONGESTIONS };
+/* "newreno" and so on. */
+const char *tcp_congestion_name(enum tcp_congestion congestion);
+
+enum tcp_pacing {
+    TCP_PACING_AUTO, /* default: when the module needs it, or max_pacing_rate is set */
+    TCP_PACING_ON,   /* whichever the module */
+    TCP_PACING_OFF   /* never */
+};
+
 /* Options of an endpoint. Connections share one record until one is changed; a listener's are
  * inherited. All times in nanoseconds. */
 struct tcp_options {
@@ -170,6 +181,14 @@ struct tcp_options {
     enum tcp_loss_detection loss_detection;
     enum tcp_ecn ecn;                 /* offered in our SYN, answered in the peer's */
     enum tcp_syn_cookies syn_cookies; /* of a listener */
+    enum tcp_congestion congestion;   /* default CUBIC; a change begins with fresh state */
+    enum tcp_pacing pacing;
+    uint64_t max_pacing_rate; /* bytes a second, 0: no limit, the default */
+    bool hystart;       /* HyStart++ (RFC 9406) in slow start of NewReno and CUBIC; default on */
+    bool idle_restart;  /* RFC 5681 section 4.1; off: RFC 7661 alone looks after an idle window;
+                           default on */
+    uint32_t abc_limit; /* segments that an ACK may add in slow start (L of RFC 3465), 0: no limit,
+                           the default: receivers merge segments, and one ACK covers dozens */
 };
 
 void tcp_options_default(struct tcp_options *options);
@@ -514,6 +533,7 @@ struct tcp_info {
     enum tcp_close_reason close_reason; /* NONE while alive */
     int error;                          /* errno of the end, positive, 0 none */
     enum tcp_limit limit;               /* why nothing is being sent now */
+    enum tcp_congestion congestion;
 #define X(type, name, unit, doc) type name;
     TCP_INFO_FIELDS(X)
 #undef X
@@ -522,6 +542,17 @@ struct tcp_info {
 /* -EBADF. Cheap fields only when `full` is false (identity, state, queues). */
 int tcp_status(struct tcp_engine *engine, ackd_time now, uint64_t id, bool full,
                struct tcp_info *info);
+
+/* What a connection's congestion control module remembers. A `word` names a state; else `value`
+ * counts. */
+#define TCP_CONGESTION_FIELDS 24
+struct tcp_congestion_field {
+    const char *name, *unit, *word;
+    int64_t value;
+};
+/* Fills in up to TCP_CONGESTION_FIELDS, returns how many: 0 before data were sent. */
+unsigned tcp_congestion_state(struct tcp_engine *engine, uint64_t id,
+                              struct tcp_congestion_field *fields);
 
 /* The last header received and sent, from a bounded cache: false when it was displaced. */
 struct tcp_last_header {

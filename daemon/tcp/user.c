@@ -528,13 +528,14 @@ int tcp_set_options(struct tcp_engine *e, ackd_time now, uint64_t id,
         return -EINVAL;
     }
     struct shared_options *n = options_new(e, options);
-    if (!n) {
+    struct tcb *c = tcb_find(e, id);
+    if (!n || (c && !flow_select(e, c, options->congestion, now))) {
+        options_drop(e, n);
         return -ENOBUFS;
     }
     bool resized = (*o)->v.rcv_buffer != n->v.rcv_buffer;
     options_drop(e, *o);
     *o = n;
-    struct tcb *c = tcb_find(e, id);
     if (c && resized) {
         tuning_free(e, c); /* begins anew from the new size */
     }

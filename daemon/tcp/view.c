@@ -75,6 +75,7 @@ static void view_queues(const struct tcb *c, struct tcp_info *i)
     i->close_reason = c->close_reason;
     i->error = c->close_reason ? tcp_close_errno(c->close_reason) : 0;
     i->limit = c->limit;
+    i->congestion = c->flow ? c->flow->congestion : c->options->v.congestion;
     i->recv_q_bytes = c->rcvq ? c->rcvq->ready : 0;
     i->send_q_bytes = tcb_buffered(c);
     i->passive = c->flags & C_PASSIVE;
@@ -135,6 +136,7 @@ static void view_sending(const struct tcb *c, struct tcp_info *i)
         i->lost_bytes = c->act->rtxq.lost;
         i->rtx_runs = c->act->rtxq.runs;
     }
+    i->pacing_rate_bytes_per_s = pacing_rate(c);
     if (c->flow) {
         const struct recovery *r = &c->flow->recovery;
         i->rack_rtt_ns = r->rack ? r->rack_rtt_ns : -1;
@@ -145,6 +147,9 @@ static void view_sending(const struct tcb *c, struct tcp_info *i)
         i->undos = r->undos;
         i->reordering_seen = r->reordering_seen;
         i->in_cwr = c->cc.state == RECOVERY_CWR;
+        i->delivered_bytes = c->flow->rate.delivered;
+        i->delivery_rate_bytes_per_s = c->flow->rate.bytes_per_s;
+        i->delivery_app_limited = c->flow->rate.sample_app_limited;
     }
     i->srtt_ns = c->rtt.srtt_ns;
     i->rttvar_ns = c->rtt.rttvar_ns;

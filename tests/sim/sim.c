@@ -220,7 +220,7 @@ static unsigned check_floors(const struct totals *t, uint64_t seeds, bool enforc
         DROP(OLD_DUPLICATE, 10000),
         DROP(OUT_OF_WINDOW, 900),
         {"segments lost", t->link.lost, 10000},
-        {"queue full", t->link.queue_full, 1000},
+        {"queue full", t->link.queue_full, 200},
         {"segments duplicated", t->link.duplicated, 9000},
         {"segments corrupted", t->link.corrupted, 2000},
         {"segments late", t->link.late, 10000},

@@ -77,6 +77,12 @@ static void random_options(struct rng *rng, struct tcp_options *o)
     o->rto_min_ns = PICK(rng, 200, 200, 50, 1000) * NS_PER_MS;
     o->urgent_mode = one_in(rng, 4) ? TCP_URGENT_BSD : TCP_URGENT_RFC;
     o->loss_detection = one_in(rng, 5) ? TCP_LOSS_COUNT : TCP_LOSS_RACK;
+    o->congestion = (enum tcp_congestion)rng_below(rng, TCP_CONGESTIONS);
+    o->pacing = one_in(rng, 4) ? TCP_PACING_ON : TCP_PACING_AUTO;
+    o->max_pacing_rate = one_in(rng, 8) ? 2000000 : 0;
+    o->hystart = !one_in(rng, 4);
+    o->abc_limit = PICK(rng, 0, 0, 2, 8);
+    o->idle_restart = !one_in(rng, 4);
 }
 
 static void random_user(struct rng *rng, struct user *u, const struct tcp_options *own)
@@ -414,7 +420,8 @@ void users_check(struct world *w)
             continue;
         }
         bool waits = info.send_q_bytes > 0 || info.snd_una != info.snd_nxt;
-        bool timer = info.rto_deadline_ns != INT64_MAX || info.persist_deadline_ns != INT64_MAX;
+        bool timer = info.rto_deadline_ns != INT64_MAX || info.persist_deadline_ns != INT64_MAX ||
+                     info.limit == TCP_LIMIT_PACING;
         if (waits && !timer) {
             world_fail(w, "%s: %u bytes to be sent or acknowledged and no timer: %s",
                        me->host->name, info.send_q_bytes, tcp_limit_text[info.limit].name);

@@ -1,8 +1,31 @@
 /* What the rest of the engine asks of congestion control, whichever module the connection has; and
- * what is the same for all of them: the initial window (RFC 6928), the restart after idle. */
+ * what is the same for all of them: the initial window (RFC 6928), the restart after idle (RFC 5681
+ * section 4.1), and the order in which an ACK is taken in: rate, losses, validation, module. */
 #include "tcp/tcb.h"
 
+#include <errno.h>
+
 #define CWND_MAX (UINT32_C(1) << 30)
+
+static const struct cc_ops *const modules[TCP_CONGESTIONS] = {
+    [TCP_CONGESTION_NEWRENO] = &cc_newreno,
+    [TCP_CONGESTION_CUBIC] = &cc_cubic,
+};
+
+const char *tcp_congestion_name(enum tcp_congestion congestion)
+{
+    return (unsigned)congestion < TCP_CONGESTIONS ? modules[congestion]->name : "";
+}
+
+const struct cc_ops *cc_module(const struct tcb *c)
+{
+    return modules[c->flow ? c->flow->congestion : c->options->v.congestion];
+}
+
+void *cc_state(const struct tcb *c)
+{
+    return c->flow->cc_state;
+}
 
 uint32_t cc_initial_window(const struct tcb *c)
 {
@@ -17,17 +40,26 @@ void cc_init(struct tcb *c, bool syn_retransmitted)
     c->cc.ssthresh = UINT32_MAX;
 }
 
-void *cc_state(struct tcb *c)
+static void tell_lost(struct tcb *c, struct cc_ack *ack)
 {
-    return c->flow->cc_state;
+    struct rtxq *q = &c->act->rtxq;
+    ack->lost = q->lost_ever - q->told_lost;
+    q->told_lost = q->lost_ever;
+    if (ack->lost && cc_module(c)->lost) {
+        cc_module(c)->lost(c, &q->last_loss, ack->now);
+    }
 }
 
-void cc_acked(struct tcb *c, const struct cc_ack *ack)
+void cc_acked(struct tcb *c, const struct rtxq_delta *delta, const struct cc_ack *given)
 {
     if (!c->flow) {
         return;
     }
-    c->flow->cc->acked(c, ack);
+    struct cc_ack ack = *given;
+    rate_acked(c, delta, &ack);
+    tell_lost(c, &ack);
+    ack.cwnd_limited = validation_acked(c, &ack);
+    cc_module(c)->acked(c, &ack);
     c->cc.cwnd = c->cc.cwnd > CWND_MAX ? CWND_MAX : c->cc.cwnd;
 }
 
@@ -36,26 +68,48 @@ void cc_event(struct tcb *c, enum cc_event event, ackd_time now)
     if (event == CC_ENTER_RECOVERY || event == CC_ENTER_CWR || event == CC_TIMEOUT) {
         ecn_reduced(c);
     }
-    if (c->flow && c->flow->cc->event) {
-        c->flow->cc->event(c, event, now);
+    if (!c->flow) {
+        return;
+    }
+    if (!cc_module(c)->model_based && (event == CC_LEAVE_RECOVERY || event == CC_UNDO)) {
+        c->flow->validation.loss_flight *= event == CC_LEAVE_RECOVERY;
+        validation_recovered(c);
+    }
+    if (cc_module(c)->event) {
+        cc_module(c)->event(c, event, now);
     }
 }
 
 uint32_t cc_ssthresh(struct tcb *c, bool ecn)
 {
-    return c->flow ? c->flow->cc->ssthresh(c, ecn) : 2 * send_mss(c);
+    if (!c->flow) {
+        return 2 * send_mss(c);
+    }
+    uint32_t flight = validation_flight(c), most = validation_holds(c) ? UINT32_MAX : flight / 2;
+    uint32_t ssthresh = cc_module(c)->ssthresh(c, flight, ecn), least = 2 * send_mss(c);
+    validation_loss(c);
+    ssthresh = ssthresh < most ? ssthresh : most;
+    return ssthresh > least ? ssthresh : least;
 }
 
 /* RFC 5681 section 4.1: idle is who sent no data, whatever ACKs went out. */
 void cc_restart_after_idle(struct tcb *c, ackd_time now)
 {
-    if (time_is_never(c->data_sent) || tcb_outstanding(c) ||
-        time_diff(now, c->data_sent) <= rto_ns(c)) {
+    if (time_is_never(c->data_sent) || tcb_outstanding(c) || !c->flow) {
         return;
     }
     uint32_t rw = cc_initial_window(c);
-    if (c->cc.cwnd > rw) {
+    validation_restart(c, now);
+    if (c->options->v.idle_restart && !cc_module(c)->model_based && c->cc.cwnd > rw &&
+        time_diff(now, c->data_sent) > rto_ns(c)) {
         c->cc.cwnd = rw;
     }
     cc_event(c, CC_RESTART_IDLE, now);
+}
+
+unsigned tcp_congestion_state(struct tcp_engine *e, uint64_t id,
+                              struct tcp_congestion_field *fields)
+{
+    const struct tcb *c = tcb_find(e, id);
+    return c && c->flow ? cc_module(c)->fields(c, fields) : 0;
 }

@@ -30,7 +30,7 @@ static bool step_2(struct tcb *c, const struct ack_news *n)
         return false;
     }
     r->frto = FRTO_NEW_DATA_SENT;
-    if (!c->flow->cc->model_based) {
+    if (!cc_module(c)->model_based) {
         c->cc.cwnd = recovery_pipe(c) + 2 * send_mss(c);
     }
     return false;
@@ -49,7 +49,7 @@ static bool step_3(struct tcb *c, const struct ack_news *n)
     }
     uint32_t mss = send_mss(c), next = recovery_pipe(c) + mss;
     next = next < 3 * mss ? next : 3 * mss; /* (3a): and go on in slow start */
-    if (!c->flow->cc->model_based && c->cc.cwnd < next) {
+    if (!cc_module(c)->model_based && c->cc.cwnd < next) {
         c->cc.cwnd = next;
     }
     return false;

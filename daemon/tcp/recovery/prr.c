@@ -36,7 +36,7 @@ static uint32_t allowance(const struct tcb *c, uint32_t in_flight, uint32_t deli
 void prr_update(struct tcb *c, uint32_t delivered, bool safe)
 {
     struct recovery *r = &c->flow->recovery;
-    if (c->flow->cc->model_based || (!delivered && r->prr_out)) {
+    if (cc_module(c)->model_based || (!delivered && r->prr_out)) {
         return;
     }
     uint32_t in_flight = recovery_pipe(c), mss = send_mss(c);

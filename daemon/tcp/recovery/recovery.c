@@ -73,7 +73,7 @@ static void leave(struct tcb *c, ackd_time now)
     r->dup_bytes = 0;
     c->cc.state = RECOVERY_OPEN;
     c->cc.dup_acks = 0;
-    if (!c->flow->cc->model_based) {
+    if (!cc_module(c)->model_based) {
         c->cc.cwnd = c->cc.ssthresh;
         if (!c->nego.sack) { /* RFC 6582 section 3.2 step 3, full acknowledgment: no burst */
             uint32_t quiet = (flight > mss ? flight : mss) + mss;
@@ -322,7 +322,7 @@ void recovery_timeout(struct tcp_engine *e, struct tcb *c, ackd_time now)
     c->cc.recover = c->snd.nxt;
     c->cc.recover_valid = true;
     c->flags |= C_RTO_RECOVERY | C_RETRANSMIT_NOW;
-    if (!c->flow || !c->flow->cc->model_based) {
+    if (!c->flow || !cc_module(c)->model_based) {
         c->cc.cwnd = send_mss(c);
     }
     if (!c->flow) {

@@ -10,13 +10,12 @@ void report_ack(struct tcb *c, const struct ack_news *n, bool in_recovery)
     bool sampled = d->has_rtt && !d->retrans_acked;
     /* What SACK blocks or duplicate ACKs had reported opens no window twice. */
     uint32_t acked = d->acked < n->delivered ? d->acked : n->delivered;
-    cc_acked(c, &(struct cc_ack){.now = n->s->now,
-                                 .acked = acked,
-                                 .delivered = n->delivered,
-                                 .lost = c->act->rtxq.lost_ever - n->lost_ever,
-                                 .ecn_bytes = d->ecn_bytes,
-                                 .rtt_ns = sampled ? time_diff(n->s->now, d->rtt_sent) : -1,
-                                 .in_flight = recovery_pipe(c),
-                                 .in_recovery = in_recovery,
-                                 .cwnd_limited = c->flags & C_CWND_LIMITED});
+    cc_acked(c, d,
+             &(struct cc_ack){.now = n->s->now,
+                              .acked = acked,
+                              .delivered = n->delivered,
+                              .ecn_bytes = d->ecn_bytes,
+                              .rtt_ns = sampled ? time_diff(n->s->now, d->rtt_sent) : -1,
+                              .in_flight = recovery_pipe(c),
+                              .in_recovery = in_recovery});
 }

@@ -79,7 +79,7 @@ static void respond(struct tcp_engine *e, struct tcb *c, ackd_time now)
     undo_forget(c);
     c->cc.ssthresh = cc_ssthresh(c, false);
     cc_event(c, CC_ENTER_RECOVERY, now);
-    if (!c->flow->cc->model_based && c->cc.cwnd > c->cc.ssthresh) {
+    if (!cc_module(c)->model_based && c->cc.cwnd > c->cc.ssthresh) {
         c->cc.cwnd = c->cc.ssthresh;
     }
     cc_event(c, CC_LEAVE_RECOVERY, now);

@@ -117,7 +117,7 @@ void undo_reduction(struct tcp_engine *e, struct tcb *c, const struct ack_news *
     if (c->act) {
         rtxq_unmark_lost(&c->act->rtxq);
     }
-    if (!c->flow->cc->model_based && c->cc.cwnd < r->prior_cwnd) {
+    if (!cc_module(c)->model_based && c->cc.cwnd < r->prior_cwnd) {
         c->cc.cwnd = r->prior_cwnd;
     }
     if (c->cc.ssthresh < r->prior_ssthresh) {
@@ -133,7 +133,7 @@ void undo_reduction(struct tcp_engine *e, struct tcb *c, const struct ack_news *
     cc_event(c, CC_UNDO, n->s->now);
     if (timeout) {
         learn_delay(c, n);
-        if (!c->flow->cc->model_based) {
+        if (!cc_module(c)->model_based) {
             no_burst(c, n);
         }
         if (tcb_outstanding(c)) {

@@ -431,6 +431,7 @@ void script_begin(struct script *s, void (*adjust)(struct tcp_config *))
     config.defaults.delayed_ack_ns = 0;
     config.defaults.rcv_buffer = config.defaults.snd_buffer = 1u << 20;
     config.defaults.rcv_buffer_max = config.defaults.snd_buffer_max = 0; /* fixed */
+    config.defaults.congestion = TCP_CONGESTION_NEWRENO; /* whose windows are reckoned by hand */
     config.seed0 = 11;
     config.seed1 = 12;
     if (adjust) {

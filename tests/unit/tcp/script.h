@@ -30,6 +30,7 @@ extern struct script_seen script_seen;
 /* The groups of the test_*.c files; each returns the number of failures. */
 int states_tests(void);
 int transfer_tests(void);
+int pacing_tests(void);
 int handshake_tests(void);
 int windows_tests(void);
 int user_calls_tests(void);
@@ -59,7 +60,7 @@ struct script {
 };
 
 /* A fresh engine at time 1 s; `adjust` may change the configuration, NULL for the defaults (with
- * the delayed ACK off and quick, so that ACKs are immediate). */
+ * the delayed ACK off and quick, so that ACKs are immediate, and with NewReno). */
 void script_begin(struct script *s, void (*adjust)(struct tcp_config *));
 void script_end(struct script *s);
 

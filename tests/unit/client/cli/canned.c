@@ -81,6 +81,32 @@ static void fill_headers(struct row *r)
     r->c.last_sent = &r->sent;
 }
 
+static void fill_congestion(struct row *r)
+{
+    static Ackd__V1__CongestionField fields[4];
+    static Ackd__V1__CongestionField *list[4];
+    static const struct {
+        const char *name, *unit, *word;
+        int64_t value;
+    } values[] = {{"state", "", "CONCAVE", 0},
+                  {"w_max", "bytes", "", 28960},
+                  {"k", "ns", "", 2500000000},
+                  {"css_rounds", "", "", 0}};
+    for (size_t i = 0; i < 4; i++) {
+        ackd__v1__congestion_field__init(&fields[i]);
+        fields[i].name = (char *)values[i].name;
+        fields[i].unit = (char *)values[i].unit;
+        fields[i].word = (char *)values[i].word;
+        fields[i].value = values[i].value;
+        list[i] = &fields[i];
+    }
+    r->c.congestion = ACKD__V1__CONGESTION__CONGESTION_CUBIC;
+    r->c.congestion_state = list;
+    r->c.n_congestion_state = 4;
+    r->c.delivered_bytes = 101;
+    r->c.delivery_rate_bytes_per_s = 1250000;
+}
+
 static void fill_times(Ackd__V1__Connection *c)
 {
     c->srtt_ns_known_case = ACKD__V1__CONNECTION__SRTT_NS_KNOWN_SRTT_NS;
@@ -157,6 +183,7 @@ static void full_row(struct row *r)
     r->c.limit_reason = ACKD__V1__LIMIT_REASON__LIMIT_ZERO_WINDOW;
     fill_numbers(&r->c);
     fill_times(&r->c);
+    fill_congestion(r);
     fill_headers(r);
     fill_limits(r);
 }

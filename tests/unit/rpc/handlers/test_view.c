@@ -65,7 +65,9 @@ static void fields_are_equal(void **state)
 #undef X
     unsigned message = 0;
     for (unsigned i = 0; i < d->n_fields; i++) {
-        message += d->fields[i].id >= from;
+        ProtobufCType type = d->fields[i].type; /* the table holds numbers and switches */
+        message += d->fields[i].id >= from && type != PROTOBUF_C_TYPE_ENUM &&
+                   type != PROTOBUF_C_TYPE_MESSAGE;
     }
     assert_int_equal(message, engine);
 }

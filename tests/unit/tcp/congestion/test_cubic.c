@@ -1,0 +1,191 @@
+/* CUBIC against RFC 9438's closed forms, in floating point. */
+#include <math.h>
+#include "bench.h"
+
+#define C 0.4
+#define BETA 0.7
+
+static double segments(const struct bench *b)
+{
+    return (double)b->c.cc.cwnd / MSS;
+}
+
+/* Section 4.2: after a reduction from W cwnd follows W_cubic(t) until well beyond W, to within 1 %.
+ * A long fat path, where the cubic lies above Reno. */
+static void follows_the_cubic(uint32_t w, int64_t rtt_ms, double until_k)
+{
+    struct bench b;
+    bench_begin(&b, TCP_CONGESTION_CUBIC, w, rtt_ms);
+    b.c.cc.ssthresh = w * MSS;
+    bench_fill(&b);
+    bench_loss(&b, false);
+    assert_int_equal(b.c.cc.cwnd, (uint32_t)(w * BETA * MSS));
+    ackd_time start = b.now;
+    double k = cbrt(w * (1 - BETA) / C), at_k = 0;
+    for (double t = 0; t < until_k * k;) {
+        bench_round(&b, rtt_ms * NS_PER_MS, true);
+        t = (double)time_diff(b.now, start) / 1e9;
+        double expected = C * pow(t - k, 3) + w;
+        at_k = at_k == 0 && t >= k ? segments(&b) : at_k;
+        assert_true(fabs(segments(&b) - expected) < 0.01 * expected);
+    }
+    assert_true(fabs(at_k - w) < 0.005 * w); /* the plateau */
+    assert_true(fabs((double)bench_field(&b, "k").value / 1e9 - k) < 0.002);
+    assert_int_equal(bench_field(&b, "w_max").value, w * MSS);
+    assert_string_equal(bench_field(&b, "state").word, "CONVEX");
+    bench_end(&b);
+}
+
+static void closed_form(void **state)
+{
+    (void)state;
+    follows_the_cubic(1000, 100, 1.6);
+    follows_the_cubic(3000, 60, 1.6);
+    follows_the_cubic(10000, 40, 1.4);
+}
+
+/* Section 4.3: on a short path W_est is above, and grows by alpha = 9/17 segments a round trip up
+ * to the old window, by one beyond it. */
+static void reno_friendly(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_begin(&b, TCP_CONGESTION_CUBIC, 40, 5);
+    b.c.cc.ssthresh = 40 * MSS;
+    bench_fill(&b);
+    bench_loss(&b, false);
+    double expected = 28;
+    for (int n = 0; n < 40; n++) {
+        bench_round(&b, 5 * NS_PER_MS, true);
+        expected += expected < 40 ? 9.0 / 17 : 1;
+        assert_true(fabs(segments(&b) - expected) < 0.02 * expected + 0.5);
+    }
+    assert_string_equal(bench_field(&b, "state").word, "RENO-FRIENDLY");
+    bench_end(&b);
+}
+
+/* Section 4.2: no more than half as much again in a round trip, however far the cubic is. */
+static void target_is_bounded(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_begin(&b, TCP_CONGESTION_CUBIC, 10, 1000);
+    b.c.cc.ssthresh = 10 * MSS;
+    bench_fill(&b);
+    bench_loss(&b, false);
+    bench_round(&b, NS_PER_S, true); /* the epoch begins */
+    for (int n = 0; n < 12; n++) {
+        uint32_t before = b.c.cc.cwnd;
+        bench_round(&b, NS_PER_S, true);
+        assert_true(b.c.cc.cwnd <= before + before / 2 + MSS);
+    }
+    bench_end(&b);
+}
+
+/* Section 4.7. */
+static void fast_convergence(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_begin(&b, TCP_CONGESTION_CUBIC, 1000, 100);
+    b.c.cc.ssthresh = 1000 * MSS;
+    bench_fill(&b);
+    bench_loss(&b, false);
+    assert_int_equal(bench_field(&b, "w_max").value, 1000 * MSS);
+    bench_fill(&b);
+    bench_loss(&b, false); /* at 700, short of 1000 */
+    assert_int_equal(b.c.cc.cwnd, 490 * MSS);
+    assert_int_equal(bench_field(&b, "w_max").value, 595 * MSS); /* 700 (1 + beta) / 2 */
+    bench_end(&b);
+}
+
+/* Section 4.9.2: a reduction that was for nothing leaves no trace. */
+static void spurious(void **state)
+{
+    (void)state;
+    struct bench a, b;
+    bench_begin(&a, TCP_CONGESTION_CUBIC, 1000, 100);
+    bench_begin(&b, TCP_CONGESTION_CUBIC, 1000, 100);
+    for (struct bench *x = &a; x; x = x == &a ? &b : NULL) {
+        x->c.cc.ssthresh = 1000 * MSS;
+        bench_fill(x);
+        bench_loss(x, false);
+        for (int n = 0; n < 30; n++) {
+            bench_round(x, 100 * NS_PER_MS, true);
+        }
+    }
+    uint32_t cwnd = b.c.cc.cwnd, ssthresh = b.c.cc.ssthresh;
+    bench_fill(&b);
+    b.c.cc.ssthresh = cc_ssthresh(&b.c, false);
+    b.c.cc.cwnd = MSS;
+    cc_event(&b.c, CC_TIMEOUT, b.now);
+    assert_int_equal(bench_field(&b, "w_max").value, 0);
+    b.c.cc.cwnd = cwnd; /* which is recovery's part of the undo */
+    b.c.cc.ssthresh = ssthresh;
+    cc_event(&b.c, CC_UNDO, b.now);
+    for (int n = 0; n < 80; n++) {
+        bench_round(&a, 100 * NS_PER_MS, true);
+        bench_round(&b, 100 * NS_PER_MS, true);
+        assert_int_equal(a.c.cc.cwnd, b.c.cc.cwnd);
+    }
+    bench_end(&a);
+    bench_end(&b);
+}
+
+/* Section 5.8: while the application limits, cwnd does not grow, and that time does not count. */
+static void application_limited(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_begin(&b, TCP_CONGESTION_CUBIC, 1000, 100);
+    b.c.cc.ssthresh = 1000 * MSS;
+    bench_fill(&b);
+    bench_loss(&b, false);
+    for (int n = 0; n < 20; n++) {
+        bench_round(&b, 100 * NS_PER_MS, true);
+    }
+    b.c.flags &= ~(uint32_t)C_CWND_LIMITED;
+    b.flow.validation.limited_before = false;
+    uint32_t before = b.c.cc.cwnd;
+    for (int n = 0; n < 200; n++) { /* 20 s, more than K */
+        bench_round(&b, 100 * NS_PER_MS, false);
+    }
+    assert_int_equal(b.c.cc.cwnd, before);
+    for (int n = 0; n < 10; n++) {
+        bench_round(&b, 100 * NS_PER_MS, true);
+    }
+    double k = cbrt(300 / C), expected = C * pow(3.0 - k, 3) + 1000;
+    assert_true(fabs(segments(&b) - expected) < 0.01 * expected);
+    bench_end(&b);
+}
+
+/* RFC 8511: a mark is answered more mildly than a loss. */
+static void abe(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_begin(&b, TCP_CONGESTION_CUBIC, 100, 100);
+    bench_fill(&b);
+    bench_loss(&b, true);
+    assert_int_equal(b.c.cc.cwnd, 85 * MSS);
+    bench_end(&b);
+    bench_begin(&b, TCP_CONGESTION_NEWRENO, 100, 100);
+    bench_fill(&b);
+    bench_loss(&b, true);
+    assert_int_equal(b.c.cc.cwnd, 80 * MSS);
+    bench_end(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(closed_form),
+        cmocka_unit_test(reno_friendly),
+        cmocka_unit_test(target_is_bounded),
+        cmocka_unit_test(fast_convergence),
+        cmocka_unit_test(spurious),
+        cmocka_unit_test(application_limited),
+        cmocka_unit_test(abe),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
