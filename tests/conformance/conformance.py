@@ -239,6 +239,11 @@ def fails(build, tree, program, test):
 
 
 def mutate_row(row, build, tree, program):
+    built, log = build_target(build, program)
+    if not built:
+        return "without the mutation it does not build:\n" + log
+    if fails(build, tree, program, row["test"]):
+        return "the test fails without the mutation"
     file = tree / row["file"]
     text_before = file.read_text()
     found = place(row, text_before)
