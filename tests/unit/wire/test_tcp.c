@@ -189,7 +189,6 @@ static void builds(const struct tcp_opts *opts, const char *expected)
     free_bytes(e);
 }
 
-/* MUST-69: zeros up to the end of the header. */
 static void linux_layout_of_a_syn(void **state)
 {
     (void)state;
@@ -242,6 +241,7 @@ static void linux_layout_of_the_rest(void **state)
                "1c04 8005");
 }
 
+/* MUST-69: and what is left up to the end of the header is zero. */
 static void what_finds_no_room_is_left_out(void **state)
 {
     (void)state;
