@@ -241,7 +241,14 @@ static void linux_layout_of_the_rest(void **state)
                "1c04 8005");
 }
 
-/* MUST-69: and what is left up to the end of the header is zero. */
+/* MUST-69: what is left up to the end of the header is zero. */
+static void what_is_left_is_zero(void **state)
+{
+    (void)state;
+    struct tcp_opts o = {.has_accecn = true, .accecn_fields = 1, .accecn = {0x010203}};
+    builds(&o, "ac05 010203 000000");
+}
+
 static void what_finds_no_room_is_left_out(void **state)
 {
     (void)state;
@@ -312,6 +319,7 @@ int main(void)
         cmocka_unit_test(illegal_lengths_end_the_parse),
         cmocka_unit_test(linux_layout_of_a_syn),
         cmocka_unit_test(linux_layout_of_the_rest),
+        cmocka_unit_test(what_is_left_is_zero),
         cmocka_unit_test(what_finds_no_room_is_left_out),
         cmocka_unit_test(what_was_built_parses),
     };
