@@ -242,9 +242,10 @@ struct ackd_connection {
     /* When the reordering timer or the tail loss probe is due. */
     bool has_loss_timer_deadline_ns;
     int64_t loss_timer_deadline_ns;
-    uint32_t loss_probes; /* tail loss probes sent */
-    uint32_t dsacks;      /* duplicate SACK blocks received */
-    uint32_t undos;       /* reductions of the window that proved spurious */
+    uint32_t retransmitting_bytes; /* retransmitted, and that not yet acknowledged */
+    uint32_t loss_probes;          /* tail loss probes sent */
+    uint32_t dsacks;               /* duplicate SACK blocks received */
+    uint32_t undos;                /* reductions of the window that proved spurious */
     bool reordering_seen;
     bool in_cwr; /* the window shrinks because ECN told of congestion */
     /* Retransmission timeout, backoff included. */

@@ -290,6 +290,7 @@ static size_t congestion_from(struct ackd_congestion_field out[ACKD_CONGESTION_F
     X(segs_out)                                                                                    \
     X(segs_in)                                                                                     \
     X(retransmits)                                                                                 \
+    X(retransmitting_bytes)                                                                        \
     X(reo_wnd_ns)                                                                                  \
     X(loss_probes)                                                                                 \
     X(dsacks)                                                                                      \

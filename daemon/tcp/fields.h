@@ -39,6 +39,7 @@
     X(uint32_t, sacked_bytes, "bytes", "SACKed above snd_una")                                     \
     X(uint32_t, lost_bytes, "bytes", "deemed lost and not yet retransmitted")                      \
     X(uint32_t, rtx_runs, "runs", "runs in the retransmission queue")                              \
+    X(uint32_t, retransmitting_bytes, "bytes", "retransmitted, and that not yet acknowledged")     \
     X(uint32_t, dup_acks, "segments", "duplicate ACKs in a row")                                   \
     X(int64_t, srtt_ns, "ns", "smoothed round-trip time (RFC 6298); -1 before the first sample")   \
     X(int64_t, rttvar_ns, "ns", "round-trip time variation; -1 before the first sample")           \

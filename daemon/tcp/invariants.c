@@ -9,6 +9,24 @@
         }                                                                                          \
     } while (0)
 
+static int check_recovery(const struct tcb *c, const char **what)
+{
+    MUST(c->cc.state == RECOVERY_OPEN || c->flow, "recovery is a matter of who has sent");
+    if (!c->flow) {
+        return 0;
+    }
+    const struct recovery *r = &c->flow->recovery;
+    MUST(c->cc.state == RECOVERY_OPEN || !(c->flags & C_RTO_RECOVERY),
+         "after a timeout nothing but the timeout is repaired");
+    MUST((r->timer == LOSS_TIMER_NONE) == time_is_never(r->t_loss),
+         "the timer of losses has a purpose");
+    MUST(r->timer == LOSS_TIMER_NONE || tcb_outstanding(c), "and something to watch over");
+    MUST(r->frto == FRTO_OFF || c->flags & C_RTO_RECOVERY, "F-RTO tests a timeout");
+    MUST(r->dup_bytes == 0 || !c->nego.sack, "with SACK duplicate ACKs are not counted");
+    MUST(r->dup_bytes <= tcb_outstanding(c), "no more has arrived than was sent");
+    return 0;
+}
+
 static int check_send(const struct tcb *c, const char **what)
 {
     const struct activity *a = c->act;
@@ -31,7 +49,7 @@ static int check_send(const struct tcb *c, const char **what)
          "the activity block is folded when it is empty");
     MUST(tcb_outstanding(c) == 0 || !time_is_never(c->t_rtx),
          "a timer runs while data are unacknowledged");
-    return 0;
+    return check_recovery(c, what);
 }
 
 static int check_receive(const struct tcb *c, const char **what)

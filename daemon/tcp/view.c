@@ -134,6 +134,7 @@ static void view_sending(const struct tcb *c, struct tcp_info *i)
         i->bytes_in_flight = rtxq_pipe(&c->act->rtxq);
         i->sacked_bytes = c->act->rtxq.sacked;
         i->lost_bytes = c->act->rtxq.lost;
+        i->retransmitting_bytes = c->act->rtxq.retrans;
         i->rtx_runs = c->act->rtxq.runs;
     }
     i->pacing_rate_bytes_per_s = pacing_rate(c);

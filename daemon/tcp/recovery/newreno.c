@@ -43,6 +43,8 @@ void newreno_ack(struct tcb *c, struct ack_news *n)
         r->dup_bytes += mss;
         n->delivered = mss;
     }
+    uint32_t most = outstanding > mss ? outstanding - mss : 0; /* the hole has not arrived */
+    r->dup_bytes = r->dup_bytes < most ? r->dup_bytes : most;
 }
 
 uint32_t recovery_pipe(const struct tcb *c)
