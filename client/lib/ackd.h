@@ -622,6 +622,7 @@ enum ackd_enum {
     ACKD_ENUM_ECN_MODE,
     ACKD_ENUM_CONGESTION,
     ACKD_ENUM_PACING,
+    ACKD_ENUM_MTU_PROBING,
 };
 /* "CLOSE_USER_TIMEOUT" as in the .proto; NULL for a value that this library does not know. */
 const char *ackd_enum_name(enum ackd_enum which, int value);

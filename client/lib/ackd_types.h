@@ -91,6 +91,7 @@ struct ackd_options {
     bool hystart;                         /* slow start ends when the round-trip time rises */
     bool idle_restart;                    /* the restart window after an RTO without data */
     uint32_t abc_limit; /* segments that one ACK may add to cwnd in slow start; 0 = no limit */
+    enum ackd_mtu_probing mtu_probing;
 };
 
 /* Who made an endpoint. */

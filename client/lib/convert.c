@@ -70,6 +70,7 @@ void options_to(Ackd__V1__Options *out, const struct ackd_options *in)
     out->ecn = (Ackd__V1__EcnMode)in->ecn;
     out->congestion = (Ackd__V1__Congestion)in->congestion;
     out->pacing = (Ackd__V1__Pacing)in->pacing;
+    out->mtu_probing = (Ackd__V1__MtuProbing)in->mtu_probing;
 }
 
 /* ---- filters
@@ -182,6 +183,7 @@ void options_from(struct ackd_options *out, const Ackd__V1__Options *in)
     out->ecn = (enum ackd_ecn_mode)in->ecn;
     out->congestion = (enum ackd_congestion)in->congestion;
     out->pacing = (enum ackd_pacing)in->pacing;
+    out->mtu_probing = (enum ackd_mtu_probing)in->mtu_probing;
 }
 
 void header_from(struct ackd_header *out, const Ackd__V1__Header *in)

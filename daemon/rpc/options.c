@@ -50,6 +50,7 @@
     X(loss_detection, loss_detection)                                                              \
     X(congestion, congestion)                                                                      \
     X(pacing, pacing)                                                                              \
+    X(mtu_probing, mtu_probing)                                                                    \
     X(ecn, ecn_mode)
 
 /* The engine's name of a field to the message's. */

@@ -176,6 +176,8 @@ static void outstanding_ack(struct tcp_engine *e, struct tcb *c, struct segment 
     }
     if (n.advanced) {
         advance_una(e, c, s, &n.delta);
+        mtu_ack(e, c, s->now);
+        mtu_route(c, s->rx->mtu, s->now);
     }
     n.delta.ecn_bytes = ecn_echoed(e, c, s, &n.delta);
     sample(c, s, &n.delta);

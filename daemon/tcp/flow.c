@@ -46,6 +46,7 @@ bool flow_need(struct tcp_engine *e, struct tcb *c, ackd_time now)
         return false;
     }
     recovery_init(c, now);
+    mtu_flow_begin(c, now);
     return true;
 }
 

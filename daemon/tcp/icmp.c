@@ -5,34 +5,6 @@
  * smaller, with no congestion response (RFC 1191, 8201). */
 #include "tcp/tcb.h"
 
-#define MTU_MIN_V4                                                                                 \
-    552u /* below this a forged error would make our segments too small to be worth it */
-#define MTU_MIN_V6 1280u
-
-static void mtu_lower(struct tcp_engine *e, struct tcb *c, ackd_time now, uint32_t mtu)
-{
-    uint32_t least = ip_addr_is_v4(&c->t.rec.tuple.local) ? MTU_MIN_V4 : MTU_MIN_V6;
-    mtu = mtu < least ? least : mtu;
-    if (mtu >= c->mtu) {
-        return;
-    }
-    c->mtu = mtu;
-    e->counters.pmtu_reductions++;
-    if (!c->act) {
-        return;
-    }
-    uint32_t mss = send_mss(c);
-    for (struct rtx_run *r = rtxq_first(&c->act->rtxq); r; r = rtxq_next(&c->act->rtxq, r)) {
-        if (r->mss > mss) {
-            rtxq_mark_lost(&c->act->rtxq, r);
-        }
-    }
-    if (tcb_outstanding(c)) {
-        rto_restart(c, now);
-    }
-    tcb_touch(e, c);
-}
-
 static bool hard_error_aborts(const struct tcb *c)
 {
     switch (c->options->v.icmp_policy) {
@@ -64,7 +36,7 @@ void tcp_icmp(struct tcp_engine *e, ackd_time now, const struct tcp_icmp *icmp)
         return;
     }
     if (icmp->kind == TCP_ICMP_TOO_BIG) {
-        mtu_lower(e, c, now, icmp->mtu);
+        mtu_too_big(e, c, now, icmp->mtu);
     } else {
         c->soft_error = (uint16_t)icmp->error;
         if (icmp->kind == TCP_ICMP_HARD && hard_error_aborts(c)) {

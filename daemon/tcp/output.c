@@ -269,6 +269,9 @@ static bool plan_new_data(const struct tcp_engine *e, const struct tcb *c, ackd_
     uint32_t cwnd_room = cwnd > pipe ? cwnd - pipe : 0, usable = window_room(c, c->snd.nxt);
     uint32_t n = unsent < usable ? unsent : usable;
     n = n < cwnd_room ? n : cwnd_room;
+    if (mtu_probe_plan(c, now, n, p)) {
+        return true;
+    }
     uint32_t frame = frame_payload(e, c, p->mss);
     if (n && pacing_waits(c, p->now)) {
         p->what = PLAN_NOTHING;
@@ -731,6 +734,9 @@ static bool send_new(struct tcp_engine *e, struct tcb *c, ackd_time now, struct 
     if (p->fin) {
         c->flags |= C_FIN_SENT;
     }
+    if (p->kind == TCP_KIND_MTU_PROBE && p->length == p->mss) {
+        mtu_probe_sent(e, c, p);
+    }
     if (p->kind == TCP_KIND_LIMITED_TRANSMIT) {
         e->counters.limited_transmits++;
     }
@@ -757,6 +763,7 @@ static bool send_again(struct tcp_engine *e, struct tcb *c, ackd_time now, struc
     finish(e, c, now, p, tx);
     c->flags &= ~(uint32_t)C_RETRANSMIT_NOW;
     timer_needed(c, now);
+    mtu_retransmitted(c, p->start, end, now);
     tell_recovery(c, now, p, true);
     account(e, c, now, p, tx, true);
     return true;
@@ -890,6 +897,9 @@ static void settle(struct tcp_engine *e, struct tcb *c, ackd_time now, const str
 static bool flush_tcb(struct tcp_engine *e, struct tcb *c, ackd_time now, struct tcp_tx *tx)
 {
     struct plan p;
+    if (tcb_unsent(c) && sends_data(c->t.rec.state)) {
+        flow_need(e, c, now); /* the plan asks it; without memory carry_out() says so */
+    }
     if (!tcb_outstanding(c) && tcb_unsent(c)) {
         cc_restart_after_idle(c, now);
     }

@@ -136,7 +136,8 @@
     X(WINDOW_PROBE, "zero-window probe")                                                           \
     X(KEEPALIVE, "keepalive probe")                                                                \
     X(RESET, "reset")                                                                              \
-    X(LOSS_PROBE, "tail loss probe (RFC 8985)")
+    X(LOSS_PROBE, "tail loss probe (RFC 8985)")                                                    \
+    X(MTU_PROBE, "new data in a larger segment, to see whether the path carries it (RFC 4821)")
 
 /* Counters of the engine that are not a reason. X(name, "unit", "what it counts"). */
 #define TCP_COUNTERS(X)                                                                            \
@@ -186,6 +187,10 @@
     X(ecn_cwr_sent, "segments", "segments sent with CWR")                                          \
     X(ecn_fallbacks, "connections", "SYNs that went again without the offer of ECN")               \
     X(ecn_mangled, "connections", "connections on whose path ECN's flags are cleared")             \
+    X(mtu_probes, "segments", "segments sent larger than the path MTU, to probe it (RFC 4821)")    \
+    X(mtu_probes_acked, "segments", "of these, acknowledged: the path MTU was raised")             \
+    X(mtu_probes_lost, "segments", "of these, lost: too large")                                    \
+    X(mtu_black_holes, "events", "black holes: large segments vanished without an error")          \
     X(rtx_run_limit, "events",                                                                     \
       "the bound on runs of one connection's retransmission queue held (CVE-2019-11477)")          \
     X(ooo_segments, "segments", "segments received out of order and kept")                         \

@@ -78,6 +78,7 @@ void rto_fired(struct tcp_engine *e, struct tcb *c, ackd_time now)
     } else {
         c->rtt.timeouts += c->rtt.timeouts < UINT16_MAX;
         recovery_timeout(e, c, now);
+        mtu_timeout(e, c, now);
         tell_r1(e, c);
     }
     rto_restart(c, now);

@@ -195,6 +195,17 @@ struct validation {
 
 /* What a connection knows of its path once it has sent something: loss detection, recovery, rate
  * and congestion control. Made with the first data or FIN (output.c), kept until the end. */
+/* The search for the path's MTU (RFC 4821), bytes of IP packet; tcb.mtu is the largest proven. */
+struct mtu_search {
+    uint16_t high;      /* the largest that may still fit */
+    uint16_t probe;     /* on its way, 0 none: */
+    tcp_seq start, end; /*   the data that it carries */
+    ackd_time next;     /* nothing is tried before */
+    bool searching;
+    bool halving; /* the first candidate, `high` itself, failed */
+    bool failed;  /* the probe was lost and its data are not yet sent again */
+};
+
 struct flow {
     void *cc_state;              /* the module's, of the size that it says */
     uint64_t pacing_rate;        /* bytes a second, of modules that pace; see pacing_rate() */
@@ -211,6 +222,7 @@ struct flow {
     } rate;
     struct recovery recovery;
     struct validation validation;
+    struct mtu_search mtu;
 };
 
 /* What the receive buffer is tuned by; exists once enough was received to be worth it. */
@@ -636,6 +648,24 @@ bool orphan_stuck(struct tcb *c, ackd_time now);
 ackd_time user_timeout_deadline(const struct tcb *c);
 
 struct plan;
+/* path/plpmtud.c */
+/* The flow was made: where probing is always on, the search begins. */
+void mtu_flow_begin(struct tcb *c, ackd_time now);
+/* ICMP: so large is too large (RFC 1191, 8201). */
+void mtu_too_big(struct tcp_engine *e, struct tcb *c, ackd_time now, uint32_t mtu);
+/* What the route says now: more than we use is tried when the time has come. */
+void mtu_route(struct tcb *c, uint32_t mtu, ackd_time now);
+/* The retransmission timer fired: a black hole? (RFC 4821 section 7.7) */
+void mtu_timeout(struct tcp_engine *e, struct tcb *c, ackd_time now);
+/* May a probe go now, of `room` octets that may be sent? Then it is the plan. */
+bool mtu_probe_plan(const struct tcb *c, ackd_time now, uint32_t room, struct plan *p);
+void mtu_probe_sent(struct tcp_engine *e, struct tcb *c, const struct plan *p);
+/* What covers the probe went again in smaller segments: its ACK will prove nothing. */
+void mtu_retransmitted(struct tcb *c, tcp_seq start, tcp_seq end, ackd_time now);
+/* SND.UNA advanced: was the probe acknowledged? */
+void mtu_ack(struct tcp_engine *e, struct tcb *c, ackd_time now);
+/* Losses were found: true when it is the probe alone, which is no congestion. */
+bool mtu_probe_lost(struct tcp_engine *e, struct tcb *c, ackd_time now);
 /* ecn/ecn.c */
 enum ecn_mode ecn_offer(const struct tcp_options *o);
 /* What a SYN's flags ask for, as far as the options answer; what a SYN,ACK's agree to of what was
@@ -729,6 +759,7 @@ struct plan {
     bool fin;
     struct rtx_run *run; /* RETRANSMIT */
     uint32_t mss;
+    uint16_t probe_mtu; /* with MTU_PROBE: the size of its packet */
     enum tcp_send_kind kind;
     enum tcp_limit limit; /* why nothing (more) goes; PACING ends at flow.next_send */
     ackd_time now;

@@ -133,6 +133,13 @@ enum tcp_pacing {
     TCP_PACING_OFF   /* never */
 };
 
+/* Path MTU discovery by probing (RFC 4821). */
+enum tcp_mtu_probing {
+    TCP_MTU_PROBING_OFF,
+    TCP_MTU_PROBING_BLACK_HOLE, /* default: once large segments vanish, and to see a path widen */
+    TCP_MTU_PROBING_ALWAYS,     /* from the base size up */
+};
+
 /* Options of an endpoint. Connections share one record until one is changed; a listener's are
  * inherited. All times in nanoseconds. */
 struct tcp_options {
@@ -179,6 +186,7 @@ struct tcp_options {
     enum tcp_icmp_policy icmp_policy;
     enum tcp_urgent_mode urgent_mode;
     enum tcp_loss_detection loss_detection;
+    enum tcp_mtu_probing mtu_probing;
     enum tcp_ecn ecn;                 /* offered in our SYN, answered in the peer's */
     enum tcp_syn_cookies syn_cookies; /* of a listener */
     enum tcp_congestion congestion;   /* default CUBIC; a change begins with fresh state */

@@ -63,6 +63,8 @@ static void random_options(struct rng *rng, struct tcp_options *o)
     o->snd_buffer = PICK(rng, 2048, 5000, 16384, 65536, 200000, 1000000, 4000000);
     o->rcv_buffer_max = PICK(rng, 0, 0, 1000000, 6000000);
     o->snd_buffer_max = PICK(rng, 0, 0, 1000000, 6000000);
+    o->mtu_probing =
+        PICK(rng, TCP_MTU_PROBING_OFF, TCP_MTU_PROBING_BLACK_HOLE, TCP_MTU_PROBING_ALWAYS);
     o->ecn = PICK(rng, TCP_ECN_PASSIVE, TCP_ECN_PASSIVE, TCP_ECN_ON, TCP_ECN_ACCURATE, TCP_ECN_OFF);
     o->mss_clamp = PICK(rng, 0, 0, 0, 0, 536, 1000, 300);
     o->nodelay = one_in(rng, 3);

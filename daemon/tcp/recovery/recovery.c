@@ -180,7 +180,7 @@ static void open_ack(struct tcp_engine *e, struct tcb *c, const struct ack_news 
     if (n->advanced) {
         c->cc.dup_acks = 0;
     }
-    if (detect(e, c, n)) {
+    if (detect(e, c, n) && !mtu_probe_lost(e, c, n->s->now)) {
         enter(e, c, n, n->s->now);
     }
 }
@@ -231,6 +231,9 @@ void recovery_ack(struct tcp_engine *e, struct tcb *c, struct ack_news *n)
     } else {
         newreno_ack(c, n);
     }
+    if (n->delivered) {
+        r->probe_due = false; /* a PTO that fired just before: there is no silence any more */
+    }
     bool set_here = c->cc.state != RECOVERY_OPEN;
     set_here |= by_state(e, c, n);
     bool metered = c->cc.state != RECOVERY_OPEN;
@@ -272,7 +275,7 @@ static void reordering_fired(struct tcp_engine *e, struct tcb *c, ackd_time now)
     if (!rack_detect(c, now)) {
         return;
     }
-    if (c->flags & C_RTO_RECOVERY) {
+    if (c->flags & C_RTO_RECOVERY || mtu_probe_lost(e, c, now)) {
         return;
     }
     if (c->cc.state != RECOVERY_FAST) {
