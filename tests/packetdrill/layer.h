@@ -103,6 +103,9 @@ struct sock {
     /* errqueue.c */
     struct list notices, pendings;
     uint32_t zerocopy_next, timestamp_base;
+    int64_t buffer_limited_ns; /* a writer waited, and nothing was left to send */
+    bool buffer_limits;
+    ackd_time buffer_since;
     uint64_t syn_data, bytes_queued, pushed;
     int backlog;
     int fastopen_queue; /* TCP_FASTOPEN on a listener */

@@ -10,6 +10,21 @@ static uint32_t clamp(long v, long least, long most)
     return (uint32_t)(v < least ? least : v > most ? most : v);
 }
 
+/* net.ipv4.tcp_ecn */
+static enum tcp_ecn ecn_mode(long v)
+{
+    switch (v) {
+    case 0:
+        return TCP_ECN_OFF;
+    case 1:
+        return TCP_ECN_ON;
+    case 2:
+        return TCP_ECN_PASSIVE;
+    default:
+        return TCP_ECN_ACCURATE;
+    }
+}
+
 void profile_refresh(const struct sysctls *s, struct tcp_options *o)
 {
     o->sack = s->sack;
@@ -17,6 +32,7 @@ void profile_refresh(const struct sysctls *s, struct tcp_options *o)
     o->window_scaling = s->window_scaling;
     o->rto_min_ns = s->rto_min_us * NS_PER_US;
     o->rfc1337 = s->rfc1337;
+    o->ecn = ecn_mode(s->ecn);
 }
 
 void profile_options(const struct sysctls *s, bool v4, struct tcp_options *o)

@@ -96,6 +96,12 @@ static void refresh_stream(struct layer *l, struct sock *s, const struct tcp_inf
     }
     s->seen_urgent = info->urgent_pending;
     s->tail = s->tail < stream_unsent(info) ? s->tail : stream_unsent(info);
+    if (s->buffer_limits) {
+        s->buffer_limited_ns += time_diff(l->now, s->buffer_since);
+    }
+    s->buffer_since = l->now;
+    s->buffer_limits =
+        s->write_blocked && !stream_unsent(info) && info->bytes_in_flight < info->cwnd_bytes;
     if (s->write_blocked && stream_writable(l, s, info)) {
         s->write_blocked = false;
         epoll_notify(l, s, EPOLLOUT | EPOLLWRNORM);

@@ -56,7 +56,8 @@ static void fill_flags(const struct tcp_info *i, struct linux_tcp_info *o)
 {
     o->options =
         (uint8_t)((i->timestamps_ok ? OPT_TIMESTAMPS : 0) | (i->sack_ok ? OPT_SACK : 0) |
-                  (i->wscale_ok ? OPT_WSCALE : 0) | (i->syn_data_taken ? OPT_SYN_DATA : 0));
+                  (i->wscale_ok ? OPT_WSCALE : 0) | (i->ecn_ok || i->accecn_ok ? OPT_ECN : 0) |
+                  (i->syn_data_taken ? OPT_SYN_DATA : 0));
     o->wscales = (uint8_t)(i->wscale_ok ? i->snd_wscale | i->rcv_wscale << 4 : 0);
 }
 
@@ -64,6 +65,7 @@ static void fill_recovery(const struct tcp_info *i, struct linux_tcp_info *o)
 {
     bool timed_out = i->limit == TCP_LIMIT_RTO_BACKOFF || i->backoff;
     o->ca_state = i->in_recovery                   ? (timed_out ? CA_LOSS : CA_RECOVERY)
+                  : i->in_cwr                      ? CA_CWR
                   : i->dup_acks || i->sacked_bytes ? CA_DISORDER
                                                    : CA_OPEN;
     o->retransmits = (uint8_t)i->backoff;
@@ -119,14 +121,21 @@ static void fill_receiving(const struct tcp_info *i, struct linux_tcp_info *o)
     o->rcv_space = i->rcv_space_bytes;
 }
 
-static void fill_clocks(const struct layer *l, const struct sock *s, const struct tcp_info *i,
-                        struct linux_tcp_info *o)
+/* Busy is whatever is not idle, before or after the data. The engine does not know that a writer is
+ * held up by its buffer: the layer measures that. */
+static void fill_clocks(const struct sock *s, const struct tcp_info *i, struct linux_tcp_info *o)
 {
-    (void)l;
-    (void)s;
-    o->rwnd_limited =
-        us(i->limited_ns[TCP_LIMIT_RECEIVE_WINDOW] + i->limited_ns[TCP_LIMIT_ZERO_WINDOW] +
-           i->limited_ns[TCP_LIMIT_SILLY_WINDOW]);
+    int64_t busy = 0;
+    for (unsigned r = 0; r < TCP_LIMITS; r++) {
+        bool idle = r == TCP_LIMIT_NONE || r == TCP_LIMIT_APPLICATION_IDLE ||
+                    r == TCP_LIMIT_HANDSHAKE || r == TCP_LIMIT_CLOSED;
+        busy += idle ? 0 : i->limited_ns[r];
+    }
+    int64_t window = i->limited_ns[TCP_LIMIT_RECEIVE_WINDOW] +
+                     i->limited_ns[TCP_LIMIT_ZERO_WINDOW] + i->limited_ns[TCP_LIMIT_SILLY_WINDOW];
+    o->busy_time = (uint64_t)(busy / NS_PER_US);
+    o->rwnd_limited = (uint64_t)(window / NS_PER_US);
+    o->sndbuf_limited = (uint64_t)(s->buffer_limited_ns / NS_PER_US);
 }
 
 size_t tcp_info_fill(struct layer *l, const struct sock *s, void *to, size_t room)
@@ -140,7 +149,7 @@ size_t tcp_info_fill(struct layer *l, const struct sock *s, void *to, size_t roo
         fill_sending(&i, s->syn_data, &o);
         fill_times(l, &i, &o);
         fill_receiving(&i, &o);
-        fill_clocks(l, s, &i, &o);
+        fill_clocks(s, &i, &o);
     } else {
         o.state = linux_state(TCP_CLOSED);
     }
