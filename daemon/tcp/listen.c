@@ -417,7 +417,8 @@ void half_open_input(struct tcp_engine *e, struct half_open *h, struct segment *
         half_open_drop(e, h, s->now, TCP_CLOSE_RESET_BY_PEER);
     } else if (h->nego.timestamps && !s->o.has_timestamps && !e->config.accept_missing_timestamps) {
         s->drop = TCP_DROP_TIMESTAMP_MISSING;
-    } else if (h->nego.timestamps && (int32_t)(s->o.tsval - h->ts_recent) < 0) {
+    } else if (h->nego.timestamps && s->o.has_timestamps &&
+               (int32_t)(s->o.tsval - h->ts_recent) < 0) {
         s->drop = TCP_DROP_PAWS;
         answer(e, h, s->now);
     } else if (!(s->h.flags & TCP_ACK)) {
@@ -554,6 +555,11 @@ void listener_close(struct tcp_engine *e, struct listener *l, ackd_time now)
 {
     while (!list_empty(&l->accept)) {
         struct tcb *c = container_of(l->accept.next, struct tcb, accept);
+        if (c->t.rec.state == TCP_CLOSED) { /* it ended while it waited (accept_ended) */
+            tcb_destroy(e, c);
+            continue;
+        }
+        c->flags |= C_RELEASED; /* nobody will accept it */
         reset_tcb(e, c, now, TCP_RST_SENT_LISTENER_CLOSED);
         tcb_closed(e, c, now, TCP_CLOSE_LISTENER_CLOSED);
     }

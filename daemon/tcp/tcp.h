@@ -236,6 +236,10 @@ struct tcp_config {
     /* A user that has more to say when the handshake completes is interactive: ACKs may wait for
      * its answers from the beginning. */
     bool piggyback_acks;
+    /* RACK's reordering timer fires this much later, as one with coarse ticks does. */
+    int64_t reordering_slack_ns;
+    /* A SACK block counts for the whole segments in it only. */
+    bool sack_whole_segments;
     /* An ACK of what was never sent gets no answer (RFC 9293 section 3.10.7.4 has one). */
     bool quiet_on_unsent_ack;
     struct tcp_options defaults;

@@ -382,6 +382,9 @@ static int nothing_there(struct layer *l, struct sock *s)
     if (s->read_shut) {
         return -1;
     }
+    if (s->deferred) {
+        return EAGAIN;
+    }
     if (s->state == SOCK_NEW || s->state == SOCK_LISTENING) {
         return ENOTCONN;
     }

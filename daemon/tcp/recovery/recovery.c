@@ -103,6 +103,17 @@ void recovery_enter_cwr(struct tcp_engine *e, struct tcb *c, ackd_time now)
     cc_event(c, CC_ENTER_CWR, now);
 }
 
+/* RACK, with the timer as coarse as the configuration wants it. */
+static bool detect_by_time(const struct tcp_engine *e, struct tcb *c, ackd_time now)
+{
+    struct recovery *r = &c->flow->recovery;
+    bool found = rack_detect(c, now);
+    if (r->timer == LOSS_TIMER_REORDERING) {
+        r->t_loss = time_add(r->t_loss, e->config.reordering_slack_ns);
+    }
+    return found;
+}
+
 /* ---- an ACK
  * -------------------------------------------------------------------------------------------------
  */
@@ -114,7 +125,7 @@ static bool detect(struct tcp_engine *e, struct tcb *c, const struct ack_news *n
         return false;
     }
     if (recovery_uses_rack(c)) {
-        return rack_detect(c, n->s->now);
+        return detect_by_time(e, c, n->s->now);
     }
     if (c->nego.sack) {
         bool found = n->delta.newly_sacked && rfc6675_detect(e, c);
@@ -244,7 +255,7 @@ void recovery_ack(struct tcp_engine *e, struct tcb *c, struct ack_news *n)
     }
     if (!tcb_outstanding(c)) {
         rest(c);
-    } else if (n->advanced || r->timer == LOSS_TIMER_PROBE) {
+    } else if (n->advanced || n->delta.newly_sacked) { /* RFC 8985 section 7.2 */
         tlp_schedule(c, n->s->now);
     }
 }
@@ -272,7 +283,7 @@ void recovery_late_ack(struct tcp_engine *e, struct tcb *c, const struct segment
 static void reordering_fired(struct tcp_engine *e, struct tcb *c, ackd_time now)
 {
     e->counters.reordering_timeouts++;
-    if (!rack_detect(c, now)) {
+    if (!detect_by_time(e, c, now)) {
         return;
     }
     if (c->flags & C_RTO_RECOVERY || mtu_probe_lost(e, c, now)) {

@@ -27,6 +27,20 @@ static bool block_valid(const struct tcb *c, const struct segment *s,
     return seq_lt(b->start, b->end) && seq_ge(b->start, s->h.ack) && seq_le(b->end, c->snd.nxt);
 }
 
+/* The segments of which the block holds every octet. */
+static struct tcp_sack_block whole_segments(struct rtxq *q, struct tcp_sack_block b)
+{
+    const struct rtx_run *first = rtxq_at(q, b.start), *last = rtxq_at(q, seq_sub(b.end, 1));
+    uint32_t into = first ? seq_dist(b.start, first->start) % first->mss : 0;
+    if (into) {
+        b.start = seq_add(b.start, first->mss - into);
+    }
+    if (last && !seq_eq(b.end, last->end)) {
+        b.end = seq_sub(b.end, seq_dist(b.end, last->start) % last->mss);
+    }
+    return b;
+}
+
 void recovery_sack(struct tcp_engine *e, struct tcb *c, struct ack_news *n)
 {
     const struct segment *s = n->s;
@@ -42,8 +56,13 @@ void recovery_sack(struct tcp_engine *e, struct tcb *c, struct ack_news *n)
     for (unsigned i = first; q && q->runs && i < s->o.n_sack; i++) {
         if (!block_valid(c, s, &s->o.sack[i])) {
             e->counters.sack_rejected++;
-        } else if (!rtxq_sack(q, &e->run_slab, s->o.sack[i].start, s->o.sack[i].end, &n->delta,
-                              &splits)) {
+            continue;
+        }
+        struct tcp_sack_block b = s->o.sack[i];
+        if (e->config.sack_whole_segments) {
+            b = whole_segments(q, b);
+        }
+        if (!rtxq_sack(q, &e->run_slab, b.start, b.end, &n->delta, &splits)) {
             e->counters.rtx_run_limit++;
         }
     }
