@@ -346,6 +346,23 @@ static void kinds_of_acks(void **state)
 }
 
 /* A tail loss probe; then, the peer silent, a timeout whose ACK asks for F-RTO's test. */
+static void always_probing(struct tcp_config *c)
+{
+    c->defaults.mtu_probing = TCP_MTU_PROBING_ALWAYS;
+}
+
+static void a_probe_of_the_path(void **state)
+{
+    (void)state;
+    struct script s;
+    script_begin(&s, always_probing);
+    script_passive(&s, "mss 1460,sackOK,nop,wscale 7");
+    script_send(&s, 20000, 0);
+    script_expect(&s, ". 1:1461(1460) ack 1");
+    script_discard(&s);
+    script_end(&s);
+}
+
 static void kinds_after_silence(void **state)
 {
     (void)state;
@@ -409,6 +426,7 @@ int main(void)
         cmocka_unit_test(simultaneous_open_reset),
         cmocka_unit_test(a_closed_window_ends_an_orphan),
         cmocka_unit_test(kinds_of_acks),
+        cmocka_unit_test(a_probe_of_the_path),
         cmocka_unit_test(kinds_after_silence),
         cmocka_unit_test(everything_was_seen),
     };
