@@ -123,7 +123,13 @@ enum tcp_ecn {
 };
 
 /* Congestion control modules (tcp/congestion/). */
-enum tcp_congestion { TCP_CONGESTION_NEWRENO, TCP_CONGESTION_CUBIC, TCP_CONGESTIONS };
+enum tcp_congestion {
+    TCP_CONGESTION_NEWRENO,
+    TCP_CONGESTION_CUBIC,
+    TCP_CONGESTION_DCTCP,
+    TCP_CONGESTION_BBR,
+    TCP_CONGESTIONS
+};
 /* "newreno" and so on. */
 const char *tcp_congestion_name(enum tcp_congestion congestion);
 

@@ -197,7 +197,7 @@ static unsigned check_floors(const struct totals *t, uint64_t seeds, bool enforc
         COUNTER(reordering_timeouts, 3000),
         COUNTER(lost_retransmissions, 120),
         COUNTER(undos_eifel, 700),
-        COUNTER(undos_dsack, 900),
+        COUNTER(undos_dsack, 600),
         COUNTER(undos_frto, 4),
         COUNTER(undos_timeout, 600),
         COUNTER(sack_splits, 10000),

@@ -10,6 +10,8 @@
 static const struct cc_ops *const modules[TCP_CONGESTIONS] = {
     [TCP_CONGESTION_NEWRENO] = &cc_newreno,
     [TCP_CONGESTION_CUBIC] = &cc_cubic,
+    [TCP_CONGESTION_DCTCP] = &cc_dctcp,
+    [TCP_CONGESTION_BBR] = &cc_bbr,
 };
 
 const char *tcp_congestion_name(enum tcp_congestion congestion)

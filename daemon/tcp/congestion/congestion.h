@@ -65,7 +65,7 @@ struct cc_ops {
     unsigned (*fields)(const struct tcb *c, struct tcp_congestion_field *fields);
 };
 
-extern const struct cc_ops cc_newreno, cc_cubic;
+extern const struct cc_ops cc_newreno, cc_cubic, cc_dctcp, cc_bbr;
 
 /* The module of a connection that has a flow. */
 const struct cc_ops *cc_module(const struct tcb *c);

@@ -31,6 +31,7 @@ struct cubic {
     ackd_time idle_since;  /* cwnd does not hold us back since then; TIME_NEVER: it does */
     uint64_t grow, grow_w; /* remainders of the divisions by cwnd */
     struct hystart hystart;
+    bool reduced; /* `before` is of this episode: another reduction leaves it */
 };
 
 /* The largest x with x^3 <= n, bit by bit from the top. */
@@ -118,6 +119,7 @@ static void cubic_acked(struct tcb *c, const struct cc_ack *ack)
     if (ack->in_recovery) {
         return;
     }
+    u->reduced = false;
     hold_clock(u, ack->cwnd_limited, ack->now);
     uint32_t acked = ack->acked;
     if (!acked || !ack->cwnd_limited) {
@@ -136,7 +138,8 @@ static uint32_t cubic_ssthresh(struct tcb *c, uint32_t flight, bool ecn)
 {
     struct cubic *u = cc_state(c);
     uint64_t cwnd = flight < c->cc.cwnd ? flight : c->cc.cwnd;
-    u->before = u->now;
+    u->before = u->reduced ? u->before : u->now;
+    u->reduced = true;
     u->now.w_max = (uint32_t)(cwnd < u->now.w_max ? cwnd * (10 + BETA_TENTHS) / 20 : cwnd);
     u->now.cwnd_prior = (uint32_t)cwnd;
     u->now.start = TIME_NEVER;

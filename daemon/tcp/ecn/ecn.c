@@ -103,6 +103,11 @@ static void classic_received(struct tcb *c, const struct segment *s)
         return;
     }
     bool marked = (s->rx->tos & 3) == IP_ECN_CE;
+    if (c->options->v.congestion == TCP_CONGESTION_DCTCP) { /* RFC 8257 section 3.2 */
+        c->flags |= marked != c->ecn.echo ? C_ACK_NOW : 0;
+        c->ecn.echo = marked;
+        return;
+    }
     if (s->h.flags & TCP_CWR) {
         c->ecn.echo = false;
     }

@@ -189,6 +189,44 @@ static void ece_until_cwr(void **state)
     script_end(&s);
 }
 
+static void delayed_dctcp(struct tcp_config *c)
+{
+    passive(c);
+    c->defaults.congestion = TCP_CONGESTION_DCTCP;
+    c->defaults.delayed_ack_ns = 40 * NS_PER_MS;
+}
+
+/* RFC 8257 section 3.2: every change of CE is told at once, and each ACK tells of its own; CWR ends
+ * nothing. */
+static void dctcp_echoes_exactly(void **state)
+{
+    (void)state;
+    struct script s;
+    char text[80];
+    script_begin(&s, delayed_dctcp);
+    script_listen(&s, 16);
+    script_inject(&s, "SEC 0:0(0)" SYN_OPTIONS);
+    script_expect(&s, "SE. 0:0(0) ack 1");
+    script_inject(&s, ". 1:1(0) ack 1 win 500");
+    script_accept(&s);
+    for (unsigned n = 0; n < 20; n++) { /* past the first ones, which are acknowledged at once */
+        snprintf(text, sizeof text, "[ect0] . %u:%u(1000) ack 1", 1 + 1000 * n, 1001 + 1000 * n);
+        script_inject(&s, text);
+        script_discard(&s);
+    }
+    script_inject(&s, "[ce] . 20001:21001(1000) ack 1");
+    script_expect(&s, "E. 1:1(0) ack 21001");
+    script_inject(&s, "[ce] C. 21001:22001(1000) ack 1");
+    script_quiet(&s);
+    script_inject(&s, "[ce] . 22001:23001(1000) ack 1");
+    script_expect(&s, "E. 1:1(0) ack 23001");
+    script_inject(&s, "[ect0] . 23001:24001(1000) ack 1");
+    script_expect(&s, ". 1:1(0) ack 24001");
+    script_inject(&s, "[ect0] . 24001:25001(1000) ack 1");
+    script_quiet(&s);
+    script_end(&s);
+}
+
 /* A router cannot have marked what is not ECN-capable. */
 static void a_marked_pure_ack_is_no_mark(void **state)
 {
@@ -370,6 +408,7 @@ int main(void)
         cmocka_unit_test(what_an_open_makes_of_it),
         cmocka_unit_test(a_lost_syn_goes_without),
         cmocka_unit_test(ece_until_cwr),
+        cmocka_unit_test(dctcp_echoes_exactly),
         cmocka_unit_test(a_marked_pure_ack_is_no_mark),
         cmocka_unit_test(an_echo_is_obeyed_once_a_window),
         cmocka_unit_test(cwr_stands_on_new_data),
