@@ -2,14 +2,19 @@
  *
  * Reading and releasing are two things: the answer shows bytes, and only a later call that names a
  * later offset lets them go. So an answer that is lost loses nothing. The bytes go from the packets
- * that carried them into the message, without a buffer in between. */
+ * that carried them into the message, without a buffer in between. An answer that its reader leaves
+ * lies in the connection's send queue; when that is full, answers wait, or are as short as their
+ * streams' windows. */
 #include "rpc/endpoint.h"
 #include "rpc/transfer.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-enum { MAX_DEFAULT = 65536 };
+enum {
+    MAX_DEFAULT = 65536,
+    MESSAGE_OVERHEAD = 64 /* the other fields, and gRPC's prefix */
+};
 
 struct receive_call {
     struct wait wait;
@@ -49,7 +54,13 @@ static void look(struct wait *w, unsigned what)
         wait_gone(w);
         return;
     }
-    int error = transfer_down(w->endpoint, c->from, c->max, &d);
+    if (grpc_call_room(w->call) == 0 && !(what & WAIT_OVER)) {
+        return; /* on_writable() looks again */
+    }
+    size_t capacity = grpc_call_capacity(w->call);
+    size_t max = capacity > MESSAGE_OVERHEAD ? capacity - MESSAGE_OVERHEAD : 0;
+    max = max < c->max ? max : c->max;
+    int error = transfer_down(w->endpoint, c->from, max, &d);
     if (error == -ERANGE) {
         wait_done(w);
         transfer_fail_range(w->call, w->endpoint, c->from);
@@ -62,8 +73,8 @@ static void look(struct wait *w, unsigned what)
     }
     /* A mark beyond what has arrived is told when it moves, not again and again. */
     bool urgent = d.urgent && (d.length > 0 || what & TCP_READY_URGENT);
-    if (d.length >= c->min || d.end_of_stream || urgent || what & WAIT_OVER ||
-        (d.length > 0 && full(w))) {
+    if (d.length >= (c->min < max ? c->min : max) || d.end_of_stream || urgent ||
+        what & WAIT_OVER || (d.length > 0 && full(w))) {
         answer(w, &d);
     }
 }
@@ -96,6 +107,14 @@ static void on_message(struct grpc_call *call, const ProtobufCMessage *message, 
     wait_start(&c->wait, e, call, m->wait_ms, look);
 }
 
+static void on_writable(struct grpc_call *call)
+{
+    struct receive_call *c = grpc_call_data(call);
+    if (c && !c->wait.done) {
+        look(&c->wait, 0);
+    }
+}
+
 static void on_end(struct grpc_call *call, bool cancelled)
 {
     struct receive_call *c = grpc_call_data(call);
@@ -111,5 +130,6 @@ const struct grpc_method receive_method = {
     .input = &ackd__v1__receive_request__descriptor,
     .output = &ackd__v1__receive_response__descriptor,
     .on_message = on_message,
+    .on_writable = on_writable,
     .on_end = on_end,
 };

@@ -28,6 +28,8 @@ enum {
     CONNECTION_MESSAGES = 2,
     /* Full send queues that a uid's connections may have. */
     OWNER_QUEUES = 64,
+    /* Bytes of its stream's window that an only message may use when the queue is full. */
+    OWN_WINDOW = 64 * 1024,
     /* Calls that hear of room in one callback: the others want to run, too. */
     NOTIFIED = 16,
 };
@@ -136,6 +138,18 @@ size_t grpc_call_room(const struct grpc_call *call)
         list_append(&call->connection->waiting, &self->waiting);
     }
     return call->asked;
+}
+
+size_t grpc_call_capacity(const struct grpc_call *call)
+{
+    const struct connection *c = call->connection;
+    size_t queue = c->server->limits.max_send_queue;
+    if (call->over || c->dying || c->owner->queued >= queue * OWNER_QUEUES) {
+        return 0;
+    }
+    /* One byte less than what stops the other calls of the connection. */
+    size_t bytes = smaller(stream_window(call), OWN_WINDOW) + less(queue, c->queued + 1);
+    return less(bytes, GRPC_PREFIX_LENGTH);
 }
 
 bool call_queues_half(const struct grpc_server *server, const struct uid_count *owner)

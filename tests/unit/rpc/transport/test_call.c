@@ -493,6 +493,33 @@ static void test_stuck_message_is_in_nobody_elses_way(void **state)
     bench_close(&b);
 }
 
+/* An only message may be longer than its stream's window; what waits of such messages never fills
+ * the queue, and the next ones are as long as their windows. */
+static void test_capacity_of_an_only_message(void **state)
+{
+    enum { WINDOW = 65535, QUEUE = 100000 };
+    struct bench b;
+    (void)state;
+    bench_open(&b, &(struct grpc_limits){.max_send_queue = QUEUE});
+    struct client *c = client_open(&b, 0);
+    c->hold_windows = true;
+    int32_t s = client_call(c, DOWNLOAD, NULL), t = client_call(c, DOWNLOAD, NULL);
+    client_message(c, s, 1, true);
+    client_pump(c);
+    struct grpc_call *first = b.call;
+    client_message(c, t, 1, true);
+    client_pump(c);
+    assert_int_equal(grpc_call_capacity(first), WINDOW + QUEUE - 1 - GRPC_PREFIX_LENGTH);
+    Any any = any_of(zeros, QUEUE + 50000);
+    assert_int_equal(grpc_call_send(first, &any.base), 0);
+    assert_int_equal(grpc_call_capacity(b.call), WINDOW - GRPC_PREFIX_LENGTH);
+    client_pump(c);
+    size_t stuck = protobuf_c_message_get_packed_size(&any.base) + GRPC_PREFIX_LENGTH - WINDOW;
+    assert_int_equal(grpc_call_capacity(b.call), WINDOW + QUEUE - 1 - stuck - GRPC_PREFIX_LENGTH);
+    client_close(c);
+    bench_close(&b);
+}
+
 /* A uid that lets too much wait, on however many connections, waits itself, and goes on when it is
  * less. */
 static void test_queues_of_a_uid(void **state)
@@ -819,6 +846,7 @@ int main(void)
         cmocka_unit_test(test_room_of_the_connection),
         cmocka_unit_test(test_fair),
         cmocka_unit_test(test_stuck_message_is_in_nobody_elses_way),
+        cmocka_unit_test(test_capacity_of_an_only_message),
         cmocka_unit_test(test_queues_of_a_uid),
         cmocka_unit_test(test_many_wait),
         cmocka_unit_test(test_stalled_download),
