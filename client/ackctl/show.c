@@ -118,8 +118,8 @@ static void print_named(const struct show *s, const struct ackd_connection *c,
 /* What the first line says already, and what has a form of its own. */
 static bool is_shown_elsewhere(const char *name)
 {
-    static const char *const names[] = {
-        "id", "state", "label", "service", "limited", "detached", "congestion_state"};
+    static const char *const names[] = {"id",      "state",    "label",           "service",
+                                        "limited", "detached", "congestion_state"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (strcmp(name, names[i]) == 0) {
             return true;

@@ -129,9 +129,9 @@ ackd_time grpc_call_deadline(const struct grpc_call *call);
 /* Bytes of messages that can be sent now without waiting for the client's window or the socket. */
 size_t grpc_call_room(const struct grpc_call *call);
 /* Bytes that the only message of a call may have, with room or without. What its stream's window
- * admits goes, up to 64 KiB; what lies beyond waits for a client that reads, and all such bytes of a
- * connection share its max_send_queue, so that the other calls always have room. 0 when the call is
- * over, or its uid's connections hold too much. */
+ * admits goes, up to 64 KiB; what lies beyond waits for a client that reads, and all such bytes of
+ * a connection share its max_send_queue, so that the other calls always have room. 0 when the call
+ * is over, or its uid's connections hold too much. */
 size_t grpc_call_capacity(const struct grpc_call *call);
 /* Queues one message. -EMSGSIZE, -ENOMEM, or -EPIPE when the call is over. It may exceed
  * grpc_call_room(); ask for room again before the next. */

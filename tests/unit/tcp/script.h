@@ -49,7 +49,7 @@ struct script {
     uint32_t peer_ts;   /* TSval of segments that carry timestamps without saying one */
     uint32_t engine_ts; /* last TSval of the engine */
     bool timestamps;
-    unsigned ready;   /* TCP_READY_* of the connection since script_ready() */
+    unsigned ready; /* TCP_READY_* of the connection since script_ready() */
     uint32_t mtu;
     uint8_t tos;       /* of the segments that the peer sends */
     uint16_t gso_size; /* of the merged frame that it sends next */

@@ -69,7 +69,8 @@ static void enter_cwr(struct script *s)
     recovery_enter_cwr(s->engine, tcb_find(s->engine, s->id), s->now);
 }
 
-/* RFC 3168 section 6.1.2: once for a window of data, without a loss; RFC 8511: by less than for one. */
+/* RFC 3168 section 6.1.2: once for a window of data, without a loss; RFC 8511: by less than for
+ * one. */
 static void congestion_told_by_ecn(void **state)
 {
     (void)state;
