@@ -246,7 +246,8 @@ static void on_add_address(struct grpc_call *call, const ProtobufCMessage *messa
     const struct rpc *rpc = grpc_call_arg(call);
     struct ip_prefix prefix;
     (void)wire_bytes;
-    if (!read_addr(call, "address", m->address ? m->address->address : "", &prefix.addr)) {
+    if (!read_addr(call, "address", m->address ? m->address->address : "", &prefix.addr) ||
+        !m->address) {
         return;
     }
     if (m->address->prefix_length > (ip_addr_is_v4(&prefix.addr) ? 32 : 128)) {
@@ -311,7 +312,8 @@ static void on_add_route(struct grpc_call *call, const ProtobufCMessage *message
     const struct rpc *rpc = grpc_call_arg(call);
     struct net_route route = {.gateway = {{0}}};
     (void)wire_bytes;
-    if (!read_prefix(call, "route.prefix", m->route ? m->route->prefix : "", &route.prefix)) {
+    if (!read_prefix(call, "route.prefix", m->route ? m->route->prefix : "", &route.prefix) ||
+        !m->route) {
         return;
     }
     if (m->route->gateway[0] &&

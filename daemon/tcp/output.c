@@ -9,6 +9,7 @@
 #include "tcp/tcb.h"
 #include "wire/checksum.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* ---- what options the next segment carries
@@ -137,6 +138,7 @@ static bool plan_retransmit(const struct tcp_engine *e, const struct tcb *c, str
         p->limit = TCP_LIMIT_SPURIOUS_TIMEOUT_TEST;
         return false;
     }
+    assert(p->mss > 0);
     uint32_t pipe = recovery_pipe(c), cwnd = usable_cwnd(c, p->mss);
     uint32_t room = cwnd > pipe ? cwnd - pipe : 0;
     bool now = c->flags & C_RETRANSMIT_NOW;
@@ -272,6 +274,7 @@ static bool plan_new_data(const struct tcp_engine *e, const struct tcb *c, ackd_
     if (mtu_probe_plan(c, now, n, p)) {
         return true;
     }
+    assert(p->mss > 0);
     uint32_t frame = frame_payload(e, c, p->mss);
     if (n && pacing_waits(c, p->now)) {
         p->what = PLAN_NOTHING;

@@ -201,10 +201,10 @@ int layer_bind(void *u, int fd, const struct sockaddr *addr, socklen_t len)
     struct ip_addr a;
     uint16_t port;
     int error = !s ? errno : get_address(s, addr, len, &a, &port);
-    if (!error && (s->bound || s->state != SOCK_NEW)) {
+    if (s && !error && (s->bound || s->state != SOCK_NEW)) {
         error = EINVAL;
     }
-    if (!error) {
+    if (s && !error) {
         link_add_local(l, &a);
         s->tuple.local = ip_addr_is_unspecified(&a) ? (struct ip_addr){0} : a;
         s->tuple.local_port = port;

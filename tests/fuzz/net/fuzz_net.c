@@ -315,7 +315,8 @@ static void change_route(struct run *r, struct input *in)
 {
     uint8_t which = take(in), by = take(in);
     const char *gateway = gateway_text[by % COUNT(gateway_text)];
-    struct net_route route = {.gateway = gateway ? addr(gateway) : (struct ip_addr){0}}, list[160];
+    struct net_route route = {.gateway = gateway ? addr(gateway) : (struct ip_addr){{0}}},
+                     list[160];
     if (!ip_prefix_parse(route_text[which % COUNT(route_text)], &route.prefix)) {
         route.prefix = (struct ip_prefix){addr("10.9.0.0"), 33}; /* longer than the address */
     }

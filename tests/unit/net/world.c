@@ -334,9 +334,12 @@ bool is_arp(const struct sent_frame *f, struct arp_msg *msg)
 static bool ip_of(const struct sent_frame *f, struct ip_addr *src, struct ip_addr *dst,
                   uint8_t *protocol, uint32_t *upper)
 {
-    const uint8_t *at = f ? f->bytes + ETH_HEADER : NULL;
     struct ipv4_hdr v4;
     struct ipv6_hdr v6;
+    if (!f) {
+        return false;
+    }
+    const uint8_t *at = f->bytes + ETH_HEADER;
     if (type_of(f) == ETH_TYPE_IPV4) {
         assert_int_equal(ipv4_hdr_parse(at, f->length - ETH_HEADER, &v4), IPV4_OK);
         assert_true(ipv4_checksum_ok(at, &v4));

@@ -157,6 +157,10 @@ size_t grpc_call_room(const struct grpc_call *call)
     }
     return call->over ? 0 : call->room;
 }
+size_t grpc_call_capacity(const struct grpc_call *call)
+{
+    return call->over ? 0 : call->room;
+}
 int grpc_call_send(struct grpc_call *call, const ProtobufCMessage *message)
 {
     assert_false(call->over);
