@@ -257,6 +257,8 @@ void recovery_ack(struct tcp_engine *e, struct tcb *c, struct ack_news *n)
         rest(c);
     } else if (n->advanced || n->delta.newly_sacked) { /* RFC 8985 section 7.2 */
         tlp_schedule(c, n->s->now);
+    } else {
+        tlp_reconsider(c);
     }
 }
 

@@ -134,6 +134,8 @@ bool newreno_mark_first(struct tcp_engine *e, struct tcb *c);
 
 void tlp_ack(struct tcp_engine *e, struct tcb *c, const struct ack_news *n);
 void tlp_schedule(struct tcb *c, ackd_time now);
+/* Without news the probe stays when it was due, unless the window or the state forbids it now. */
+void tlp_reconsider(struct tcb *c);
 void tlp_reset(struct tcb *c);
 
 void prr_begin(struct tcb *c, const struct ack_news *n, ackd_time now);

@@ -60,6 +60,13 @@ void tlp_schedule(struct tcb *c, ackd_time now)
     r->t_loss = time_min(time_add(now, pto), c->t_rtx);
 }
 
+void tlp_reconsider(struct tcb *c)
+{
+    if (!probe_possible(c)) {
+        timer_off(&c->flow->recovery);
+    }
+}
+
 void tlp_sent(struct tcb *c, bool again)
 {
     struct recovery *r = &c->flow->recovery;
