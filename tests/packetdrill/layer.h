@@ -37,6 +37,8 @@ void sysctls_read(struct sysctls *s);
  * --------------------------------------------- */
 
 void profile_options(const struct sysctls *s, bool v4, struct tcp_options *o);
+/* How long a SYN with so many retransmissions is tried. */
+int64_t profile_syn_timeout(long retries);
 /* What only sysctls set, again. */
 void profile_refresh(const struct sysctls *s, struct tcp_options *o);
 

@@ -25,6 +25,13 @@ static enum tcp_ecn ecn_mode(long v)
     }
 }
 
+/* The SYN goes out after 1, 2, 4, … seconds again, and is given up when its last wait is over. */
+int64_t profile_syn_timeout(long retries)
+{
+    long waits = retries < 0 ? 1 : retries > 10 ? 11 : retries + 1;
+    return ((INT64_C(1) << waits) - 1) * NS_PER_S;
+}
+
 void profile_refresh(const struct sysctls *s, struct tcp_options *o)
 {
     o->sack = s->sack;
@@ -33,6 +40,8 @@ void profile_refresh(const struct sysctls *s, struct tcp_options *o)
     o->rto_min_ns = s->rto_min_us * NS_PER_US;
     o->rfc1337 = s->rfc1337;
     o->ecn = ecn_mode(s->ecn);
+    o->syn_timeout_ns = profile_syn_timeout(s->syn_retries);
+    o->idle_restart = s->slow_start_after_idle;
 }
 
 void profile_options(const struct sysctls *s, bool v4, struct tcp_options *o)

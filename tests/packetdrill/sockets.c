@@ -158,7 +158,6 @@ static void plain_options(struct layer *l, struct sock *s)
     s->rcvbuf = (int)l->sysctls.rmem[1];
     s->rcvlowat = 1;
     s->linger2 = (int)l->sysctls.fin_timeout;
-    s->syncnt = (int)l->sysctls.syn_retries;
     s->rcvtimeo_ns = s->sndtimeo_ns = 0;
     memcpy(s->congestion, l->sysctls.congestion_control, sizeof s->congestion - 1);
 }
@@ -379,6 +378,9 @@ static int opening_args(struct layer *l, struct sock *s, struct tcp_open_args *a
     const struct ip_addr *remote = &s->tuple.remote;
     layer_read_sysctls(l);
     profile_refresh(&l->sysctls, &s->options);
+    if (s->syncnt) {
+        s->options.syn_timeout_ns = profile_syn_timeout(s->syncnt);
+    }
     fastopen_options(l, s);
     link_add_remote(l, remote);
     if (ip_addr_is_none(&want)) {

@@ -131,6 +131,19 @@ static int set_socket(struct layer *l, struct sock *s, int name, const void *val
     }
 }
 
+/* Linux's names of the modules that the engine has. */
+static int set_congestion(struct sock *s)
+{
+    const char *name = strcmp(s->congestion, "reno") ? s->congestion : "newreno";
+    for (unsigned i = 0; i < TCP_CONGESTIONS; i++) {
+        if (!strcmp(name, tcp_congestion_name(i))) {
+            s->options.congestion = i;
+            return 0;
+        }
+    }
+    return ENOENT;
+}
+
 /* What was held back goes when the cork is pulled. */
 static void set_cork(struct layer *l, struct sock *s, bool on)
 {
@@ -189,7 +202,7 @@ static int set_tcp(struct layer *l, struct sock *s, int name, const void *value,
         }
         memset(s->congestion, 0, sizeof s->congestion);
         memcpy(s->congestion, value, len);
-        return 0;
+        return set_congestion(s);
     case TCP_FASTOPEN:
         if (v < 0 || (s->state != SOCK_NEW && s->state != SOCK_LISTENING)) {
             return EINVAL;

@@ -73,6 +73,7 @@ static void fill_recovery(const struct tcp_info *i, struct linux_tcp_info *o)
     o->probes = (uint8_t)i->keepalive_probes;
     o->sacked = segments(i->sacked_bytes, i->snd_mss_bytes);
     /* Linux counts a loss until it is acknowledged. */
+    o->retrans = segments(i->retransmitting_bytes, i->snd_mss_bytes);
     o->lost = segments(i->lost_bytes + i->retransmitting_bytes, i->snd_mss_bytes);
     o->reordering = 3;
     o->total_retrans = (uint32_t)i->retransmits;
