@@ -72,6 +72,8 @@ static const struct row {
     ROW(abc_limit, "", NUMBER, 65535,
         "segments that one ACK may add to cwnd in slow start; 0: no limit"),
     ROW(idle_restart, "", SWITCH, 1, "fall back to the initial window after an RTO without data"),
+    ROW(require_auth, "", SWITCH, 1,
+        "no connection without a key that signs it (at open, on LISTEN)"),
 #define ROW_WORD(name, NAME, doc)                                                                  \
     {                                                                                              \
 #name, "", doc, WORD, offsetof(struct ackd_options, name), 0, ACKD_ENUM_##NAME             \

@@ -50,6 +50,7 @@ struct ackd_options {
         has_rto_min_ms, has_rto_max_ms, has_delayed_ack_ms, has_msl_ms, has_fin_wait_2_ms,
         has_orphan_timeout_ms, has_syn_timeout_ms, has_r1_timeouts, has_rfc1337, has_ttl, has_dscp,
         has_rcv_buffer_max_bytes, has_snd_buffer_max_bytes, has_share_metrics, has_share_ssthresh;
+    bool has_require_auth;
     bool has_fast_open_queue, has_fast_open_no_cookie, has_fast_open_experimental;
     bool has_max_pacing_rate_bytes_per_s, has_hystart, has_abc_limit, has_idle_restart;
     bool nodelay; /* Nagle off (RFC 9293 MUST-17) */
@@ -80,6 +81,7 @@ struct ackd_options {
                                  address is trusted */
     bool fast_open_experimental; /* The experimental form of the Fast Open option, too (RFC 7413
                                     section 7.1) */
+    bool require_auth;           /* no connection without a key that signs it: ackd_add_key() */
     enum ackd_icmp_policy icmp_policy;
     enum ackd_urgent_mode urgent_mode;
     enum ackd_syn_cookies syn_cookies; /* of a listener */
@@ -341,6 +343,18 @@ struct ackd_connection {
     bool delivery_app_limited;
     /* How fast data are let go; 0 not paced [bytes/s]. */
     uint64_t pacing_rate_bytes_per_s;
+    /* What signs its segments; unspecified: nothing does. */
+    enum ackd_key_algorithm auth_algorithm;
+    /* Numbers of the keys that we sign with and that the peer is asked to sign with; 0: none. */
+    uint64_t auth_key, auth_next_key;
+    /* TCP-AO KeyID and RNextKeyID of what we send (RFC 5925 current_key, rnext_key). */
+    uint32_t auth_send_id, auth_next_id;
+    /* Extensions of snd_nxt and rcv_nxt (RFC 5925 section 6.2). */
+    uint32_t snd_sne, rcv_sne;
+    /* Segments discarded because their signature was not right. */
+    uint64_t auth_failures;
+    /* Changes of auth_key on the peer's wish. */
+    uint64_t auth_key_changes;
 };
 
 #ifdef __cplusplus

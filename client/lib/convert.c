@@ -44,7 +44,8 @@
       max_pacing_rate_bytes_per_s)                                                                 \
     X(hystart_known, HYSTART_KNOWN, HYSTART, hystart)                                              \
     X(abc_limit_known, ABC_LIMIT_KNOWN, ABC_LIMIT, abc_limit)                                      \
-    X(idle_restart_known, IDLE_RESTART_KNOWN, IDLE_RESTART, idle_restart)
+    X(idle_restart_known, IDLE_RESTART_KNOWN, IDLE_RESTART, idle_restart)                          \
+    X(require_auth_known, REQUIRE_AUTH_KNOWN, REQUIRE_AUTH, require_auth)
 
 void endpoint_to(Ackd__V1__Endpoint *out, const struct ackd_endpoint *in)
 {
@@ -318,7 +319,15 @@ static size_t congestion_from(struct ackd_congestion_field out[ACKD_CONGESTION_F
     X(delivered_bytes)                                                                             \
     X(delivery_rate_bytes_per_s)                                                                   \
     X(delivery_app_limited)                                                                        \
-    X(pacing_rate_bytes_per_s)
+    X(pacing_rate_bytes_per_s)                                                                     \
+    X(auth_key)                                                                                    \
+    X(auth_next_key)                                                                               \
+    X(auth_send_id)                                                                                \
+    X(auth_next_id)                                                                                \
+    X(snd_sne)                                                                                     \
+    X(rcv_sne)                                                                                     \
+    X(auth_failures)                                                                               \
+    X(auth_key_changes)
 #define KNOWN(X)                                                                                   \
     X(closed_ns)                                                                                   \
     X(srtt_ns)                                                                                     \
@@ -357,6 +366,7 @@ void connection_from(struct ackd_connection *out, const Ackd__V1__Connection *in
     }
     out->limited_count = limited_from(out->limited, in->limited, in->n_limited);
     out->congestion = (enum ackd_congestion)in->congestion;
+    out->auth_algorithm = (enum ackd_key_algorithm)in->auth_algorithm;
     out->congestion_state_count =
         congestion_from(out->congestion_state, in->congestion_state, in->n_congestion_state);
     out->has_last_received = in->last_received;

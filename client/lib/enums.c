@@ -25,6 +25,7 @@ static const ProtobufCEnumDescriptor *const enums[] = {
     &ackd__v1__congestion__descriptor,
     &ackd__v1__pacing__descriptor,
     &ackd__v1__mtu_probing__descriptor,
+    &ackd__v1__key_algorithm__descriptor,
 };
 
 const char *ackd_proto_doc(const char *type, const char *member)

@@ -40,7 +40,8 @@
     NUMBER(max_pacing_rate_known, max_pacing_rate_bytes_per_s, max_pacing_rate, UINT64_MAX)        \
     FLAG(hystart_known, hystart, hystart)                                                          \
     NUMBER(abc_limit_known, abc_limit, abc_limit, UINT32_MAX)                                      \
-    FLAG(idle_restart_known, idle_restart, idle_restart)
+    FLAG(idle_restart_known, idle_restart, idle_restart)                                           \
+    FLAG(require_auth_known, require_auth, require_auth)
 
 /* Enums, of which 0 leaves the default and the others are one above the engine's. */
 #define OPTION_ENUMS(X)                                                                            \

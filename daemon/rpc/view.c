@@ -219,6 +219,7 @@ static void show_full(struct rpc *rpc, struct view_row *row, const struct tcp_in
     for (unsigned i = 0; i < N_FIELDS; i++) {
         copy_field(m, info, rpc->info_fields[i], i);
     }
+    m->auth_algorithm = (Ackd__V1__KeyAlgorithm)info->auth_algorithm;
     show_limited(row, info);
     show_congestion(engine, row, info);
     if (tcp_get_options(engine, info->id, &options) == 0) {

@@ -260,6 +260,9 @@ static void engine_slabs(struct tcp_engine *e)
     slab_init(&e->piece_slab, e->arena, sizeof(struct rcv_piece));
     slab_init(&e->control_slab, e->arena, sizeof(struct control_segment));
     slab_init(&e->options_slab, e->arena, sizeof(struct shared_options));
+    slab_init(&e->key_slab, e->arena, sizeof(struct auth_key));
+    slab_init(&e->auth_slab, e->arena, sizeof(struct auth));
+    slab_init(&e->signature_slab, e->arena, sizeof(struct auth_signature));
 }
 
 static struct hash_key random_key(struct rng *rng)
@@ -285,6 +288,7 @@ struct tcp_engine *tcp_engine_new(const struct tcp_config *config, ackd_time now
     e->flow_key = random_key(&e->rng);
     e->syn_cookie_key = random_key(&e->rng);
     fast_open_init(e, now);
+    keys_init(e);
     ports_init(&e->ports, &e->rng, config->port_first, config->port_last);
     wheel_init(&e->wheel, now);
     struct list *heads[] = {&e->all,     &e->output,   &e->ready, &e->listener_ready, &e->control,
@@ -317,6 +321,10 @@ void tcp_engine_free(struct tcp_engine *e)
         }
     }
     door_close(e);
+    while (!list_empty(&e->control)) { /* what signs them is wiped */
+        control_drop(e, container_of(e->control.next, struct control_segment, link));
+    }
+    keys_free(e);
     /* What is left holds no packet buffer; the arena is the caller's and may be freed as a whole.
      */
     if (e->by_tuple.directory) {

@@ -101,6 +101,14 @@
     X(uint64_t, delivery_rate_bytes_per_s, "bytes/s",                                              \
       "the last delivery rate sample; 0 before the first")                                         \
     X(bool, delivery_app_limited, "bool", "that sample was limited by the application")            \
-    X(uint64_t, pacing_rate_bytes_per_s, "bytes/s", "how fast data are let go; 0 not paced")
+    X(uint64_t, pacing_rate_bytes_per_s, "bytes/s", "how fast data are let go; 0 not paced")       \
+    X(uint64_t, auth_key, "key", "number of the key that signs what we send; 0 none")              \
+    X(uint64_t, auth_next_key, "key", "number of the key that we ask the peer to sign with")       \
+    X(uint32_t, auth_send_id, "id", "TCP-AO KeyID of what we send (RFC 5925 current_key)")         \
+    X(uint32_t, auth_next_id, "id", "TCP-AO RNextKeyID of what we send (RFC 5925 rnext_key)")      \
+    X(uint32_t, snd_sne, "sne", "extension of snd_nxt (RFC 5925 section 6.2)")                     \
+    X(uint32_t, rcv_sne, "sne", "extension of rcv_nxt (RFC 5925 section 6.2)")                     \
+    X(uint64_t, auth_failures, "segments", "discarded because their signature was not right")      \
+    X(uint64_t, auth_key_changes, "events", "changes of auth_key on the peer's wish")
 
 #endif

@@ -106,6 +106,9 @@ static bool time_wait_gives_way(struct tcp_engine *e, struct rec *r, struct segm
 static void dispatch(struct tcp_engine *e, struct segment *s)
 {
     struct rec *r = rec_lookup(e, &s->tuple);
+    if (!auth_input(e, r, s)) {
+        return;
+    }
     if (!r || time_wait_gives_way(e, r, s)) {
         unconnected_input(e, s);
         return;

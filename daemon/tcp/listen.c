@@ -61,6 +61,7 @@ static void syn_ack(struct tcp_engine *e, const struct listener *l, struct half_
     if (h->grant && !cs->again) {
         fast_open_grant(e, cs, h->grant_experimental);
     }
+    auth_control(e, &h->t, &cs);
 }
 
 /* To what is not acceptable, or challenged. Only so often: two half-open ends, which a forged SYN
@@ -186,12 +187,17 @@ static bool cookie_wanted(const struct listener *l, enum tcp_drop no_room)
 /* Third, a SYN. */
 static void listen_syn(struct tcp_engine *e, struct listener *l, struct segment *s)
 {
+    if (l->options->v.require_auth && !s->key) {
+        s->drop = TCP_DROP_AUTH_REQUIRED;
+        return;
+    }
     bool room = listener_has_room(e, l, s);
-    if (cookie_wanted(l, s->drop) && cookie_syn_ack(e, l, s)) {
+    /* With a key only those who know it make records, and a cookie could not sign its answer. */
+    if (!s->key && cookie_wanted(l, s->drop) && cookie_syn_ack(e, l, s)) {
         s->drop = TCP_DROP_NONE;
         return;
     }
-    enum fast_open_verdict verdict = room ? fast_open_judge(e, l, s) : FAST_OPEN_PLAIN;
+    enum fast_open_verdict verdict = room && !s->key ? fast_open_judge(e, l, s) : FAST_OPEN_PLAIN;
     if (verdict == FAST_OPEN_ACCEPT && fast_open_accept(e, l, s)) {
         return;
     }
@@ -213,6 +219,11 @@ static void listen_syn(struct tcp_engine *e, struct listener *l, struct segment 
     h->grant_experimental = s->o.fast_open_experimental;
     h->nego.ecn = (uint8_t)ecn_from_syn(&l->options->v, s->h.flags);
     half_open_enter(e, l, h, s);
+    if (!auth_begin(e, &h->t, s, h->iss, &h->nego)) {
+        s->drop = TCP_DROP_NO_MEMORY;
+        half_open_drop(e, h, s->now, TCP_CLOSE_SYN_RECEIVED_TIMEOUT);
+        return;
+    }
     syn_ack_arm(e, l, h, s->now);
     syn_ack(e, l, h, s->now);
 }
@@ -288,6 +299,7 @@ static void half_open_free(struct tcp_engine *e, struct half_open *h)
     }
     e->half_open--;
     wheel_set(&e->wheel, &h->t.timer, TIME_NEVER);
+    auth_free(e, &h->t);
     slab_free(&e->half_open_slab, h);
 }
 
@@ -347,6 +359,8 @@ static struct tcb *half_open_promote(struct tcp_engine *e, struct listener *l, s
     } else if (h->sent) { /* of a cookie nobody knows */
         c->flags |= C_RTO_3S;
     }
+    c->t.auth = h->t.auth; /* before cc_init() asks how large a segment is */
+    h->t.auth = NULL;
     cc_init(c, h->sent > 1);
     ecn_agreed(e, c, false);
     rec_replace(e, &h->t.rec, &c->t.rec, REC_CONNECTION);

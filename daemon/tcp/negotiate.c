@@ -68,5 +68,6 @@ uint32_t send_mss(const struct tcb *c)
     mss = clamp && clamp < mss ? clamp : mss;
     uint32_t floor = SEND_MSS_MIN;
     mss = mss < floor ? floor : mss;
+    mss -= c->t.auth ? c->t.auth->option_length : 0;
     return c->nego.timestamps ? mss - TIMESTAMP_OPTION : mss;
 }

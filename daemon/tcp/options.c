@@ -119,6 +119,7 @@ void tcp_config_default(struct tcp_config *config)
         .max_endpoints = 4u * 1024 * 1024,
         .max_time_wait = 65536,
         .max_syn_received = 16384,
+        .max_keys = 1024,
         .max_metrics = 1024,
         .closed_history = 4096,
         .event_ring = 8192,

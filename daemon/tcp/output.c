@@ -15,10 +15,16 @@
 /* ---- what options the next segment carries
  * ---------------------------------------------------------------- */
 
-static unsigned sack_blocks(const struct tcb *c, struct tcp_sack_block *blocks, unsigned room)
+/* Octets of options beside which SACK blocks have to find room. */
+static uint32_t fixed_options(const struct tcb *c)
 {
-    unsigned n = 0;
-    if (!c->nego.sack) {
+    return (c->nego.timestamps ? 12 : 0) + (c->t.auth ? c->t.auth->option_length : 0u);
+}
+
+static unsigned sack_blocks(const struct tcb *c, struct tcp_sack_block *blocks)
+{
+    unsigned n = 0, room = (TCP_HEADER_MAX - TCP_HEADER_MIN - 4 - fixed_options(c)) / 8;
+    if (!c->nego.sack || !room) {
         return 0;
     }
     if (!seq_eq(c->rcv.dsack.start, c->rcv.dsack.end)) {
@@ -34,14 +40,14 @@ static unsigned sack_blocks(const struct tcb *c, struct tcp_sack_block *blocks, 
 static uint32_t sack_option_len(const struct tcb *c)
 {
     struct tcp_sack_block blocks[TCP_SACK_BLOCKS_MAX];
-    unsigned n = sack_blocks(c, blocks, c->nego.timestamps ? 3 : 4);
+    unsigned n = sack_blocks(c, blocks);
     return n ? 4 + 8 * n : 0;
 }
 
 /* The smallest MSS with timestamps still has 8 octets beside as many SACK blocks as fit there. */
 static uint32_t segment_mss(const struct tcb *c, ackd_time now)
 {
-    uint32_t sack = sack_option_len(c), used = sack + (c->nego.timestamps ? 12 : 0);
+    uint32_t sack = sack_option_len(c), used = sack + fixed_options(c);
     return send_mss(c) - sack - accecn_option_len(c, now, TCP_HEADER_MAX - TCP_HEADER_MIN - used);
 }
 
@@ -60,10 +66,11 @@ static uint32_t paced_frame(const struct tcp_engine *e, const struct tcb *c, uin
 }
 
 /* The largest payload of one frame: a segment, or as many whole ones as the device takes. Not while
- * urgent data are pending: segmentation would copy the urgent pointer into each (RFC 6093). */
+ * urgent data are pending: segmentation would copy the urgent pointer into each (RFC 6093). Nor
+ * when segments are signed, each of them. */
 static uint32_t frame_payload(const struct tcp_engine *e, const struct tcb *c, uint32_t mss)
 {
-    if (!e->link.tso || c->flags & C_URGENT_SENT || ecn_single_segment(c)) {
+    if (!e->link.tso || c->flags & C_URGENT_SENT || ecn_single_segment(c) || c->t.auth) {
         return mss;
     }
     uint32_t room = e->link.max_frame - ip_overhead(&c->t.rec.tuple.local) - TCP_HEADER_MAX;
@@ -474,8 +481,11 @@ static void put_checksum(const struct tcp_engine *e, struct tcp_tx *tx)
 }
 
 static void put_header(const struct tcp_engine *e, struct tcp_tx *tx, const struct tcp_tuple *t,
-                       struct tcp_hdr *h, const struct tcp_opts *o)
+                       struct tcp_hdr *h, struct tcp_opts *o, const struct auth_signature *sig)
 {
+    if (sig) {
+        auth_option(sig, o);
+    }
     uint8_t options = tcp_opts_build(tx->header + TCP_HEADER_MIN, o);
     h->sport = t->local_port;
     h->dport = t->remote_port;
@@ -488,7 +498,24 @@ static void put_header(const struct tcp_engine *e, struct tcp_tx *tx, const stru
     if (!ip_addr_is_v4(&t->local)) {
         tx->flow_label = (uint32_t)siphash24(&e->flow_key, t, sizeof *t) & 0xfffff;
     }
+    if (sig) {
+        auth_seal(sig, tx);
+    }
     put_checksum(e, tx);
+}
+
+/* The same for a segment of a connection, signed if its segments are. */
+static void put_tcb_header(const struct tcp_engine *e, struct tcp_tx *tx, struct tcb *c,
+                           struct tcp_hdr *h, struct tcp_opts *o)
+{
+    if (!c->t.auth) {
+        put_header(e, tx, &c->t.rec.tuple, h, o, NULL);
+        return;
+    }
+    struct auth_signature sig;
+    auth_signature(&c->t, h->seq, h->flags, &sig);
+    put_header(e, tx, &c->t.rec.tuple, h, o, &sig);
+    explicit_bzero(&sig, sizeof sig);
 }
 
 static void segment_options(struct tcb *c, struct tcp_opts *o, bool syn, ackd_time now)
@@ -506,7 +533,7 @@ static void segment_options(struct tcb *c, struct tcp_opts *o, bool syn, ackd_ti
         o->has_wscale = c->nego.wscale;
         o->wscale = c->nego.rcv_wscale;
     } else {
-        o->n_sack = (uint8_t)sack_blocks(c, o->sack, c->nego.timestamps ? 3 : 4);
+        o->n_sack = (uint8_t)sack_blocks(c, o->sack);
         accecn_option(c, now, o);
     }
 }
@@ -626,7 +653,7 @@ static void finish(struct tcp_engine *e, struct tcb *c, ackd_time now, const str
     if (!syn) {
         put_urgent(c, &h);
     }
-    put_header(e, tx, &c->t.rec.tuple, &h, &o);
+    put_tcb_header(e, tx, c, &h, &o);
     if (acks && p->what != PLAN_KEEPALIVE) { /* a keepalive lies outside the peer's window */
         ack_settled(e, c, p);
     }
@@ -929,14 +956,12 @@ static void flush_control(struct tcp_engine *e, ackd_time now, struct tcp_tx *tx
     tx->tos = cs->tos;
     tx->kind = cs->kind;
     struct tcp_hdr h = {.seq = cs->seq, .ack = cs->ack, .flags = cs->flags, .window = cs->window};
-    put_header(e, tx, &cs->tuple, &h, &cs->options);
+    put_header(e, tx, &cs->tuple, &h, &cs->options, cs->signature);
     e->counters.out_frames++;
     *(cs->again ? &e->counters.retrans_segs : &e->counters.out_segs) += 1;
     e->counters.out_rsts += (cs->flags & TCP_RST) != 0;
     event_segment_out(e, now, tx, &cs->tuple, NULL, cs);
-    list_remove(&cs->link);
-    e->control_count--;
-    slab_free(&e->control_slab, cs);
+    control_drop(e, cs);
 }
 
 bool tcp_flush(struct tcp_engine *e, ackd_time now, struct tcp_tx *tx)

@@ -48,7 +48,15 @@
     X(ICMP_BAD_SEQUENCE,                                                                           \
       "an ICMP error that quotes a sequence number not in flight (RFC 5927 section 4)")            \
     X(SYN_COOKIE_INVALID,                                                                          \
-      "an acknowledgment to a listener that lately sent SYN cookies returns none of them")
+      "an acknowledgment to a listener that lately sent SYN cookies returns none of them")         \
+    X(AUTH_MISSING,                                                                                \
+      "a key is set for its peer and it is not signed that way (RFC 5925, RFC 2385)")              \
+    X(AUTH_KEY_UNKNOWN, "it names a key that is not set for its peer (RFC 5925 KeyID)")            \
+    X(AUTH_BAD_MAC, "its MAC does not match: another key, or altered on the way")                  \
+    X(AUTH_MERGED, "it is a merged frame, of whose segments the MACs are lost")                    \
+    X(AUTH_NO_STATE,                                                                               \
+      "no connection knows the numbers that its MAC hangs on (RFC 5925 section 7.7)")              \
+    X(AUTH_REQUIRED, "the listener takes only signed connections, and no key is set for the peer")
 
 /* Why a reset was sent. */
 #define TCP_RST_SENT_REASONS(X)                                                                    \
@@ -62,7 +70,8 @@
     X(KILLED, "an administrator killed the connection")                                            \
     X(SESSION_ENDED, "the session that owned the connection ended")                                \
     X(LISTENER_CLOSED, "the listener closed before the connection was accepted")                   \
-    X(TIMED_OUT, "the connection was given up after a timeout")
+    X(TIMED_OUT, "the connection was given up after a timeout")                                    \
+    X(KEY_REMOVED, "the key that signed the connection was removed")
 
 /* In which state a reset was received and obeyed. */
 #define TCP_RST_RECEIVED_REASONS(X)                                                                \
@@ -98,7 +107,8 @@
     X(ADDRESS_REMOVED, ENETDOWN, "the local address was removed")                                  \
     X(LISTENER_CLOSED, ECONNABORTED, "the listener was closed")                                    \
     X(ORPHAN_TIMEOUT, ETIMEDOUT,                                                                   \
-      "the peer kept its window closed and nobody here holds the connection (RFC 6429)")
+      "the peer kept its window closed and nobody here holds the connection (RFC 6429)")           \
+    X(KEY_REMOVED, ECONNABORTED, "the key that signed the connection was removed")
 
 /* Why nothing (more) is being sent right now. The limited-by clocks add up time by these. */
 #define TCP_LIMIT_REASONS(X)                                                                       \
@@ -224,6 +234,10 @@
     X(fast_open_queue_full, "segments",                                                            \
       "Fast Open refused at a listener\'s limit of pending ones")                                  \
     X(time_wait_reuses, "connections", "TIME-WAIT left for a new SYN")                             \
+    X(auth_unmatched, "segments",                                                                  \
+      "signed segments of connections that use no key, taken all the same (RFC 5925 7.3)")         \
+    X(auth_key_changes, "events",                                                                  \
+      "changes of the key that we sign with, on the peer's wish (RFC 5925 RNextKeyID)")            \
     X(events_lost, "events", "events that found the engine's ring full")
 
 #endif

@@ -1,6 +1,8 @@
 /* Resets (RFC 9293 section 3.5.2) and the queue of segments that belong to no tcb: those outlive
  * the record that caused them, and are bounded, so a flood of segments to closed ports costs a
  * bounded queue and a counter. */
+#include <string.h>
+
 #include "tcp/tcb.h"
 
 struct control_segment *control_new(struct tcp_engine *e, const struct tcp_tuple *t)
@@ -15,6 +17,17 @@ struct control_segment *control_new(struct tcp_engine *e, const struct tcp_tuple
     cs->tuple = *t;
     cs->ttl = e->defaults->v.ttl;
     return cs;
+}
+
+void control_drop(struct tcp_engine *e, struct control_segment *cs)
+{
+    list_remove(&cs->link);
+    e->control_count--;
+    if (cs->signature) {
+        explicit_bzero(cs->signature, sizeof *cs->signature);
+        slab_free(&e->signature_slab, cs->signature);
+    }
+    slab_free(&e->control_slab, cs);
 }
 
 static struct control_segment *reset_new(struct tcp_engine *e, const struct tcp_tuple *t,
@@ -49,6 +62,7 @@ void reset_for_segment(struct tcp_engine *e, const struct segment *s, enum tcp_r
         cs->ack = seq_add(s->h.seq, len);
         cs->flags |= TCP_ACK;
     }
+    auth_answer(e, s, &cs);
 }
 
 /* Section 3.10.5 (ABORT): <SEQ=SND.NXT><CTL=RST>, with our ACK so that a peer that looks at it
@@ -73,4 +87,5 @@ void reset_tcb(struct tcp_engine *e, struct tcb *c, ackd_time now, enum tcp_rst_
                                         .tsval = timestamp_now(c->ts_offset, now),
                                         .tsecr = c->ts_recent};
     }
+    auth_control(e, &c->t, &cs);
 }

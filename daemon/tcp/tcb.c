@@ -96,6 +96,7 @@ void tcb_destroy(struct tcp_engine *e, struct tcb *c)
     flow_free(e, c);
     tuning_free(e, c);
     accecn_free(e, c);
+    auth_free(e, &c->t);
     if (c->clocks) {
         slab_free(&e->clocks_slab, c->clocks);
         c->clocks = NULL;

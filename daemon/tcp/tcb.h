@@ -11,6 +11,7 @@
 
 #include "base/list.h"
 #include "base/rng.h"
+#include "tcp/auth/auth.h"
 #include "tcp/congestion/congestion.h"
 #include "tcp/fast_open.h"
 #include "tcp/metrics.h"
@@ -44,7 +45,8 @@ struct rec {
 struct timed {
     struct rec rec;
     struct wheel_entry timer;
-    struct list aged; /* in TIME-WAIT: on engine.time_waits */
+    struct list aged;  /* in TIME-WAIT: on engine.time_waits */
+    struct auth *auth; /* NULL: segments are not signed; goes along from record to record */
 };
 
 struct listener {
@@ -340,6 +342,7 @@ struct control_segment {
     tcp_seq iss, irs;
     bool again;                       /* a retransmission */
     uint8_t cookie[FAST_OPEN_COOKIE]; /* that options.fast_open points at */
+    struct auth_signature *signature; /* NULL: none */
 };
 
 #define CONTROL_SEGMENTS_MAX 8192u
@@ -368,6 +371,7 @@ struct tcp_engine {
     struct ports ports;
     struct metrics metrics;
     struct fast_open_keys fast_open;
+    struct auth_keys keys;
     struct wheel wheel;
     struct table by_tuple, by_id;
     struct list all;
@@ -377,7 +381,7 @@ struct tcp_engine {
 
     struct slab listener_slab, half_open_slab, tcb_slab, time_wait_slab, activity_slab, accecn_slab,
         rcvq_slab, clocks_slab, marks_slab, flow_slab, tuning_slab, run_slab, piece_slab,
-        control_slab, options_slab;
+        control_slab, options_slab, key_slab, auth_slab, signature_slab;
     struct shared_options *defaults;
 
     struct list output; /* tcb.out */
@@ -416,11 +420,12 @@ struct segment {
     uint32_t segs;        /* wire segments behind a merged frame */
     ackd_time now;
     enum tcp_drop drop;
-    uint64_t id;      /* the endpoint it was for, 0 none */
-    tcp_seq iss, irs; /* of its connection, which may be gone when the event is told */
-    uint8_t wscale;   /* shift of its window field */
-    bool succeeds;    /* a SYN that took the place of a connection in TIME-WAIT, */
-    tcp_seq beyond;   /* which had sent up to here */
+    uint64_t id;          /* the endpoint it was for, 0 none */
+    tcp_seq iss, irs;     /* of its connection, which may be gone when the event is told */
+    struct auth_key *key; /* that it was verified with */
+    uint8_t wscale;       /* shift of its window field */
+    bool succeeds;        /* a SYN that took the place of a connection in TIME-WAIT, */
+    tcp_seq beyond;       /* which had sent up to here */
 };
 
 static inline uint32_t segment_len(const struct segment *s)
@@ -627,6 +632,7 @@ void reset_tcb(struct tcp_engine *e, struct tcb *c, ackd_time now, enum tcp_rst_
 /* The sequence number of a segment without text. */
 tcp_seq bare_seq(const struct tcb *c);
 struct control_segment *control_new(struct tcp_engine *e, const struct tcp_tuple *t);
+void control_drop(struct tcp_engine *e, struct control_segment *cs);
 
 /* ---- sending
  * ---------------------------------------------------------------------------------------------- */

@@ -203,6 +203,7 @@ struct tcp_options {
                            default on */
     uint32_t abc_limit; /* segments that an ACK may add in slow start (L of RFC 3465), 0: no limit,
                            the default: receivers merge segments, and one ACK covers dozens */
+    bool require_auth;  /* no connection without a key that signs it (tcp/keys.h); default off */
 };
 
 void tcp_options_default(struct tcp_options *options);
@@ -219,6 +220,7 @@ struct tcp_config {
     uint32_t max_endpoints;         /* listeners and connections of every state; default 4 Mi */
     uint32_t max_time_wait;         /* default 65536; beyond it the oldest is evicted */
     uint32_t max_syn_received;      /* default 16384 for all listeners */
+    uint32_t max_keys;              /* that sign segments; default 1024 */
     uint32_t max_metrics;           /* pairs of hosts remembered (RFC 9040); default 1024 */
     uint32_t closed_history;        /* records of closed connections kept; default 4096 */
     uint32_t event_ring;            /* events; default 8192 */
@@ -437,8 +439,8 @@ struct tcp_open_args {
     uint32_t owner; /* 0 none; any number that tells the caller's rooms apart */
     uint64_t cookie;
 };
-/* Active OPEN. -EADDRNOTAVAIL (remote invalid: MUST-46, or no port free), -EADDRINUSE (tuple
- * taken), -ENOBUFS, -EINVAL. */
+/* Active OPEN. -ENOKEY (require_auth, and no key), -EADDRNOTAVAIL (remote invalid: MUST-46, or no
+ * port free), -EADDRINUSE (tuple taken), -ENOBUFS, -EINVAL. */
 int tcp_open(struct tcp_engine *engine, ackd_time now, const struct tcp_open_args *args,
              uint64_t *id);
 
@@ -552,6 +554,7 @@ struct tcp_info {
     int error;                          /* errno of the end, positive, 0 none */
     enum tcp_limit limit;               /* why nothing is being sent now */
     enum tcp_congestion congestion;
+    uint8_t auth_algorithm; /* enum tcp_key_algorithm that signs its segments */
 #define X(type, name, unit, doc) type name;
     TCP_INFO_FIELDS(X)
 #undef X

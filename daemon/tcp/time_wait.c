@@ -72,6 +72,8 @@ bool time_wait_compact(struct tcp_engine *e, struct tcb *c, ackd_time now)
     tw->bytes_sent = c->bytes_sent;
     tw->bytes_received = tcb_received(c);
     tw->created = c->created;
+    tw->t.auth = c->t.auth;
+    c->t.auth = NULL;
     ackd_time end = time_is_never(c->t_state) ? time_add(now, lifetime_ns(c)) : c->t_state;
     rec_replace(e, &c->t.rec, &tw->t.rec, REC_TIME_WAIT);
     list_replace(&c->t.aged, &tw->t.aged);
@@ -99,6 +101,7 @@ void time_wait_remove(struct tcp_engine *e, struct time_wait *tw, ackd_time now,
     rec_leave(e, &tw->t.rec);
     list_remove(&tw->t.aged);
     e->time_wait--;
+    auth_free(e, &tw->t);
     slab_free(&e->time_wait_slab, tw);
 }
 
@@ -107,7 +110,7 @@ void time_wait_timeout(struct tcp_engine *e, struct time_wait *tw, ackd_time now
     time_wait_remove(e, tw, now, TCP_CLOSE_TIME_WAIT_EXPIRED);
 }
 
-static void time_wait_ack(struct tcp_engine *e, const struct time_wait *tw, ackd_time now)
+static void time_wait_ack(struct tcp_engine *e, struct time_wait *tw, ackd_time now)
 {
     struct control_segment *cs = control_new(e, &tw->t.rec.tuple);
     if (!cs) {
@@ -128,7 +131,8 @@ static void time_wait_ack(struct tcp_engine *e, const struct time_wait *tw, ackd
                                         .tsval = timestamp_now(tw->ts_offset, now),
                                         .tsecr = tw->ts_recent};
     }
-    e->counters.acks_sent++;
+    auth_control(e, &tw->t, &cs);
+    e->counters.acks_sent += cs != NULL;
 }
 
 void time_wait_input(struct tcp_engine *e, struct time_wait *tw, struct segment *s)

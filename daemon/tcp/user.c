@@ -69,6 +69,17 @@ static int open_tuple(struct tcp_engine *e, ackd_time now, const struct tcp_open
     return r ? succeed(e, now, a->options ? a->options : &e->defaults->v, r, iss) : 0;
 }
 
+/* A key that fits signs the connection. */
+static int open_auth(struct tcp_engine *e, struct tcb *c)
+{
+    struct auth_key *k = keys_find(e, &c->t.rec.tuple, KEY_ANY, 0);
+    if (!k) {
+        return c->options->v.require_auth ? -ENOKEY : 0;
+    }
+    c->t.auth = auth_new(e, c->t.rec.id, k, c->snd.iss, &c->nego);
+    return c->t.auth ? 0 : -ENOBUFS;
+}
+
 int tcp_open(struct tcp_engine *e, ackd_time now, const struct tcp_open_args *args, uint64_t *id)
 {
     struct tcp_tuple t;
@@ -95,15 +106,16 @@ int tcp_open(struct tcp_engine *e, ackd_time now, const struct tcp_open_args *ar
     c->snd.iss = c->snd.una = c->snd.nxt = c->snd.up = iss;
     rec_enter(e, &c->t.rec, 0, REC_CONNECTION, &t);
     rec_enter_tuple(e, &c->t.rec);
-    if (!tcb_activity(e, c, now)) {
+    error = open_auth(e, c);
+    if (error || !tcb_activity(e, c, now)) {
         tcb_destroy(e, c);
         door_close(e);
-        return -ENOBUFS;
+        return error ? error : -ENOBUFS;
     }
     c->cc.cwnd = send_mss(c);
     e->counters.active_opens++;
     state_set(e, &c->t.rec, TCP_SYN_SENT, now, TCP_CLOSE_NONE);
-    c->fast_open = args->fast_open ? FAST_OPEN_ASKED : 0;
+    c->fast_open = args->fast_open && !c->t.auth ? FAST_OPEN_ASKED : 0; /* no room for a cookie */
     if (args->length) {
         tcp_send(e, now, c->t.rec.id, args->data, args->length, 0);
     }

@@ -194,6 +194,22 @@ static void view_times(const struct tcb *c, ackd_time now, struct tcp_info *i)
     }
 }
 
+static void view_auth(const struct auth *a, struct tcp_info *i)
+{
+    const struct tcp_key *current = &a->use[a->current].key->v, *next = &a->use[a->next].key->v;
+    i->auth_algorithm = (uint8_t)current->algorithm;
+    i->auth_key = current->number;
+    i->auth_next_key = next->number;
+    i->auth_send_id = current->send_id;
+    i->auth_next_id = next->receive_id;
+    if (current->algorithm != TCP_KEY_MD5) {
+        i->snd_sne = sne_of(&a->snd, seq_of(i->snd_nxt));
+        i->rcv_sne = a->irs_known ? sne_of(&a->rcv, seq_of(i->rcv_nxt)) : 0;
+    }
+    i->auth_failures = a->failures;
+    i->auth_key_changes = a->key_changes;
+}
+
 static void view_rec(const struct rec *r, ackd_time now, bool full, struct tcp_info *i)
 {
     view_head(r, i);
@@ -216,6 +232,10 @@ static void view_rec(const struct rec *r, ackd_time now, bool full, struct tcp_i
             view_times(c, now, i);
         }
     }
+    }
+    const struct timed *t = r->kind == REC_LISTENER ? NULL : (const struct timed *)(const void *)r;
+    if (t && t->auth && full) {
+        view_auth(t->auth, i);
     }
 }
 

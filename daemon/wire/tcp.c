@@ -61,6 +61,8 @@ static uint8_t option_length(uint8_t kind)
         return 2;
     case TCP_OPT_TIMESTAMPS:
         return 10;
+    case TCP_OPT_MD5:
+        return TCP_OPT_MD5_LENGTH;
     default:
         return 0;
     }
@@ -107,6 +109,26 @@ static void read_accecn(uint8_t kind, const uint8_t *content, uint8_t length, st
     }
 }
 
+/* What is there of key ids and MAC; both kinds in one header are for the reader to refuse. */
+static void read_mac(uint8_t kind, const uint8_t *content, uint8_t length, struct tcp_opts *out)
+{
+    bool first = !out->has_md5 && !out->has_ao;
+    if (kind == TCP_OPT_MD5) {
+        out->has_md5 = true;
+    } else if (length >= 2 && !out->has_ao) {
+        out->has_ao = true;
+        out->ao_key_id = content[0];
+        out->ao_next_id = content[1];
+    } else {
+        return;
+    }
+    if (first) {
+        uint8_t ids = kind == TCP_OPT_AO ? 2 : 0;
+        out->mac = content + ids;
+        out->mac_len = length - ids;
+    }
+}
+
 /* Takes the content of one option, whose length is legal, unless one of its kind came before. */
 static void read_option(uint8_t kind, const uint8_t *content, uint8_t length, struct tcp_opts *out)
 {
@@ -134,6 +156,8 @@ static void read_option(uint8_t kind, const uint8_t *content, uint8_t length, st
         read_fast_open(content + 2, length - 2, true, out);
     } else if (kind == TCP_OPT_ACCECN0 || kind == TCP_OPT_ACCECN1) {
         read_accecn(kind, content, length, out);
+    } else if (kind == TCP_OPT_MD5 || kind == TCP_OPT_AO) {
+        read_mac(kind, content, length, out);
     }
 }
 
@@ -191,7 +215,25 @@ static void write_option(struct writer *w, unsigned nops, uint8_t kind, uint8_t 
     write8(w, length);
 }
 
-/* The options of a SYN, and timestamps everywhere: 24 bytes at most. */
+/* Before all others: it has to find room. */
+static void write_mac(struct writer *w, const struct tcp_opts *opts)
+{
+    if (opts->has_ao) {
+        write_option(w, 0, TCP_OPT_AO, TCP_OPT_AO_LENGTH);
+        write8(w, opts->ao_key_id);
+        write8(w, opts->ao_next_id);
+    } else if (opts->has_md5) {
+        write_option(w, 2, TCP_OPT_MD5, TCP_OPT_MD5_LENGTH);
+    } else {
+        return;
+    }
+    unsigned length = opts->has_ao ? TCP_OPT_AO_LENGTH - 4 : TCP_OPT_MD5_LENGTH - 2;
+    for (unsigned i = 0; i < length; i++) {
+        write8(w, opts->mac ? opts->mac[i] : 0);
+    }
+}
+
+/* The options of a SYN, and timestamps everywhere: 20 bytes at most. */
 static void write_handshake(struct writer *w, const struct tcp_opts *opts)
 {
     if (opts->has_mss) {
@@ -269,6 +311,7 @@ uint8_t tcp_opts_build(uint8_t bytes[40], const struct tcp_opts *opts)
 {
     struct writer w = {.at = bytes, .left = OPTIONS_MAX};
     memset(bytes, 0, OPTIONS_MAX);
+    write_mac(&w, opts);
     write_handshake(&w, opts);
     write_fast_open(&w, opts);
     write_sack(&w, opts, opts->has_user_timeout ? 4 : 0);

@@ -12,6 +12,9 @@
 #define TCP_HEADER_MIN 20u
 #define TCP_HEADER_MAX 60u
 #define TCP_SACK_BLOCKS_MAX 4u
+#define TCP_MAC_AT (TCP_HEADER_MIN + 4u) /* where tcp_opts_build() puts a MAC */
+#define TCP_OPT_MD5_LENGTH 18u
+#define TCP_OPT_AO_LENGTH 16u /* of the 96-bit MACs (RFC 5926) */
 
 /* The control bits, with AE (RFC 9768) as bit 8. */
 enum {
@@ -61,7 +64,7 @@ struct tcp_sack_block {
 
 struct tcp_opts {
     bool has_mss, has_wscale, sack_permitted, has_timestamps, has_user_timeout, has_fast_open,
-        has_accecn;
+        has_accecn, has_md5, has_ao;
     bool malformed; /* an illegal length ended the parse; what came before it counts (MUST-7) */
     uint16_t mss;
     uint8_t wscale; /* as on the wire; RFC 7323 2.3 caps its use at 14 */
@@ -75,7 +78,10 @@ struct tcp_opts {
     bool accecn_order1;          /* kind 174: ECT(1), CE, ECT(0); else 172: ECT(0), CE, ECT(1) */
     uint8_t accecn_fields;       /* 0..3 of them */
     uint32_t accecn[3];          /* octets modulo 2^24, RFC 9768 section 3.2.3 */
-    const uint8_t *raw;          /* all option bytes and their count */
+    const uint8_t *mac;          /* of has_md5 (16 octets) or has_ao, the first of them that came */
+    uint8_t mac_len;             /* read from TCP-AO: what its length leaves */
+    uint8_t ao_key_id, ao_next_id; /* KeyID, RNextKeyID */
+    const uint8_t *raw;            /* all option bytes and their count */
     uint8_t raw_len;
 };
 
@@ -94,8 +100,9 @@ void tcp_hdr_build(uint8_t bytes[TCP_HEADER_MIN], const struct tcp_hdr *hdr);
 /* Writes the options that `opts` asks for into at most 40 bytes, in Linux's order and padding: SYN:
  * mss, sackOK, TS (or nop nop sackOK), nop wscale, fast open filled up with nops; else: nop nop TS,
  * nop nop sack (as many blocks as fit), user timeout (left out where even that finds no room),
- * AccECN (as many fields as find room). The rest is zero (MUST-69). Returns the length, a multiple
- * of 4. */
+ * AccECN (as many fields as find room). Before all of them nop nop MD5, or TCP-AO, so that the MAC
+ * stands at TCP_MAC_AT of the header; without `mac` it is zero. The rest is zero (MUST-69). Returns
+ * the length, a multiple of 4. */
 uint8_t tcp_opts_build(uint8_t bytes[40], const struct tcp_opts *opts);
 
 /* The pseudo-header's sum (RFC 9293 3.1, RFC 8200 8.1), not complemented: what a device with

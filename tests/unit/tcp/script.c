@@ -260,6 +260,9 @@ void script_inject(struct script *s, const char *segment)
                         .flags = n.flags,
                         .window = n.has_win ? n.win : 65535,
                         .urgent = n.urg};
+    if (s->signer) {
+        s->signer->option(s, &n.options);
+    }
     uint8_t options = tcp_opts_build(bytes + TCP_HEADER_MIN, &n.options);
     if (n.n_raw) {
         options = (uint8_t)((n.n_raw + 3) / 4 * 4);
@@ -272,6 +275,9 @@ void script_inject(struct script *s, const char *segment)
         bytes[h.header_len + i] = pattern(h.seq.v + ((n.flags & TCP_SYN) != 0) + i);
     }
     uint32_t length = h.header_len + n.length;
+    if (s->signer) {
+        s->signer->sign(s, bytes, length);
+    }
     uint16_t sum = checksum_finish(
         checksum_add(tcp_pseudo_sum(&s->tuple.remote, &s->tuple.local, length), bytes, length));
     bytes[16] = (uint8_t)(sum >> 8);
@@ -313,6 +319,9 @@ static bool next_segment(struct script *s, struct tcp_tx *tx, struct tcp_hdr *h,
         odd += tx->range[i].length;
     }
     assert_int_equal(checksum_fold(sum), 0xffff);
+    if (s->signer) {
+        s->signer->verify(s, tx);
+    }
     return true;
 }
 

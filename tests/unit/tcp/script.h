@@ -37,6 +37,16 @@ int user_calls_tests(void);
 int recovery_tests(void);
 int time_wait_tests(void);
 int accounting_tests(void);
+int auth_tests(void);
+
+struct script;
+
+/* How the peer signs its segments, and what it thinks of the engine's (tests/unit/tcp/auth). */
+struct script_signer {
+    void (*option)(struct script *s, struct tcp_opts *o);
+    void (*sign)(struct script *s, uint8_t *segment, uint32_t length);
+    void (*verify)(struct script *s, const struct tcp_tx *tx);
+};
 
 struct script {
     struct arena *arena;
@@ -49,7 +59,8 @@ struct script {
     uint32_t peer_ts;   /* TSval of segments that carry timestamps without saying one */
     uint32_t engine_ts; /* last TSval of the engine */
     bool timestamps;
-    unsigned ready; /* TCP_READY_* of the connection since script_ready() */
+    unsigned ready;                     /* TCP_READY_* of the connection since script_ready() */
+    const struct script_signer *signer; /* NULL: segments are not signed */
     uint32_t mtu;
     uint8_t tos;       /* of the segments that the peer sends */
     uint16_t gso_size; /* of the merged frame that it sends next */

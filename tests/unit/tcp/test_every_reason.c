@@ -430,6 +430,6 @@ int main(void)
         cmocka_unit_test(kinds_after_silence),
         cmocka_unit_test(everything_was_seen),
     };
-    int failed = states_tests() + transfer_tests() + pacing_tests();
+    int failed = states_tests() + transfer_tests() + pacing_tests() + auth_tests();
     return failed + cmocka_run_group_tests_name("every reason", tests, NULL, NULL);
 }
