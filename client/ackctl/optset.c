@@ -74,6 +74,14 @@ static const struct row {
     ROW(idle_restart, "", SWITCH, 1, "fall back to the initial window after an RTO without data"),
     ROW(require_auth, "", SWITCH, 1,
         "no connection without a key that signs it (at open, on LISTEN)"),
+    ROW(user_timeout_option, "", SWITCH, 1,
+        "tell the peer the user timeout and adopt its own (RFC 5482)"),
+    ROW(user_timeout_advertise_ms, "_ms", MS, UINT32_MAX,
+        "the user timeout that the peer is told; 0: our own"),
+    ROW(user_timeout_min_ms, "_ms", MS, UINT32_MAX,
+        "the least user timeout that is adopted from the peer"),
+    ROW(user_timeout_max_ms, "_ms", MS, UINT32_MAX,
+        "the most user timeout that is adopted from the peer"),
 #define ROW_WORD(name, NAME, doc)                                                                  \
     {                                                                                              \
 #name, "", doc, WORD, offsetof(struct ackd_options, name), 0, ACKD_ENUM_##NAME             \

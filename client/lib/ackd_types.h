@@ -51,6 +51,10 @@ struct ackd_options {
         has_orphan_timeout_ms, has_syn_timeout_ms, has_r1_timeouts, has_rfc1337, has_ttl, has_dscp,
         has_rcv_buffer_max_bytes, has_snd_buffer_max_bytes, has_share_metrics, has_share_ssthresh;
     bool has_require_auth;
+    bool has_user_timeout_option;
+    bool has_user_timeout_advertise_ms;
+    bool has_user_timeout_min_ms;
+    bool has_user_timeout_max_ms;
     bool has_fast_open_queue, has_fast_open_no_cookie, has_fast_open_experimental;
     bool has_max_pacing_rate_bytes_per_s, has_hystart, has_abc_limit, has_idle_restart;
     bool nodelay; /* Nagle off (RFC 9293 MUST-17) */
@@ -82,6 +86,12 @@ struct ackd_options {
     bool fast_open_experimental; /* The experimental form of the Fast Open option, too (RFC 7413
                                     section 7.1) */
     bool require_auth;           /* no connection without a key that signs it: ackd_add_key() */
+    bool user_timeout_option; /* Tell the peer the user timeout, and adopt what it tells within the
+                                 limits (RFC 5482) */
+    int64_t user_timeout_advertise_ms; /* What the peer is told; 0: the timeout that is in force
+                                          without it */
+    int64_t user_timeout_min_ms;       /* The least that is adopted */
+    int64_t user_timeout_max_ms;       /* The most that is adopted */
     enum ackd_icmp_policy icmp_policy;
     enum ackd_urgent_mode urgent_mode;
     enum ackd_syn_cookies syn_cookies; /* of a listener */
@@ -355,6 +365,9 @@ struct ackd_connection {
     uint64_t auth_failures;
     /* Changes of auth_key on the peer's wish. */
     uint64_t auth_key_changes;
+    int64_t user_timeout_ns; /* how long data may stay unacknowledged */
+    bool has_remote_user_timeout_ns;
+    int64_t remote_user_timeout_ns; /* that the peer told (RFC 5482) */
 };
 
 #ifdef __cplusplus

@@ -39,6 +39,12 @@
       fast_open_no_cookie)                                                                         \
     X(fast_open_experimental_known, FAST_OPEN_EXPERIMENTAL_KNOWN, FAST_OPEN_EXPERIMENTAL,          \
       fast_open_experimental)                                                                      \
+    X(user_timeout_option_known, USER_TIMEOUT_OPTION_KNOWN, USER_TIMEOUT_OPTION,                   \
+      user_timeout_option)                                                                         \
+    X(user_timeout_advertise_known, USER_TIMEOUT_ADVERTISE_KNOWN, USER_TIMEOUT_ADVERTISE_MS,       \
+      user_timeout_advertise_ms)                                                                   \
+    X(user_timeout_min_known, USER_TIMEOUT_MIN_KNOWN, USER_TIMEOUT_MIN_MS, user_timeout_min_ms)    \
+    X(user_timeout_max_known, USER_TIMEOUT_MAX_KNOWN, USER_TIMEOUT_MAX_MS, user_timeout_max_ms)    \
     X(dscp_known, DSCP_KNOWN, DSCP, dscp)                                                          \
     X(max_pacing_rate_known, MAX_PACING_RATE_KNOWN, MAX_PACING_RATE_BYTES_PER_S,                   \
       max_pacing_rate_bytes_per_s)                                                                 \
@@ -316,6 +322,7 @@ static size_t congestion_from(struct ackd_congestion_field out[ACKD_CONGESTION_F
     X(fin_received)                                                                                \
     X(urgent_pending)                                                                              \
     X(syn_data_taken)                                                                              \
+    X(user_timeout_ns)                                                                             \
     X(delivered_bytes)                                                                             \
     X(delivery_rate_bytes_per_s)                                                                   \
     X(delivery_app_limited)                                                                        \
@@ -334,6 +341,7 @@ static size_t congestion_from(struct ackd_congestion_field out[ACKD_CONGESTION_F
     X(rttvar_ns)                                                                                   \
     X(min_rtt_ns)                                                                                  \
     X(rcv_rtt_ns)                                                                                  \
+    X(remote_user_timeout_ns)                                                                      \
     X(rack_rtt_ns)                                                                                 \
     X(loss_timer_deadline_ns)                                                                      \
     X(established_ns)                                                                              \

@@ -36,6 +36,10 @@
     NUMBER(fast_open_queue_known, fast_open_queue, fast_open_queue, UINT32_MAX)                    \
     FLAG(fast_open_no_cookie_known, fast_open_no_cookie, fast_open_no_cookie)                      \
     FLAG(fast_open_experimental_known, fast_open_experimental, fast_open_experimental)             \
+    FLAG(user_timeout_option_known, user_timeout_option, uto)                                      \
+    MS(user_timeout_advertise_known, user_timeout_advertise_ms, uto_advertise_ns)                  \
+    MS(user_timeout_min_known, user_timeout_min_ms, uto_min_ns)                                    \
+    MS(user_timeout_max_known, user_timeout_max_ms, uto_max_ns)                                    \
     NUMBER(dscp_known, dscp, dscp, 63)                                                             \
     NUMBER(max_pacing_rate_known, max_pacing_rate_bytes_per_s, max_pacing_rate, UINT64_MAX)        \
     FLAG(hystart_known, hystart, hystart)                                                          \

@@ -189,6 +189,7 @@ void established_enter(struct tcp_engine *e, struct tcb *c, const struct segment
     state_set(e, &c->t.rec, TCP_ESTABLISHED, s->now, TCP_CLOSE_NONE);
     fast_open_settled(e, c, s->now, false);
     c->established = s->now;
+    c->uto_due = c->options->v.uto;
     metrics_apply(e, c);
     c->rcv.adv = seq_max(c->rcv.adv, c->rcv.nxt);
     c->rtt.backoff = 0; /* RFC 6298 (5.7): the RTO begins anew with the data */
@@ -498,6 +499,10 @@ void connection_input(struct tcp_engine *e, struct tcb *c, struct segment *s)
     }
     if (!ack_input(e, c, s)) {
         return;
+    }
+    if (s->o.has_user_timeout) {
+        uint16_t heard = user_timeout_heard(e, s);
+        c->uto_remote = heard ? heard : c->uto_remote;
     }
     timestamp_update(c, s); /* not before: who guesses an ACK must not set TS.Recent */
     ecn_received(e, c, s);

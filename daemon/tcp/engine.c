@@ -427,7 +427,7 @@ static void tcb_timeout(struct tcp_engine *e, struct tcb *c, ackd_time now)
         keepalive_fired(e, c, now);
     }
     if (c->t.rec.state != TCP_CLOSED && time_reached(user_timeout_deadline(c), now)) {
-        bool by_user = c->options->v.user_timeout_ns > 0;
+        bool by_user = c->options->v.user_timeout_ns > 0 || c->options->v.uto;
         enum tcp_close_reason why = c->t.rec.state == TCP_SYN_SENT ? TCP_CLOSE_SYN_TIMEOUT
                                     : c->fast_open & FAST_OPEN_CHILD
                                         ? TCP_CLOSE_SYN_RECEIVED_TIMEOUT

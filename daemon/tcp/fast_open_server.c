@@ -117,6 +117,7 @@ bool fast_open_accept(struct tcp_engine *e, struct listener *l, struct segment *
     c->fast_open = FAST_OPEN_CHILD;
     c->listener = l->rec.id;
     child_numbers(e, c, s);
+    c->uto_remote = user_timeout_heard(e, s);
     rec_enter(e, &c->t.rec, 0, REC_CONNECTION, &s->tuple);
     rec_enter_tuple(e, &c->t.rec);
     if (!tcb_activity(e, c, s->now)) {

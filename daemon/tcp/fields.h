@@ -95,6 +95,10 @@
     X(bool, fin_sent, "bool", "our FIN was sent")                                                  \
     X(bool, fin_received, "bool", "the peer's FIN was received in order")                          \
     X(bool, urgent_pending, "bool", "urgent data not yet read")                                    \
+    X(int64_t, user_timeout_ns, "ns",                                                              \
+      "how long data may stay unacknowledged (RFC 9293 R2, RFC 5482)")                             \
+    X(int64_t, remote_user_timeout_ns, "ns",                                                       \
+      "the user timeout that the peer told (RFC 5482); -1 none")                                   \
     X(bool, syn_data_taken, "bool", "data in the SYN were taken by its receiver (RFC 7413)")       \
     X(uint64_t, delivered_bytes, "bytes",                                                          \
       "sent data known to have arrived, SYN and FIN counted as one")                               \

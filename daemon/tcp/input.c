@@ -164,6 +164,7 @@ static void syn_sent_syn(struct tcp_engine *e, struct tcb *c, struct segment *s,
     c->nego.ecn = (uint8_t)(ack_acceptable ? ecn_from_syn_ack(c->nego.ecn, s->h.flags)
                                            : ecn_from_syn(&c->options->v, s->h.flags));
     ecn_agreed(e, c, ack_acceptable);
+    c->uto_remote = user_timeout_heard(e, s);
     if (c->nego.timestamps) {
         c->ts_recent = s->o.tsval;
         c->ts_recent_at = s->now;

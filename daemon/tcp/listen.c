@@ -26,6 +26,7 @@ static struct tcp_opts syn_ack_options(const struct listener *l, const struct ha
         .wscale = h->nego.rcv_wscale,
         .has_timestamps = h->nego.timestamps,
     };
+    user_timeout_option(&l->options->v, &o);
     if (o.has_timestamps) {
         o.tsval = timestamp_now(ts_offset, now);
         o.tsecr = h->ts_recent;
@@ -215,6 +216,7 @@ static void listen_syn(struct tcp_engine *e, struct listener *l, struct segment 
     h->window = s->h.window;
     negotiate_offer(&l->options->v, &h->nego);
     negotiate_from_syn(s, &h->nego);
+    h->uto_remote = user_timeout_heard(e, s);
     h->grant = verdict == FAST_OPEN_GRANT;
     h->grant_experimental = s->o.fast_open_experimental;
     h->nego.ecn = (uint8_t)ecn_from_syn(&l->options->v, s->h.flags);
@@ -352,6 +354,7 @@ static struct tcb *half_open_promote(struct tcp_engine *e, struct listener *l, s
     c->rcv.last_seq = h->irs;
     c->rcv.last_len = 1;
     c->ts_recent = h->ts_recent;
+    c->uto_remote = h->uto_remote;
     c->ts_recent_at = now;
     if (h->sent ==
         1) { /* Karn: a sample only of what was sent once; the timer ends one RTO later */

@@ -47,8 +47,9 @@ static uint32_t sack_option_len(const struct tcb *c)
 /* The smallest MSS with timestamps still has 8 octets beside as many SACK blocks as fit there. */
 static uint32_t segment_mss(const struct tcb *c, ackd_time now)
 {
-    uint32_t sack = sack_option_len(c), used = sack + fixed_options(c);
-    return send_mss(c) - sack - accecn_option_len(c, now, TCP_HEADER_MAX - TCP_HEADER_MIN - used);
+    uint32_t sack = sack_option_len(c), uto = user_timeout_due(c) ? 4 : 0;
+    uint32_t used = sack + uto + fixed_options(c), all = TCP_HEADER_MAX - TCP_HEADER_MIN;
+    return send_mss(c) - sack - uto - accecn_option_len(c, now, all > used ? all - used : 0);
 }
 
 /* Two congestion windows in a round trip, for 2^-10 s. */
@@ -532,8 +533,13 @@ static void segment_options(struct tcb *c, struct tcp_opts *o, bool syn, ackd_ti
         o->sack_permitted = c->nego.sack;
         o->has_wscale = c->nego.wscale;
         o->wscale = c->nego.rcv_wscale;
+        user_timeout_option(&c->options->v, o);
     } else {
         o->n_sack = (uint8_t)sack_blocks(c, o->sack);
+        if (c->uto_due) {
+            user_timeout_option(&c->options->v, o);
+            c->uto_due = false;
+        }
         accecn_option(c, now, o);
     }
 }

@@ -233,6 +233,7 @@
       "SYNs with a Fast Open cookie that is not ours, or too old")                                 \
     X(fast_open_queue_full, "segments",                                                            \
       "Fast Open refused at a listener\'s limit of pending ones")                                  \
+    X(user_timeouts_received, "segments", "user timeouts that peers told (RFC 5482)")              \
     X(time_wait_reuses, "connections", "TIME-WAIT left for a new SYN")                             \
     X(auth_unmatched, "segments",                                                                  \
       "signed segments of connections that use no key, taken all the same (RFC 5925 7.3)")         \

@@ -4,8 +4,7 @@
  * no congestion, and no end of the connection as long as they are answered (SHLD-17, MUST-37). */
 #include "tcp/tcb.h"
 
-#define GRANULARITY_NS NS_PER_MS           /* G: the clock of timestamps */
-#define R2_DEFAULT_NS (15 * 60 * NS_PER_S) /* SHLD-11: at least 100 s */
+#define GRANULARITY_NS NS_PER_MS /* G: the clock of timestamps */
 #define BACKOFF_MAX 16
 
 void rtt_sample(struct tcb *c, int64_t rtt_ns)
@@ -95,8 +94,6 @@ ackd_time user_timeout_deadline(const struct tcb *c)
         return TIME_NEVER;
     }
     const struct tcp_options *o = &c->options->v;
-    int64_t limit = !state_synchronized(c->t.rec.state) ? syn_timeout_ns(o)
-                    : o->user_timeout_ns                ? o->user_timeout_ns
-                                                        : R2_DEFAULT_NS;
+    int64_t limit = !state_synchronized(c->t.rec.state) ? syn_timeout_ns(o) : user_timeout_ns(c);
     return time_add(c->act->oldest_unacked, limit);
 }

@@ -110,6 +110,7 @@ struct half_open {
     uint8_t transmissions;          /* of our SYN,ACK, by the timer */
     uint8_t sent;                   /* of our SYN,ACK, all */
     bool grant, grant_experimental; /* the first SYN,ACK carries a Fast Open cookie */
+    uint16_t uto_remote;            /* as in struct tcb */
     uint8_t answers;                /* to unacceptable segments since the last of the timer */
 };
 
@@ -264,6 +265,8 @@ struct tcb {
     struct accecn *accecn; /* NULL unless agreed on */
     uint8_t limit;         /* enum tcp_limit now */
     uint8_t fast_open;     /* FAST_OPEN_* */
+    bool uto_due;          /* our user timeout goes with the next segment */
+    uint16_t uto_remote;   /* the peer's, as it came (RFC 5482); 0 none */
     uint8_t close_reason;
     uint8_t rst_received; /* enum tcp_rst_received */
     uint16_t soft_error;
@@ -652,6 +655,13 @@ bool orphan_stuck(struct tcb *c, ackd_time now);
 /* The instant at which R2 gives the connection up (MUST-20, MUST-21, MUST-23), TIME_NEVER while
  * nothing is outstanding. */
 ackd_time user_timeout_deadline(const struct tcb *c);
+/* user_timeout.c (RFC 5482): how long data may stay unacknowledged in a synchronized state; what
+ * the peer told, -1 nothing; our option; what a segment tells, 0 nothing. */
+int64_t user_timeout_ns(const struct tcb *c);
+int64_t user_timeout_remote_ns(const struct tcb *c);
+void user_timeout_option(const struct tcp_options *options, struct tcp_opts *o);
+bool user_timeout_due(const struct tcb *c);
+uint16_t user_timeout_heard(struct tcp_engine *e, const struct segment *s);
 
 struct plan;
 /* path/plpmtud.c */

@@ -189,6 +189,10 @@ struct tcp_options {
                                  address is trusted; default off */
     bool fast_open_experimental; /* the experimental form of the option, too (RFC 7413 section 7.1);
                                     default off */
+    bool uto; /* tell the peer the user timeout and adopt what it tells (RFC 5482); default off */
+    int64_t uto_advertise_ns; /* ADV_UTO; 0 = the timeout that is in force without the peer */
+    int64_t uto_min_ns;       /* L_LIMIT; default 100 s */
+    int64_t uto_max_ns;       /* U_LIMIT; default 1 h */
     enum tcp_icmp_policy icmp_policy;
     enum tcp_urgent_mode urgent_mode;
     enum tcp_loss_detection loss_detection;

@@ -552,6 +552,7 @@ int tcp_set_options(struct tcp_engine *e, ackd_time now, uint64_t id,
         tuning_free(e, c); /* begins anew from the new size */
     }
     if (c && c->t.rec.state != TCP_CLOSED) {
+        c->uto_due = options->uto;
         keepalive_restart(c, now);
         ready_sent(e, c);
         if (resized && rcv_window_update_due(c) && state_synchronized(c->t.rec.state)) {

@@ -12,7 +12,8 @@ static void view_head(const struct rec *r, struct tcp_info *i)
     i->id = r->id;
     i->state = r->state;
     i->tuple = r->tuple;
-    i->srtt_ns = i->rttvar_ns = i->min_rtt_ns = i->rcv_rtt_ns = i->rack_rtt_ns = -1;
+    i->srtt_ns = i->rttvar_ns = i->min_rtt_ns = i->rcv_rtt_ns = i->rack_rtt_ns =
+        i->remote_user_timeout_ns = -1;
     i->established_ns = i->last_received_ns = i->last_sent_ns = i->rto_deadline_ns =
         i->persist_deadline_ns = i->delack_deadline_ns = i->keepalive_deadline_ns =
             i->loss_timer_deadline_ns = i->user_timeout_deadline_ns = i->time_wait_deadline_ns =
@@ -121,6 +122,8 @@ static void view_sequence(const struct tcb *c, struct tcp_info *i)
     i->fin_received = c->flags & C_FIN_RECEIVED;
     i->received_dscp = c->rcv.dscp;
     i->urgent_pending = c->flags & C_URGENT_RECEIVED;
+    i->user_timeout_ns = user_timeout_ns(c);
+    i->remote_user_timeout_ns = user_timeout_remote_ns(c);
     i->syn_data_taken = c->fast_open & FAST_OPEN_TAKEN;
 }
 

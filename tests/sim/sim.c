@@ -214,6 +214,7 @@ static unsigned check_floors(const struct totals *t, uint64_t seeds, bool enforc
         COUNTER(local_drops, 300),
         COUNTER(in_errs, 1000),
         COUNTER(syn_cookies_received, 60),
+        COUNTER(user_timeouts_received, 200),
         COUNTER(fast_open_active, 50),
         COUNTER(fast_open_refused, 30),
         DROP(PAWS, 3000),

@@ -146,6 +146,9 @@ void users_random(struct users *u, struct world_config *config, uint64_t seed)
         u->options[1].fast_open_no_cookie = !one_in(rng, 3);
         u->options[1].fast_open_queue = 1;
     }
+    for (unsigned i = 0; i < 2; i++) {
+        u->options[i].uto = one_in(rng, 6);
+    }
     u->open_at = time_from_ns(NS_PER_S + (int64_t)rng_below(rng, 1000) * NS_PER_MS);
 }
 

@@ -110,6 +110,10 @@ static void read_options(struct script *s, const char *p, struct tcp_opts *o, bo
         } else if (strncmp(p, "sackOK", 6) == 0) {
             o->sack_permitted = true;
             n = 6;
+        } else if (sscanf(p, "uto %u%n", &a, &n) ==
+                   1) { /* as on the wire: 32768 is the bit of minutes */
+            o->has_user_timeout = true;
+            o->user_timeout = (uint16_t)a;
         } else if (strncmp(p, "FO", 2) == 0) {
             n = read_fast_open(p, o);
         } else if (strncmp(p, "nop", 3) == 0) {
@@ -352,6 +356,10 @@ static bool options_equal(const struct script *s, const struct tcp_opts *want,
         want->fast_open_experimental != got->fast_open_experimental ||
         (want->fast_open_len &&
          memcmp(want->fast_open, got->fast_open, want->fast_open_len) != 0)) {
+        return false;
+    }
+    if (want->has_user_timeout != got->has_user_timeout ||
+        want->user_timeout != got->user_timeout) {
         return false;
     }
     return memcmp(want->sack, got->sack, want->n_sack * sizeof want->sack[0]) == 0;

@@ -82,6 +82,10 @@ static void bounds(void **state)
     BOUND(dscp, 63, 64);
     BOUND(icmp_policy, TCP_ICMP_IGNORE, (enum tcp_icmp_policy)3);
     BOUND(loss_detection, TCP_LOSS_COUNT, (enum tcp_loss_detection)2);
+    BOUND(fast_open_queue, 65535, 65536);
+    BOUND(uto_advertise_ns, 0, -1);
+    BOUND(uto_min_ns, 3600 * NS_PER_S, 3601 * NS_PER_S);
+    BOUND(uto_max_ns, 100 * NS_PER_S, NS_PER_S - 1);
     BOUND(syn_cookies, TCP_SYN_COOKIES_ALWAYS, (enum tcp_syn_cookies)3);
     BOUND(urgent_mode, TCP_URGENT_BSD, (enum tcp_urgent_mode)2);
 }
