@@ -96,8 +96,12 @@ static bool took(struct stream_call *c, uint64_t offset, size_t length, int64_t 
 
 static void pump_up(struct stream_call *c)
 {
-    while (!list_empty(&c->queue) && !c->wait.done && !c->broken) {
-        struct up_message *m = container_of(c->queue.next, struct up_message, link);
+    list_for_each_safe(l, tmp, &c->queue)
+    {
+        struct up_message *m = container_of(l, struct up_message, link);
+        if (c->wait.done || c->broken) {
+            break;
+        }
         int64_t n = transfer_up(c->wait.endpoint, m->offset, m->data, m->length, m->flags);
         if (!took(c, m->offset, m->length, n)) {
             break;

@@ -158,8 +158,9 @@ static void tell_lost(struct watch_call *c, uint64_t count)
     tell_at(c, &m, rpc_now(c->rpc));
 }
 
-static void tell_state(struct watch_call *c, Ackd__V1__WatchEvent *m, const struct tcp_event *e)
+static void tell_state(struct watch_call *c, const struct tcp_event *e)
 {
+    Ackd__V1__WatchEvent m = ACKD__V1__WATCH_EVENT__INIT;
     struct view_endpoint local, remote;
     const struct endpoint *owner = endpoint_find(c->rpc, e->id);
     Ackd__V1__StateChange s = ACKD__V1__STATE_CHANGE__INIT;
@@ -171,9 +172,10 @@ static void tell_state(struct watch_call *c, Ackd__V1__WatchEvent *m, const stru
     s.close_reason = (Ackd__V1__CloseReason)e->close_reason;
     s.listener_id = e->listener;
     s.label = owner ? (char *)owner->label : s.label;
-    m->event_case = ACKD__V1__WATCH_EVENT__EVENT_STATE;
-    m->state = &s;
-    tell_at(c, m, e->at);
+    m.event_id = e->number;
+    m.event_case = ACKD__V1__WATCH_EVENT__EVENT_STATE;
+    m.state = &s;
+    tell_at(c, &m, e->at);
 }
 
 static bool may_see_payload(const struct watch_call *c, const struct tcp_event *e)
@@ -182,8 +184,9 @@ static bool may_see_payload(const struct watch_call *c, const struct tcp_event *
     return c->admin || (endpoint_uid(c->rpc, e->id, e->listener, &uid) && uid == c->uid);
 }
 
-static void tell_segment(struct watch_call *c, Ackd__V1__WatchEvent *m, const struct tcp_event *e)
+static void tell_segment(struct watch_call *c, const struct tcp_event *e)
 {
+    Ackd__V1__WatchEvent m = ACKD__V1__WATCH_EVENT__INIT;
     struct view_endpoint local, remote;
     Ackd__V1__Header header;
     Ackd__V1__SegmentEvent s = ACKD__V1__SEGMENT_EVENT__INIT;
@@ -211,9 +214,10 @@ static void tell_segment(struct watch_call *c, Ackd__V1__WatchEvent *m, const st
     s.irs = e->irs;
     s.cwnd_bytes = e->cwnd;
     s.bytes_in_flight = e->in_flight;
-    m->event_case = ACKD__V1__WATCH_EVENT__EVENT_SEGMENT;
-    m->segment = &s;
-    tell_at(c, m, e->at);
+    m.event_id = e->number;
+    m.event_case = ACKD__V1__WATCH_EVENT__EVENT_SEGMENT;
+    m.segment = &s;
+    tell_at(c, &m, e->at);
 }
 
 static void tell_event(struct watch_call *c, const struct tcp_event *e)
@@ -224,12 +228,10 @@ static void tell_event(struct watch_call *c, const struct tcp_event *e)
     if (in_snapshot(c, e) || !filter_match(c->rpc, &c->filter, &subject)) {
         return;
     }
-    Ackd__V1__WatchEvent m = ACKD__V1__WATCH_EVENT__INIT;
-    m.event_id = e->number;
     if (change) {
-        tell_state(c, &m, e);
+        tell_state(c, e);
     } else {
-        tell_segment(c, &m, e);
+        tell_segment(c, e);
     }
 }
 
