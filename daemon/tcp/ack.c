@@ -78,6 +78,13 @@ void window_from_segment(struct tcp_engine *e, struct tcb *c, const struct segme
     }
 }
 
+/* A DSACK: a duplicate made the peer send it, but its timestamp echoes what came before that, and
+ * whose ACK got lost. */
+static bool answers_duplicate(const struct segment *s)
+{
+    return s->o.n_sack && seq_le(s->o.sack[0].end, s->h.ack);
+}
+
 /* The RTT of what was newly delivered: from the send time when all of it was sent once (Karn; what
  * waited behind a repaired hole says nothing), else from the echoed timestamp (RFC 7323 section 4).
  */
@@ -86,7 +93,7 @@ static void sample(struct tcb *c, const struct segment *s, const struct rtxq_del
     if (delta->has_rtt && !delta->retrans_acked) {
         rtt_sample(c, time_diff(s->now, delta->rtt_sent));
         recovery_measured(c, time_diff(s->now, delta->rtt_sent), s->now);
-    } else if (delta->acked && c->nego.timestamps && s->o.tsecr) {
+    } else if (delta->acked && c->nego.timestamps && s->o.tsecr && !answers_duplicate(s)) {
         uint32_t ms = timestamp_now(c->ts_offset, s->now) - s->o.tsecr;
         if (ms < 600000) {
             rtt_sample(c, ms ? (int64_t)ms * NS_PER_MS : NS_PER_MS / 2);

@@ -1,5 +1,9 @@
-/* The wire. A segment's fate is decided when it is sent: faults first, then the queue, then the
- * time of its arrival; a heap by that time is all that is in flight.
+/* The wire. A segment's fate is decided when it is sent: the hop that is too narrow, faults, then
+ * the queue, then the time of its arrival; a heap by that time is all that is in flight.
+ *
+ * The rate is a token bucket as a virtual clock: busy_until is when the last octet would have left
+ * at the rate alone; it may lie behind by what the bucket holds, and a segment leaves when it is
+ * reached, or at once. Bursts of loss are the two-state Markov chain of Gilbert and Elliott.
  *
  * Corruption is a burst of up to 15 bits. The Internet checksum finds every such burst, so a
  * segment that arrives damaged must be dropped by the engine, and a byte that arrives wrong at the
@@ -165,23 +169,38 @@ static void corrupt(struct link *link, struct wire_segment *s)
     s->damaged = true;
 }
 
-/* The instant at which the last bit has left, false when the queue is full. */
-static bool leave_queue(struct link *link, ackd_time now, const struct wire_segment *s,
-                        ackd_time *left)
+static int64_t rate_ns(const struct link_profile *p, uint64_t bytes)
 {
+    return (int64_t)(bytes * 8 * 1000000000 / p->rate_bps);
+}
+
+/* Bytes that wait for the rate. */
+static uint64_t queued(const struct link *link, ackd_time now)
+{
+    int64_t ns = time_diff(link->busy_until, now);
+    return ns <= 0 ? 0 : (uint64_t)ns / 1000 * link->profile.rate_bps / 1000000 / 8;
+}
+
+/* The instant at which the last bit has left, false when the queue is full. */
+static bool leave_queue(struct link *link, ackd_time now, struct wire_segment *s, ackd_time *left)
+{
+    const struct link_profile *p = &link->profile;
     *left = now;
-    if (link->profile.rate_bps == 0) {
+    if (p->rate_bps == 0) {
         return true;
     }
-    ackd_time start = time_max(now, link->busy_until);
-    uint64_t waiting_bits =
-        (uint64_t)time_diff(start, now) / 1000 * link->profile.rate_bps / 1000000;
-    if (waiting_bits / 8 + ip_length(s) > link->profile.queue_bytes) {
+    uint64_t waiting = queued(link, now);
+    if (waiting + ip_length(s) > p->queue_bytes) {
         return false;
     }
-    *left = time_add(start,
-                     (int64_t)((uint64_t)ip_length(s) * 8 * 1000000000 / link->profile.rate_bps));
-    link->busy_until = *left;
+    if (p->mark_bytes > 0 && waiting > p->mark_bytes && (s->tos & 3) != 0) {
+        s->tos |= 3;
+        link->stats.queue_marked++;
+    }
+    ackd_time start = time_max(link->busy_until, time_add(now, -rate_ns(p, p->bucket_bytes)));
+    link->busy_until = time_add(start, rate_ns(p, ip_length(s)));
+    *left = time_max(now, link->busy_until);
+    link->stats.bucket_passed += p->bucket_bytes > 0 && time_equal(*left, now);
     return true;
 }
 
@@ -203,6 +222,132 @@ static void launch(struct link *link, struct wire_segment *s, ackd_time left, bo
     push(link, s);
 }
 
+/* ---- ACKs
+ * ---------------------------------------------------------------------------------------------- */
+
+static bool is_pure_ack(const struct wire_segment *s)
+{
+    return s->length == (s->bytes[12] >> 4) * 4u &&
+           (s->bytes[13] & (TCP_FIN | TCP_SYN | TCP_RST | TCP_URG | TCP_ACK)) == TCP_ACK;
+}
+
+/* Of two ACKs of a connection, is `b` all that matters? One that repeats the number of another does
+ * not replace it (it may be the third duplicate), nor one with other flags. */
+static bool replaces(const struct wire_segment *b, const struct wire_segment *a)
+{
+    return ip_addr_equal(&a->src, &b->src) && ip_addr_equal(&a->dst, &b->dst) &&
+           memcmp(a->bytes, b->bytes, 4) == 0 && a->bytes[13] == b->bytes[13] &&
+           (int32_t)(get32(b->bytes + 8) - get32(a->bytes + 8)) > 0;
+}
+
+/* An ACK takes the place of the one that waits. */
+static bool thin(struct link *link, ackd_time now, struct wire_segment *s)
+{
+    struct wire_segment *old = link->held;
+    if (!link->profile.ack_thin || old == NULL || !time_before(now, link->held_until) ||
+        !replaces(s, old)) {
+        return false;
+    }
+    s->due = old->due;
+    s->order = old->order;
+    unsigned i = 0;
+    while (link->heap[i] != old) {
+        i++;
+    }
+    link->heap[i] = link->held = s;
+    free(old);
+    link->stats.acks_thinned++;
+    return true;
+}
+
+/* Puts an undamaged ACK where it waits with others. */
+static void hold(struct link *link, ackd_time now, struct wire_segment *s, ackd_time left,
+                 bool late)
+{
+    if (thin(link, now, s)) {
+        return;
+    }
+    int64_t grid = link->profile.ack_hold_ns;
+    link->held_until = time_from_ns((left.ns + grid - 1) / grid * grid);
+    link->held = s;
+    link->stats.acks_held++;
+    launch(link, s, link->held_until, late);
+}
+
+/* ---- a segment's fate
+ * ----------------------------------------------------------------------------------------------
+ */
+
+/* Longer than a hop takes: the sender may be told. */
+static bool too_big(struct link *link, ackd_time now, const struct wire_segment *s)
+{
+    const struct link_profile *p = &link->profile;
+    if (p->hop_mtu == 0 || ip_length(s) <= p->hop_mtu || time_before(now, p->hop_from) ||
+        time_reached(p->hop_until, now)) {
+        return false;
+    }
+    if (p->hop_tells && link->back != NULL) {
+        struct wire_segment *error = segment_copy(s);
+        error->icmp_mtu = p->hop_mtu;
+        error->sent = now;
+        launch(link->back, error, now, false);
+        link->stats.icmp_sent++;
+    }
+    return true;
+}
+
+static bool lost_in_burst(struct link *link, ackd_time now)
+{
+    const struct link_profile *p = &link->profile;
+    link->in_burst = link->in_burst && time_before(now, link->burst_until);
+    if (!link->in_burst && chance(link, p->burst_begin_ppm)) {
+        link->in_burst = true;
+        link->burst_until = time_add(now, p->burst_ns);
+        link->stats.bursts++;
+    }
+    if (!link->in_burst) {
+        return false;
+    }
+    bool lost = chance(link, p->burst_loss_ppm);
+    link->in_burst = !chance(link, p->burst_end_ppm);
+    link->stats.burst_lost += lost;
+    return lost;
+}
+
+static bool lost_by_chance(struct link *link, ackd_time now, const struct wire_segment *s)
+{
+    bool lost = chance(link, link->profile.loss_ppm);
+    lost = lost_in_burst(link, now) || lost;
+    if (!lost && is_pure_ack(s) && chance(link, link->profile.ack_loss_ppm)) {
+        link->stats.acks_lost++;
+        lost = true;
+    }
+    return lost;
+}
+
+/* Does it come through, and when does it leave? Counts why not. */
+static enum link_fate admit(struct link *link, ackd_time now, struct wire_segment *s,
+                            ackd_time *left)
+{
+    if (link->filter != NULL && !link->filter(link->ctx, link, now, s)) {
+        link->stats.filtered++;
+        return LINK_FILTERED;
+    }
+    if (too_big(link, now, s)) {
+        link->stats.too_big++;
+        return LINK_TOO_BIG;
+    }
+    if (lost_by_chance(link, now, s)) {
+        link->stats.lost++;
+        return LINK_LOST;
+    }
+    if (!leave_queue(link, now, s, left)) {
+        link->stats.queue_full++;
+        return LINK_QUEUE_FULL;
+    }
+    return LINK_SENT;
+}
+
 /* Takes the segment over. */
 static void carry(struct link *link, ackd_time now, struct wire_segment *s)
 {
@@ -212,18 +357,15 @@ static void carry(struct link *link, ackd_time now, struct wire_segment *s)
     if (ip_length(s) > link->profile.mtu) {
         link->stats.oversize++;
     }
-    bool pass = link->filter == NULL || link->filter(link->ctx, link, now, s);
-    bool lost = chance(link, link->profile.loss_ppm);
-    if (!pass || lost || !leave_queue(link, now, s, &left)) {
-        enum link_fate fate = !pass ? LINK_FILTERED : lost ? LINK_LOST : LINK_QUEUE_FULL;
-        *(!pass ? &link->stats.filtered : lost ? &link->stats.lost : &link->stats.queue_full) += 1;
+    enum link_fate fate = admit(link, now, s, &left);
+    if (fate != LINK_SENT) {
         tell(link, now, fate, s);
         free(s);
         return;
     }
     bool twice = chance(link, link->profile.duplicate_ppm);
     bool late = chance(link, link->profile.reorder_ppm);
-    enum link_fate fate = late ? LINK_LATE : twice ? LINK_DUPLICATED : LINK_SENT;
+    fate = late ? LINK_LATE : twice ? LINK_DUPLICATED : LINK_SENT;
     link->stats.late += late;
     if (twice) {
         link->stats.duplicated++;
@@ -239,7 +381,11 @@ static void carry(struct link *link, ackd_time now, struct wire_segment *s)
         fate = LINK_CORRUPTED;
     }
     tell(link, now, fate, s);
-    launch(link, s, left, late);
+    if (link->profile.ack_hold_ns > 0 && !s->damaged && is_pure_ack(s)) {
+        hold(link, now, s, left, late);
+    } else {
+        launch(link, s, left, late);
+    }
 }
 
 /* Reads a frame's payload piece by piece. */
@@ -327,9 +473,9 @@ static bool mergeable(const struct wire_segment *a, const struct wire_segment *b
 {
     uint32_t ha = (a->bytes[12] >> 4) * 4u, hb = (b->bytes[12] >> 4) * 4u;
     uint32_t size = a->gso_size > 0 ? a->gso_size : a->length - ha;
-    if (b->damaged || ha != hb || b->length <= hb || size == 0 || (a->length - ha) % size != 0 ||
-        b->length - hb > size || a->length + b->length > FRAME_MAX ||
-        (a->bytes[13] & (TCP_FIN | TCP_PSH)) != 0) {
+    if (b->icmp_mtu > 0 || b->damaged || ha != hb || b->length <= hb || size == 0 ||
+        (a->length - ha) % size != 0 || b->length - hb > size ||
+        a->length + b->length > FRAME_MAX || (a->bytes[13] & (TCP_FIN | TCP_PSH)) != 0) {
         return false;
     }
     const uint8_t plain = TCP_ACK;
@@ -370,6 +516,9 @@ struct wire_segment *link_receive(struct link *link, ackd_time now)
 {
     while (link->n > 0 && time_reached(link->heap[0]->due, now)) {
         struct wire_segment *s = pop(link);
+        if (s->icmp_mtu > 0) {
+            return s;
+        }
         if (link->profile.vouch || link->profile.merge) {
             bool right = checksum_right(s);
             if (link->profile.vouch && !right) {

@@ -1,6 +1,8 @@
-/* One direction of a wire in virtual time: delay, jitter, loss, reordering, duplication,
- * corruption, a rate with a queue in front of it, and an adapter at each end that splits
- * super-frames and, if wanted, merges neighbours again. Everything random comes from its seed. */
+/* One direction of a wire in virtual time: delay, jitter, loss by chance and in bursts, reordering,
+ * duplication, corruption, a rate (a token bucket) with a queue in front of it, marks by chance and
+ * by the queue, ACKs lost, held up and thinned out, a hop with a smaller MTU, and an adapter at
+ * each end that splits super-frames and, if wanted, merges neighbours again. Everything random
+ * comes from its seed. */
 #ifndef SIM_LINK_H
 #define SIM_LINK_H
 
@@ -17,12 +19,27 @@ struct link_profile {
     int64_t poll_ns; /* the receiver looks at multiples of this: what came in between is a batch; 0:
                         at once */
     uint32_t loss_ppm, duplicate_ppm, corrupt_ppm, reorder_ppm,
-        mark_ppm;         /* of a million segments */
-    int64_t reorder_ns;   /* a reordered segment, or a duplicate, is late by up to this */
-    uint64_t rate_bps;    /* 0: unlimited */
-    uint32_t queue_bytes; /* that may wait for the rate */
-    bool merge;           /* GRO: in-order neighbours of a batch come as one frame with gso_size */
-    bool vouch;           /* the receiving device checks checksums, and drops what is wrong */
+        mark_ppm;       /* of a million segments */
+    int64_t reorder_ns; /* a reordered segment, or a duplicate, is late by up to this */
+    /* Bursts of loss (Gilbert, Elliott): a segment begins one, the segments in it get lost with
+     * burst_loss_ppm, and each may be its last. It is over after burst_ns, too: who backs off sends
+     * few segments to end it. */
+    uint32_t burst_begin_ppm, burst_end_ppm, burst_loss_ppm;
+    int64_t burst_ns;
+    uint64_t rate_bps;     /* 0: unlimited */
+    uint32_t queue_bytes;  /* that may wait for the rate */
+    uint32_t bucket_bytes; /* of tokens: leave at once after a pause; 0: the rate is strict */
+    uint32_t mark_bytes;   /* marked when more than this waits; 0: never */
+    /* Segments of nothing but an ACK. */
+    uint32_t ack_loss_ppm;
+    int64_t ack_hold_ns; /* leave at multiples of this; 0: at once */
+    bool ack_thin;       /* one that is held gives way to a newer one that acknowledges more */
+    /* A hop on the way carries no packet longer than this, from and until then; 0: any. */
+    uint32_t hop_mtu;
+    ackd_time hop_from, hop_until;
+    bool hop_tells; /* ICMP "too big" goes back; else a black hole */
+    bool merge;     /* GRO: in-order neighbours of a batch come as one frame with gso_size */
+    bool vouch;     /* the receiving device checks checksums, and drops what is wrong */
 };
 
 /* A TCP segment on the wire. */
@@ -32,7 +49,8 @@ struct wire_segment {
     bool checksum_ok;
     bool damaged;
     uint16_t gso_size;
-    uint32_t length; /* of TCP header and payload */
+    uint32_t icmp_mtu; /* not 0: an ICMP error that says so, about this segment of its receiver */
+    uint32_t length;   /* of TCP header and payload */
     ackd_time sent, due;
     uint64_t order;
     uint32_t room; /* in bytes */
@@ -44,6 +62,7 @@ enum link_fate {
     LINK_LOST,
     LINK_FILTERED,
     LINK_QUEUE_FULL,
+    LINK_TOO_BIG,
     LINK_DUPLICATED,
     LINK_CORRUPTED,
     LINK_LATE,
@@ -52,7 +71,9 @@ enum link_fate {
 
 struct link_stats {
     uint64_t segments, frames, lost, filtered, queue_full, duplicated, corrupted, late, marked,
-        merged, oversize, overtaken;
+        merged, oversize;
+    uint64_t bursts, burst_lost, acks_lost, acks_held, acks_thinned, queue_marked, bucket_passed,
+        too_big, icmp_sent;
 };
 
 struct link {
@@ -63,6 +84,11 @@ struct link {
     unsigned n, room;
     uint64_t order;
     ackd_time busy_until, last_due;
+    bool in_burst;
+    ackd_time burst_until;
+    struct wire_segment *held; /* the newest ACK that waits, until held_until */
+    ackd_time held_until;
+    struct link *back; /* where ICMP errors go; NULL: nowhere */
     /* Hooks, NULL when not wanted: what became of a segment, and whether it may pass at all. */
     void (*trace)(void *ctx, const struct link *link, ackd_time now, enum link_fate fate,
                   const struct wire_segment *s);

@@ -45,14 +45,26 @@ static void add_totals(struct totals *t, struct world *w)
         t->link.corrupted += l->corrupted;
         t->link.late += l->late;
         t->link.merged += l->merged;
+        t->link.marked += l->marked;
+        t->link.bursts += l->bursts;
+        t->link.burst_lost += l->burst_lost;
+        t->link.acks_lost += l->acks_lost;
+        t->link.acks_held += l->acks_held;
+        t->link.acks_thinned += l->acks_thinned;
+        t->link.queue_marked += l->queue_marked;
+        t->link.bucket_passed += l->bucket_passed;
+        t->link.too_big += l->too_big;
+        t->link.icmp_sent += l->icmp_sent;
     }
     t->steps += w->steps;
 }
 
-/* How long a full queue keeps a segment. */
+/* How long a full queue keeps a segment, or an ACK is held. */
 static int64_t queue_ns(const struct link_profile *p)
 {
-    return p->rate_bps == 0 ? 0 : (int64_t)(p->queue_bytes * UINT64_C(8000000000) / p->rate_bps);
+    int64_t queue =
+        p->rate_bps == 0 ? 0 : (int64_t)(p->queue_bytes * UINT64_C(8000000000) / p->rate_bps);
+    return queue + p->ack_hold_ns;
 }
 
 /* Wires that do nothing to a segment, and a peer and queues that answer before the timer fires. */
@@ -64,10 +76,11 @@ static bool is_harmless(const struct world *w, const struct users *u)
     for (unsigned i = 0; i < 2; i++) {
         const struct link_profile *p = &w->link[i].profile;
         const struct link_stats *s = &w->link[i].stats;
-        harmless = harmless && p->jitter_ns == 0 && w->host[i].refuse_ppm == 0 &&
-                   s->lost + s->queue_full + s->duplicated + s->corrupted + s->late == 0 &&
-                   tcp_counters(w->host[i].engine)->fast_open_refused == 0 && /* it goes again */
-                   u->options[i].rto_min_ns > u->options[1 - i].delayed_ack_ns + queues_ns;
+        harmless =
+            harmless && p->jitter_ns == 0 && w->host[i].refuse_ppm == 0 &&
+            s->lost + s->queue_full + s->duplicated + s->corrupted + s->late + s->too_big == 0 &&
+            tcp_counters(w->host[i].engine)->fast_open_refused == 0 && /* it goes again */
+            u->options[i].rto_min_ns > u->options[1 - i].delayed_ack_ns + queues_ns;
     }
     return harmless;
 }
@@ -184,50 +197,61 @@ static unsigned check_floors(const struct totals *t, uint64_t seeds, bool enforc
         "drop " #name, c->drops[TCP_DROP_##name], least                                            \
     }
     const struct floor floors[] = {
-        COUNTER(rto_timeouts, 6000),
-        COUNTER(fast_recoveries, 6000),
-        COUNTER(fast_retransmits, 10000),
-        COUNTER(limited_transmits, 6000),
-        COUNTER(ecn_ce_received, 1000),
-        COUNTER(ecn_ece_received, 1000),
-        COUNTER(cwr_entries, 500),
-        COUNTER(ecn_cwr_sent, 300),
+        COUNTER(rto_timeouts, 7000),
+        COUNTER(fast_recoveries, 15000),
+        COUNTER(fast_retransmits, 25000),
+        COUNTER(limited_transmits, 35000),
+        COUNTER(ecn_ce_received, 10000),
+        COUNTER(ecn_ece_received, 60000),
+        COUNTER(cwr_entries, 10000),
+        COUNTER(ecn_cwr_sent, 9500),
         COUNTER(ecn_fallbacks, 3),
-        COUNTER(loss_probes, 1000),
-        COUNTER(loss_probe_recoveries, 80),
-        COUNTER(reordering_timeouts, 3000),
-        COUNTER(lost_retransmissions, 120),
-        COUNTER(undos_eifel, 700),
-        COUNTER(undos_dsack, 600),
+        COUNTER(loss_probes, 2000),
+        COUNTER(loss_probe_recoveries, 100),
+        COUNTER(reordering_timeouts, 4000),
+        COUNTER(lost_retransmissions, 250),
+        COUNTER(undos_eifel, 1500),
+        COUNTER(undos_dsack, 1000),
         COUNTER(undos_frto, 4),
-        COUNTER(undos_timeout, 600),
-        COUNTER(sack_splits, 10000),
-        COUNTER(dsack_sent, 6000),
-        COUNTER(dsack_received, 6000),
-        COUNTER(ooo_segments, 70000),
-        COUNTER(duplicate_segments, 10000),
-        COUNTER(receive_copied_bytes, 300000000),
-        COUNTER(delayed_acks, 9000),
-        COUNTER(zero_windows_sent, 3000),
-        COUNTER(zero_window_probes, 100),
-        COUNTER(keepalive_probes, 20),
-        COUNTER(urgent_received, 10000),
-        COUNTER(local_drops, 300),
-        COUNTER(in_errs, 1000),
-        COUNTER(syn_cookies_received, 60),
+        COUNTER(undos_timeout, 1500),
+        COUNTER(sack_splits, 45000),
+        COUNTER(dsack_sent, 10000),
+        COUNTER(dsack_received, 10000),
+        COUNTER(ooo_segments, 200000),
+        COUNTER(duplicate_segments, 25000),
+        COUNTER(receive_copied_bytes, 700000000),
+        COUNTER(delayed_acks, 20000),
+        COUNTER(zero_windows_sent, 15000),
+        COUNTER(zero_window_probes, 600),
+        COUNTER(keepalive_probes, 300),
+        COUNTER(urgent_received, 30000),
+        COUNTER(local_drops, 850),
+        COUNTER(in_errs, 3000),
+        COUNTER(syn_cookies_received, 75),
+        COUNTER(fast_open_active, 45),
+        COUNTER(fast_open_refused, 45),
+        DROP(PAWS, 9500),
+        DROP(BAD_CHECKSUM, 3000),
+        DROP(OLD_DUPLICATE, 20000),
+        DROP(OUT_OF_WINDOW, 3000),
+        {"segments lost", t->link.lost, 45000},
+        {"queue full", t->link.queue_full, 1000},
+        {"segments duplicated", t->link.duplicated, 20000},
+        {"segments corrupted", t->link.corrupted, 5000},
+        {"segments late", t->link.late, 40000},
+        {"segments merged", t->link.merged, 200000},
+        COUNTER(pmtu_reductions, 75),
+        {"marked by chance", t->link.marked, 10000},
+        {"marked by the queue", t->link.queue_marked, 1000},
+        {"bursts of loss", t->link.bursts, 700},
+        {"lost in bursts", t->link.burst_lost, 2000},
+        {"ACKs lost", t->link.acks_lost, 15000},
+        {"ACKs held", t->link.acks_held, 150000},
+        {"ACKs thinned", t->link.acks_thinned, 15000},
+        {"passed by the bucket", t->link.bucket_passed, 400000},
+        {"too big for a hop", t->link.too_big, 250},
+        {"ICMP too big", t->link.icmp_sent, 250},
         COUNTER(user_timeouts_received, 200),
-        COUNTER(fast_open_active, 50),
-        COUNTER(fast_open_refused, 30),
-        DROP(PAWS, 3000),
-        DROP(BAD_CHECKSUM, 1000),
-        DROP(OLD_DUPLICATE, 10000),
-        DROP(OUT_OF_WINDOW, 900),
-        {"segments lost", t->link.lost, 10000},
-        {"queue full", t->link.queue_full, 200},
-        {"segments duplicated", t->link.duplicated, 9000},
-        {"segments corrupted", t->link.corrupted, 2000},
-        {"segments late", t->link.late, 10000},
-        {"segments merged", t->link.merged, 100000},
     };
 #undef COUNTER
 #undef DROP

@@ -646,6 +646,34 @@ static void lost_acks_are_no_loss(void **unused)
     }
 }
 
+/* RFC 4015 section 3.6, RFC 7323 section 4.1: what waited for the timer because its ACK got lost is
+ * no sample of the round trip; taken for one, each lost ACK would double the timeout. */
+static void lost_acks_are_no_delay(void **unused)
+{
+    (void)unused;
+    for (unsigned timestamps = 0; timestamps < 2; timestamps++) {
+        struct stage *g = stage_new();
+        g->config.engine[0].defaults.timestamps = timestamps;
+        stage_start(g);
+        connect_to(g, 1);
+        for (unsigned i = 0; i < 5; i++) {
+            uint64_t timeouts = counters(g, 0)->rto_timeouts;
+            g->pass[1] = PASS_NONE;
+            write_bytes(g, 0, 3000 * i, 3000);
+            while (counters(g, 0)->rto_timeouts == timeouts) {
+                pass_time(g, 5 * NS_PER_MS);
+            }
+            g->pass[1] = PASS_ALL;
+            pass_time(g, 5 * NS_PER_S);
+            assert_int_equal(read_bytes(g, 1, 0, 3000 * i, 3000), 3000);
+            struct tcp_info info = host_info(&g->w.host[0], g->id[0]);
+            assert_int_equal(info.snd_una, info.snd_nxt);
+            assert_in_range(info.srtt_ns, 20 * NS_PER_MS, 40 * NS_PER_MS);
+        }
+        stage_end(g);
+    }
+}
+
 static void sack_from_the_peer(struct stage *g, uint32_t ack, uint32_t start, uint32_t end)
 {
     uint8_t room[sizeof(struct wire_segment) + TCP_HEADER_MAX] __attribute__((aligned(8)));
@@ -1098,6 +1126,7 @@ int main(void)
         cmocka_unit_test(reordering_is_no_loss),
         cmocka_unit_test(a_delay_is_no_loss),
         cmocka_unit_test(lost_acks_are_no_loss),
+        cmocka_unit_test(lost_acks_are_no_delay),
         cmocka_unit_test(a_peer_that_reneges),
         cmocka_unit_test(time_wait_gives_way_to_a_syn),
         cmocka_unit_test(time_wait_gives_way_to_an_open),

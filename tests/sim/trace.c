@@ -10,6 +10,7 @@ static const char *const fates[] = {
     [LINK_LOST] = "  lost",
     [LINK_FILTERED] = "  filtered",
     [LINK_QUEUE_FULL] = "  queue full",
+    [LINK_TOO_BIG] = "  too big",
     [LINK_DUPLICATED] = "  duplicated",
     [LINK_CORRUPTED] = "  corrupted",
     [LINK_LATE] = "  late",

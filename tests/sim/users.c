@@ -56,6 +56,48 @@ static void random_link(struct rng *rng, struct link_profile *p, struct tcp_link
                                 .max_frame = PICK(rng, 65535, 65535, 16000)};
 }
 
+/* What only some wires do. */
+static void random_physics(struct rng *rng, struct link_profile *p)
+{
+    if (one_in(rng, 5)) {
+        p->burst_begin_ppm = PICK(rng, 200, 1000, 5000);
+        p->burst_end_ppm = PICK(rng, 50000, 200000, 500000);
+        p->burst_loss_ppm = PICK(rng, 300000, 700000, 1000000);
+        p->burst_ns = (int64_t)PICK(rng, 20, 300, 1500) * NS_PER_MS;
+    }
+    if (p->rate_bps > 0 && one_in(rng, 3)) {
+        p->bucket_bytes = PICK(rng, 3000, 20000, 100000);
+    }
+    if (p->rate_bps > 0 && one_in(rng, 2)) {
+        p->mark_bytes = PICK(rng, 3000, 15000, 60000);
+    }
+    if (p->rate_bps > 0 && one_in(rng, 8)) { /* bufferbloat: seconds of waiting */
+        p->queue_bytes = 8000000;
+    }
+    if (one_in(rng, 6)) {
+        p->ack_loss_ppm = PICK(rng, 50000, 150000, 250000);
+    }
+    if (one_in(rng, 4)) {
+        p->ack_hold_ns = (int64_t)PICK(rng, 1000, 5000, 20000) * NS_PER_US;
+        p->ack_thin = one_in(rng, 2);
+    }
+}
+
+/* A hop with a smaller MTU than the first, from the beginning or while data flow. */
+static void random_hop(struct rng *rng, struct link_profile *p, bool v6)
+{
+    uint32_t mtu = v6 ? PICK(rng, 1280, 1400) : PICK(rng, 600, 1000, 1400);
+    if (!one_in(rng, 3) || mtu >= p->mtu) {
+        return;
+    }
+    p->hop_mtu = mtu;
+    p->hop_tells = true;
+    p->hop_from = time_from_ns((int64_t)PICK(rng, 0, 1600, 2000, 2500) * NS_PER_MS);
+    p->hop_until = one_in(rng, 2)
+                       ? TIME_NEVER
+                       : time_add(p->hop_from, (int64_t)PICK(rng, 500, 5000) * NS_PER_MS);
+}
+
 static void random_options(struct rng *rng, struct tcp_options *o)
 {
     tcp_options_default(o);
@@ -94,7 +136,7 @@ static void random_user(struct rng *rng, struct user *u, const struct tcp_option
     u->bite = one_in(rng, 3) ? own->rcv_buffer / PICK(rng, 2, 8) + 1 : 0;
     u->read_every_ns = one_in(rng, 4) ? (int64_t)PICK(rng, 100, 1000, 5000) * NS_PER_US : 0;
     u->pause_at = one_in(rng, 3) ? rng_below(rng, 1000000) : UINT64_MAX;
-    u->pause_ns = (int64_t)PICK(rng, 500, 3000, 12000) * NS_PER_MS;
+    u->pause_ns = (int64_t)PICK(rng, 500, 3000, 12000, 200000) * NS_PER_MS;
     u->push_ppm = PICK(rng, 0, 100000, 500000);
     u->urgent_ppm = one_in(rng, 8) ? 20000 : 0;
     u->release_late = one_in(rng, 2);
@@ -114,6 +156,8 @@ void users_random(struct users *u, struct world_config *config, uint64_t seed)
     }
     for (unsigned i = 0; i < 2; i++) {
         random_link(rng, &config->profile[i], &config->device[i], mtu);
+        random_physics(rng, &config->profile[i]);
+        random_hop(rng, &config->profile[i], !ip_addr_is_v4(&config->addr[0]));
         random_options(rng, &u->options[i]);
         random_user(rng, &u->user[i], &u->options[i]);
         u->user[i].salt_out = rng_u64(rng);
@@ -121,12 +165,22 @@ void users_random(struct users *u, struct world_config *config, uint64_t seed)
     if (one_in(rng, 2)) { /* both ways alike */
         config->profile[1] = config->profile[0];
     }
+    if (one_in(rng, 8)) { /* asymmetric: little room for the ACKs, or for the data */
+        struct link_profile *narrow = &config->profile[rng_below(rng, 2)];
+        narrow->rate_bps = narrow->rate_bps / 50 + 500000;
+    }
     if (one_in(rng, 8)) { /* no faults */
         for (unsigned i = 0; i < 2; i++) {
             struct link_profile *p = &config->profile[i];
             p->loss_ppm = p->duplicate_ppm = p->corrupt_ppm = p->reorder_ppm = 0;
+            p->burst_begin_ppm = p->ack_loss_ppm = p->hop_mtu = 0;
             p->jitter_ns = 0;
         }
+    }
+    if (!u->options[0].sack || !u->options[1].sack) {
+        /* Nothing tells a lost ACK from a late one: with each the timeout grows by itself. */
+        config->profile[0].ack_loss_ppm /= 8;
+        config->profile[1].ack_loss_ppm /= 8;
     }
     uint32_t most = 1000000 + rng_below(rng, 200000), least = PICK(rng, 0, 1, 5000, most);
     bool first = one_in(rng, 2);

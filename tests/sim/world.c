@@ -2,6 +2,7 @@
  * instant of interest. */
 #include "world.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
@@ -121,6 +122,7 @@ void world_init(struct world *w, const struct world_config *config)
         link_init(&w->link[i], &config->profile[i], config->seed * 2 + i);
         w->link[i].trace = trace;
         w->link[i].ctx = w;
+        w->link[i].back = &w->link[1 - i];
         host_init(w, i, config);
     }
 }
@@ -191,13 +193,33 @@ static struct host *host_of(struct world *w, const struct ip_addr *addr, struct 
     return otherwise;
 }
 
+/* "Too big", about a segment that this host sent. */
+static void host_icmp(struct host *h, const struct wire_segment *s)
+{
+    struct tcp_hdr hdr;
+    tcp_hdr_parse(s->bytes, s->length, &hdr);
+    const struct tcp_icmp icmp = {.kind = TCP_ICMP_TOO_BIG,
+                                  .src = s->src,
+                                  .dst = s->dst,
+                                  .sport = hdr.sport,
+                                  .dport = hdr.dport,
+                                  .seq = hdr.seq,
+                                  .mtu = s->icmp_mtu,
+                                  .error = EMSGSIZE};
+    tcp_icmp(h->engine, h->world->now, &icmp);
+}
+
 static bool deliver(struct world *w)
 {
     bool any = false;
     for (unsigned i = 0; i < 2; i++) {
         struct wire_segment *s;
         while ((s = link_receive(&w->link[i], w->now)) != NULL) {
-            host_input(host_of(w, &s->dst, &w->host[1 - i]), s);
+            if (s->icmp_mtu > 0) {
+                host_icmp(host_of(w, &s->src, &w->host[1 - i]), s);
+            } else {
+                host_input(host_of(w, &s->dst, &w->host[1 - i]), s);
+            }
             free(s);
             any = true;
         }

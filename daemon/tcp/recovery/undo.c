@@ -79,13 +79,19 @@ void undo_dsack(struct tcb *c, const struct ack_news *n)
     r->undo_bytes -= length < r->undo_bytes ? length : r->undo_bytes;
 }
 
-/* RFC 4015 section 3.2 step (DONE) and section 4.2: the RTO takes the delay in. */
+/* RFC 4015 section 3.6: the RTO takes the delay in, as far as there is a valid sample. Octets whose
+ * ACKs were lost waited for the timer, not for the network: their time, taken in, would double the
+ * RTO at each lost ACK. Without a sample the backoff stays until new data give one. */
 static void learn_delay(struct tcb *c, const struct ack_news *n)
 {
-    int64_t rtt = n->delta.has_rtt ? time_diff(n->s->now, n->delta.rtt_sent) : -1;
-    if (c->nego.timestamps && n->s->o.has_timestamps) {
+    bool once = n->delta.has_rtt && !n->delta.retrans_acked;
+    int64_t rtt = once ? time_diff(n->s->now, n->delta.rtt_sent) : -1;
+    if (c->nego.timestamps && n->s->o.has_timestamps && !n->dsack) {
         uint32_t ms = timestamp_now(c->ts_offset, n->s->now) - n->s->o.tsecr;
         rtt = ms < 600000 && ms * NS_PER_MS > rtt ? ms * NS_PER_MS : rtt;
+    }
+    if (rtt < 0) {
+        return;
     }
     c->rtt.srtt_ns = rtt > c->rtt.srtt_ns ? rtt : c->rtt.srtt_ns;
     c->rtt.rttvar_ns = rtt / 2 > c->rtt.rttvar_ns ? rtt / 2 : c->rtt.rttvar_ns;
