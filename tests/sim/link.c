@@ -348,6 +348,18 @@ static enum link_fate admit(struct link *link, ackd_time now, struct wire_segmen
     return LINK_SENT;
 }
 
+/* What the meddler leaves of it; false: nothing. */
+static bool meddled(struct link *link, ackd_time now, struct wire_segment *s)
+{
+    if (link->meddle == NULL) {
+        return true;
+    }
+    bool pass = link->meddle(link->meddler, link, now, s);
+    link->stats.taken += !pass;
+    put_checksum(s);
+    return pass;
+}
+
 /* Takes the segment over. */
 static void carry(struct link *link, ackd_time now, struct wire_segment *s)
 {
@@ -357,7 +369,10 @@ static void carry(struct link *link, ackd_time now, struct wire_segment *s)
     if (ip_length(s) > link->profile.mtu) {
         link->stats.oversize++;
     }
-    enum link_fate fate = admit(link, now, s, &left);
+    enum link_fate fate = LINK_FILTERED;
+    if (meddled(link, now, s)) {
+        fate = admit(link, now, s, &left);
+    }
     if (fate != LINK_SENT) {
         tell(link, now, fate, s);
         free(s);
@@ -432,7 +447,7 @@ void link_send(struct link *link, ackd_time now, const struct tcp_tx *tx)
     do {
         uint32_t n = tx->payload_len - offset < size ? tx->payload_len - offset : size;
         bool first = offset == 0, last = offset + n == tx->payload_len;
-        struct wire_segment *s = segment_new(tx->header_len + n);
+        struct wire_segment *s = segment_new(TCP_HEADER_MAX + n);
         s->src = tx->src;
         s->dst = tx->dst;
         s->ttl = tx->ttl;

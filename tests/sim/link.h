@@ -71,7 +71,7 @@ enum link_fate {
 
 struct link_stats {
     uint64_t segments, frames, lost, filtered, queue_full, duplicated, corrupted, late, marked,
-        merged, oversize;
+        merged, oversize, taken;
     uint64_t bursts, burst_lost, acks_lost, acks_held, acks_thinned, queue_marked, bucket_passed,
         too_big, icmp_sent;
 };
@@ -94,6 +94,10 @@ struct link {
                   const struct wire_segment *s);
     bool (*filter)(void *ctx, const struct link *link, ackd_time now, const struct wire_segment *s);
     void *ctx;
+    /* May change the segment, which has room for all options, inject others before it, and decides
+     * whether it goes. */
+    bool (*meddle)(void *meddler, struct link *link, ackd_time now, struct wire_segment *s);
+    void *meddler;
 };
 
 void link_init(struct link *link, const struct link_profile *profile, uint64_t seed);

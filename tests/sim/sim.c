@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "meddler.h"
 #include "users.h"
 
 #define TIME_LIMIT_NS (4 * 3600 * NS_PER_S)
@@ -19,6 +20,7 @@
 struct totals {
     struct tcp_counters counters;
     struct link_stats link;
+    struct meddler_stats meddler;
     uint64_t closes[TCP_CLOSES];
     uint64_t steps, bytes;
 };
@@ -136,14 +138,28 @@ static bool step_and_check(struct world *w)
     return more;
 }
 
+static void add_meddler(struct totals *t, const struct meddler_stats *m)
+{
+    t->meddler.windows_taken += m->windows_taken;
+    t->meddler.reneged += m->reneged;
+    t->meddler.acks_split += m->acks_split;
+    t->meddler.acks_repeated += m->acks_repeated;
+    t->meddler.options_taken += m->options_taken;
+}
+
 /* Runs a seed; false when it failed. */
 static bool run_seed(uint64_t seed, bool verbose, struct totals *totals, uint64_t *digest)
 {
     struct world *w = malloc(sizeof(*w));
     struct users *u = malloc(sizeof(*u));
     struct world_config config;
+    struct meddler meddler = {.stats = {0}};
     users_random(u, &config, seed);
     world_init(w, &config);
+    if (seed % 4 == 1) { /* one of the two misbehaves */
+        unsigned peer = seed / 4 % 2;
+        meddler_init(&meddler, seed, &w->link[peer], &w->link[1 - peer]);
+    }
     w->verbose = verbose;
     w->host[0].refuse_ppm = seed % 5 == 0 ? 3000 : 0;
     w->host[1].refuse_ppm = seed % 7 == 0 ? 3000 : 0;
@@ -169,6 +185,7 @@ static bool run_seed(uint64_t seed, bool verbose, struct totals *totals, uint64_
         }
     }
     add_totals(totals, w);
+    add_meddler(totals, &meddler.stats);
     totals->bytes += u->user[0].received + u->user[1].received;
     *digest = w->digest;
     world_free(w);
@@ -251,6 +268,16 @@ static unsigned check_floors(const struct totals *t, uint64_t seeds, bool enforc
         {"passed by the bucket", t->link.bucket_passed, 400000},
         {"too big for a hop", t->link.too_big, 250},
         {"ICMP too big", t->link.icmp_sent, 250},
+        {"windows taken back", t->meddler.windows_taken, 50000},
+        {"claims not kept", t->meddler.reneged, 250},
+        {"ACKs split", t->meddler.acks_split, 15000},
+        {"ACKs repeated", t->meddler.acks_repeated, 2500},
+        {"options taken", t->meddler.options_taken, 7000},
+        COUNTER(sack_reneges, 230),
+        COUNTER(window_shrunk, 12000),
+        COUNTER(mtu_black_holes, 60),
+        COUNTER(mtu_probes_acked, 110),
+        COUNTER(mtu_probes_lost, 12),
         COUNTER(user_timeouts_received, 200),
     };
 #undef COUNTER

@@ -83,15 +83,19 @@ static void random_physics(struct rng *rng, struct link_profile *p)
     }
 }
 
-/* A hop with a smaller MTU than the first, from the beginning or while data flow. */
-static void random_hop(struct rng *rng, struct link_profile *p, bool v6)
+/* A hop with a smaller MTU than the first, from the beginning or while data flow. It says so, or is
+ * a black hole where the sender looks for one (`finds`), not below the base size of the search. */
+static void random_hop(struct rng *rng, struct link_profile *p, bool v6, bool finds)
 {
-    uint32_t mtu = v6 ? PICK(rng, 1280, 1400) : PICK(rng, 600, 1000, 1400);
+    bool tells = !finds || one_in(rng, 2);
+    uint32_t mtu = v6      ? PICK(rng, 1280, 1400)
+                   : tells ? PICK(rng, 600, 1000, 1400)
+                           : PICK(rng, 1064, 1200, 1400);
     if (!one_in(rng, 3) || mtu >= p->mtu) {
         return;
     }
     p->hop_mtu = mtu;
-    p->hop_tells = true;
+    p->hop_tells = tells;
     p->hop_from = time_from_ns((int64_t)PICK(rng, 0, 1600, 2000, 2500) * NS_PER_MS);
     p->hop_until = one_in(rng, 2)
                        ? TIME_NEVER
@@ -157,13 +161,16 @@ void users_random(struct users *u, struct world_config *config, uint64_t seed)
     for (unsigned i = 0; i < 2; i++) {
         random_link(rng, &config->profile[i], &config->device[i], mtu);
         random_physics(rng, &config->profile[i]);
-        random_hop(rng, &config->profile[i], !ip_addr_is_v4(&config->addr[0]));
         random_options(rng, &u->options[i]);
+        random_hop(rng, &config->profile[i], !ip_addr_is_v4(&config->addr[0]),
+                   u->options[i].mtu_probing != TCP_MTU_PROBING_OFF);
         random_user(rng, &u->user[i], &u->options[i]);
         u->user[i].salt_out = rng_u64(rng);
     }
     if (one_in(rng, 2)) { /* both ways alike */
+        bool finds = u->options[1].mtu_probing != TCP_MTU_PROBING_OFF;
         config->profile[1] = config->profile[0];
+        config->profile[1].hop_tells = config->profile[1].hop_tells || !finds;
     }
     if (one_in(rng, 8)) { /* asymmetric: little room for the ACKs, or for the data */
         struct link_profile *narrow = &config->profile[rng_below(rng, 2)];
