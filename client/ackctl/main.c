@@ -19,10 +19,10 @@
 #define PREFIX_VERBS_MAX 32
 
 const struct verb *const verbs[] = {
-    &verb_ls,          &verb_netstat,    &verb_show,   &verb_why,        &verb_watch, &verb_capture,
-    &verb_open,        &verb_listen,     &verb_accept, &verb_send,       &verb_recv,  &verb_nc,
-    &verb_close,       &verb_abort,      &verb_kill,   &verb_set,        &verb_stats, &verb_daemon,
-    &verb_conformance, &verb_completion, &verb_help,   &verb_dial_stdio,
+    &verb_ls,    &verb_netstat,     &verb_show,       &verb_why,  &verb_watch,      &verb_capture,
+    &verb_open,  &verb_listen,      &verb_accept,     &verb_send, &verb_recv,       &verb_nc,
+    &verb_close, &verb_abort,       &verb_kill,       &verb_set,  &verb_stats,      &verb_daemon,
+    &verb_key,   &verb_conformance, &verb_completion, &verb_help, &verb_dial_stdio,
 };
 const size_t verb_count = sizeof verbs / sizeof verbs[0];
 

@@ -602,6 +602,29 @@ int ackd_set_neighbour(struct ackd *a, const char *address, const char *mac,
                        struct ackd_error *err);
 int ackd_remove_neighbour(struct ackd *a, const char *address, struct ackd_error *err);
 
+/* A key that signs segments (TCP-AO, TCP-MD5); its octets are in no answer. */
+struct ackd_key {
+    uint64_t key_id; /* counts from 1, never reused */
+    enum ackd_key_algorithm algorithm;
+    char remote[64];                  /* the peers: "ADDR" or "ADDR/LEN" */
+    char local[64];                   /* empty: any address of ours */
+    uint16_t remote_port, local_port; /* 0: any */
+    uint8_t send_id, receive_id;      /* TCP-AO: KeyID of what we send, and of what we receive */
+    bool exclude_options;             /* TCP-AO: the MAC does not cover the other options */
+    uint32_t connections;             /* that use it now */
+};
+/* Those with larger ids than `after`. */
+int ackd_keys(struct ackd *a, uint64_t after, const struct ackd_key **list, size_t *count,
+              struct ackd_error *err);
+/* `secret` has 1 to 80 octets; key_id and connections of `key` are not read. */
+int ackd_add_key(struct ackd *a, const struct ackd_key *key, const void *secret, size_t length,
+                 uint64_t *key_id, struct ackd_error *err);
+/* force: even if connections use it; they go over to another key that fits, or end. */
+int ackd_remove_key(struct ackd *a, uint64_t key_id, bool force, struct ackd_error *err);
+/* Which key a connection with TCP-AO signs with, and which it asks its peer for; 0: as it is. */
+int ackd_use_key(struct ackd *a, uint64_t id, uint64_t current, uint64_t next,
+                 struct ackd_error *err);
+
 /* ---- enums as text
  * ---------------------------------------------------------------------------------------- */
 

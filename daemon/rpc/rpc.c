@@ -27,6 +27,8 @@ static const struct grpc_method *const methods[] = {
     &list_routes_method,   &add_route_method,
     &remove_route_method,  &list_neighbours_method,
     &set_neighbour_method, &remove_neighbour_method,
+    &list_keys_method,     &add_key_method,
+    &remove_key_method,    &use_key_method,
 };
 
 static const char *const services[] = {"", "ackd.v1.Tcp", "ackd.v1.Inspect", "ackd.v1.Daemon",

@@ -9,7 +9,7 @@ _ackctl() {
         esac
     done
     case $verb in
-    '') words='ls netstat show why watch capture open listen accept send recv nc close abort kill set stats daemon conformance completion help dial-stdio -i --instance -H --host -h -V --version --socket -j --json --timeout --help' ;;
+    '') words='ls netstat show why watch capture open listen accept send recv nc close abort kill set stats daemon key conformance completion help dial-stdio -i --instance -H --host -h -V --version --socket -j --json --timeout --help' ;;
     ls)
         if [[ $cur == -* ]]; then words=' -a --all -l --listening -t --tcp -n --numeric -4 --ipv4 -6 --ipv6 -o --options --columns -e --extended -m --memory -i --info -p --processes -s --summary -H --no-header -O --oneline --closed --full --limit --socket -j --json --timeout --help'
         else words=$(ackctl ls -H --columns id 2>/dev/null; ackctl ls -H --columns label 2>/dev/null; echo state exclude sport dport src dst and or not); fi ;;
@@ -64,6 +64,9 @@ _ackctl() {
     daemon)
         if [[ $cur == -* ]]; then words=' --socket -j --json --timeout --help'
         else words='status version log-level addresses routes neighbours'; fi ;;
+    key)
+        if [[ $cur == -* ]]; then words=' --file --fd --send-id --receive-id --local --local-port --remote-port --exclude-options -f --force --current --next --socket -j --json --timeout --help'
+        else words='add ls rm use'; fi ;;
     conformance)
         if [[ $cur == -* ]]; then words=' -t --tests --socket -j --json --timeout --help'
         else words=''; fi ;;
@@ -72,7 +75,7 @@ _ackctl() {
         else words='bash zsh fish'; fi ;;
     help)
         if [[ $cur == -* ]]; then words=' --socket -j --json --timeout --help'
-        else words='ls netstat show why watch capture open listen accept send recv nc close abort kill set stats daemon conformance completion help dial-stdio'; fi ;;
+        else words='ls netstat show why watch capture open listen accept send recv nc close abort kill set stats daemon key conformance completion help dial-stdio'; fi ;;
     dial-stdio)
         if [[ $cur == -* ]]; then words=' --socket -j --json --timeout --help'
         else words=''; fi ;;

@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include <stdlib.h>
+#include <string.h>
 #include "ackd/v1/daemon.pb-c.h"
 #include "typed.h"
 
@@ -180,6 +181,53 @@ static void test_neighbours(void **state)
     assert_string_equal(t->request, "{\"address\":\"10.0.0.2\"}");
 }
 
+static void test_keys(void **state)
+{
+    struct typed *t = *state;
+    const struct ackd_key *list;
+    size_t count;
+    uint64_t number;
+    Ackd__V1__Key one = ACKD__V1__KEY__INIT, *all[] = {&one};
+    one.key_id = 3;
+    one.algorithm = ACKD__V1__KEY_ALGORITHM__KEY_ALGORITHM_MD5;
+    one.remote = "10.0.0.2";
+    one.local_port = 179;
+    one.connections = 2;
+    Ackd__V1__ListKeysResponse r = ACKD__V1__LIST_KEYS_RESPONSE__INIT;
+    r.keys = all;
+    r.n_keys = 1;
+    typed_expect(t, "/ackd.v1.Daemon/ListKeys", &ackd__v1__list_keys_request__descriptor, &r.base);
+    assert_int_equal(ackd_keys(t->a, 0, &list, &count, NULL), 0);
+    assert_int_equal(count, 1);
+    assert_int_equal(list[0].key_id, 3);
+    assert_int_equal(list[0].algorithm, ACKD_KEY_ALGORITHM_MD5);
+    assert_string_equal(list[0].remote, "10.0.0.2");
+    assert_int_equal(list[0].local_port, 179);
+    assert_int_equal(list[0].connections, 2);
+
+    struct ackd_key k = {.algorithm = ACKD_KEY_ALGORITHM_AES_128_CMAC_96,
+                         .remote = "10.0.0.0/8",
+                         .send_id = 7,
+                         .receive_id = 8};
+    Ackd__V1__AddKeyResponse added = ACKD__V1__ADD_KEY_RESPONSE__INIT;
+    added.key_id = 4;
+    typed_expect(t, "/ackd.v1.Daemon/AddKey", &ackd__v1__add_key_request__descriptor, &added.base);
+    assert_int_equal(ackd_add_key(t->a, &k, "abc", 3, &number, NULL), 0);
+    assert_int_equal(number, 4);
+    assert_non_null(strstr(t->request, "\"secret\":\"YWJj\""));
+    assert_non_null(strstr(t->request, "\"send_id\":7"));
+
+    Ackd__V1__RemoveKeyResponse removed = ACKD__V1__REMOVE_KEY_RESPONSE__INIT;
+    typed_expect(t, "/ackd.v1.Daemon/RemoveKey", &ackd__v1__remove_key_request__descriptor,
+                 &removed.base);
+    assert_int_equal(ackd_remove_key(t->a, 4, true, NULL), 0);
+    assert_string_equal(t->request, "{\"key_id\":\"4\",\"force\":true}");
+    Ackd__V1__UseKeyResponse used = ACKD__V1__USE_KEY_RESPONSE__INIT;
+    typed_expect(t, "/ackd.v1.Daemon/UseKey", &ackd__v1__use_key_request__descriptor, &used.base);
+    assert_int_equal(ackd_use_key(t->a, 9, 4, 0, NULL), 0);
+    assert_string_equal(t->request, "{\"id\":\"9\",\"current_key_id\":\"4\"}");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -188,6 +236,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_addresses, setup, teardown),
         cmocka_unit_test_setup_teardown(test_routes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_neighbours, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_keys, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
