@@ -95,7 +95,7 @@ void auth_free(struct tcp_engine *e, struct timed *t)
 static void auth_follow(struct timed *t)
 {
     struct auth *a = t->auth;
-    tcp_seq snd_nxt = a->snd.at, rcv_nxt = a->rcv.at;
+    tcp_seq snd_nxt, rcv_nxt;
     if (t->rec.kind == REC_HALF_OPEN) {
         const struct half_open *h = (const struct half_open *)(const void *)t;
         a->irs = h->irs;
