@@ -6,9 +6,9 @@
 #include "units.h"
 #include "verbs.h"
 
-static const char *const parts[] = {"status",    "version", "log-level",
-                                    "addresses", "routes",  "neighbours"};
-enum { STATUS, VERSION, LOG_LEVEL, ADDRESSES, ROUTES, NEIGHBOURS, PARTS };
+static const char *const parts[] = {"status", "version",    "log-level", "addresses",
+                                    "routes", "neighbours", "metrics"};
+enum { STATUS, VERSION, LOG_LEVEL, ADDRESSES, ROUTES, NEIGHBOURS, METRICS, PARTS };
 
 /* The answer as JSON when that was asked for; -1 otherwise. */
 static int json_or(const struct ctl *ctl)
@@ -285,6 +285,68 @@ static int neighbours(struct ctl *ctl, int count, char **words)
     return EXIT_DONE;
 }
 
+static int clear_metrics(struct ctl *ctl, int count, char **words)
+{
+    struct ackd_error err = {0};
+    uint32_t cleared;
+    if (strcmp(words[0], "clear") != 0 || count > 2) {
+        return ctl_usage(ctl, "metrics clear [ADDR]");
+    }
+    if (ackd_clear_metrics(ctl->ackd, count == 2 ? words[1] : NULL, &cleared, &err) < 0) {
+        return ctl_fail(ctl, "metrics", &err);
+    }
+    if (ctl->json) {
+        return json_or(ctl);
+    }
+    printf("%" PRIu32 "\n", cleared);
+    return EXIT_DONE;
+}
+
+static const char *ns_or_dash(bool known, int64_t ns, char text[UNITS_TEXT])
+{
+    return known ? duration_format(ns, text) : "-";
+}
+
+/* What connections left to later ones (RFC 9040). */
+static int metrics(struct ctl *ctl, int count, char **words)
+{
+    static const struct column columns[] = {{"LOCAL", false, false},   {"PEER", false, false},
+                                            {"SRTT", true, false},     {"RTTVAR", true, false},
+                                            {"SSTHRESH", true, false}, {"MSS", true, false},
+                                            {"COOKIE", true, false},   {"LOSSES", true, false}};
+    struct ackd_error err = {0};
+    const struct ackd_path_metrics *list;
+    struct table table;
+    size_t n;
+    if (count) {
+        return clear_metrics(ctl, count, words);
+    }
+    if (ackd_metrics(ctl->ackd, &list, &n, &err) < 0) {
+        return ctl_fail(ctl, "metrics", &err);
+    }
+    if (ctl->json) {
+        return json_or(ctl);
+    }
+    table_init(&table, columns, 8);
+    for (size_t i = 0; i < n; i++) {
+        const struct ackd_path_metrics *m = &list[i];
+        char srtt[UNITS_TEXT], rttvar[UNITS_TEXT], number[4][16];
+        const uint32_t values[] = {m->ssthresh_bytes, m->mss_bytes, m->fast_open_cookie_bytes,
+                                   m->fast_open_losses};
+        for (size_t k = 0; k < 4; k++) {
+            snprintf(number[k], sizeof number[k], "%" PRIu32, values[k]);
+        }
+        table_row(&table,
+                  (const char *[]){m->local, m->remote,
+                                   ns_or_dash(m->has_srtt_ns, m->srtt_ns, srtt),
+                                   ns_or_dash(m->has_rttvar_ns, m->rttvar_ns, rttvar), number[0],
+                                   number[1], number[2], number[3]},
+                  NULL);
+    }
+    table_print(&table, stdout, true, ctl->color, ctl->width);
+    return EXIT_DONE;
+}
+
 static int run(struct ctl *ctl, int argc, char **argv)
 {
     struct args args = ctl_args(ctl, argc, argv);
@@ -296,7 +358,9 @@ static int run(struct ctl *ctl, int argc, char **argv)
     int count = args.operands ? args.operands - 1 : 0;
     if (part < 0) {
         return ctl_usage(
-            ctl, "'%s' is none of status, version, log-level, addresses, routes, neighbours", word);
+            ctl,
+            "'%s' is none of status, version, log-level, addresses, routes, neighbours, metrics",
+            word);
     }
     if (count && part <= VERSION) {
         return ctl_usage(ctl, "%s takes no operands", parts[part]);
@@ -315,6 +379,8 @@ static int run(struct ctl *ctl, int argc, char **argv)
         return addresses(ctl, count, argv + 1);
     case ROUTES:
         return routes(ctl, count, argv + 1);
+    case METRICS:
+        return metrics(ctl, count, argv + 1);
     default:
         return neighbours(ctl, count, argv + 1);
     }
@@ -322,12 +388,13 @@ static int run(struct ctl *ctl, int argc, char **argv)
 
 const struct verb verb_daemon = {
     .name = "daemon",
-    .operands = "[status|version|log-level|addresses|routes|neighbours]",
+    .operands = "[status|version|log-level|addresses|routes|neighbours|metrics]",
     .summary = "look at the daemon and its network, and change them",
     .details = "log-level [error|warning|notice|info|debug]\n"
                "addresses [add ADDR/LEN | remove ADDR]\n"
                "routes [add PREFIX/LEN [via GATEWAY] | remove PREFIX/LEN]\n"
-               "neighbours [set ADDR MAC | remove ADDR]",
-    .complete = "status version log-level addresses routes neighbours",
+               "neighbours [set ADDR MAC | remove ADDR]\n"
+               "metrics [clear [ADDR]]",
+    .complete = "status version log-level addresses routes neighbours metrics",
     .run = run,
 };

@@ -11,7 +11,7 @@
 /* Longer than RFC 9293's R2 for SYN (3 minutes, MUST-23): the daemon's verdict comes first. */
 #define OPEN_WAIT_NS (INT64_C(200) * 1000000000)
 
-enum { OPEN_LABEL = ARGS_NAMES, OPEN_NO_WAIT, OPEN_IDLE };
+enum { OPEN_LABEL = ARGS_NAMES, OPEN_NO_WAIT, OPEN_IDLE, OPEN_FAST, OPEN_DATA };
 
 static const struct opt options[] = {
     {'s', "source", ARG_REQUIRED, "ADDR", "local address"},
@@ -23,6 +23,8 @@ static const struct opt options[] = {
     {'w', "wait", ARG_REQUIRED, "S", "wait so long for ESTABLISHED; the attempt goes on"},
     {OPEN_NO_WAIT, "no-wait", ARG_NONE, NULL, "do not wait"},
     {OPEN_IDLE, "idle-timeout", ARG_REQUIRED, "S", "end it when nothing happens for so long"},
+    {OPEN_FAST, "fast-open", ARG_NONE, NULL, "data in the SYN, or ask for the cookie (RFC 7413)"},
+    {OPEN_DATA, "data", ARG_REQUIRED, "TEXT", "the first data"},
     {'v', "verbose", ARG_NONE, NULL, "say the addresses on standard error"},
     {0},
 };
@@ -72,6 +74,13 @@ static int take(struct opening *o, int key, const char *value)
         return 0;
     case OPEN_NO_WAIT:
         o->wait_ns = 0;
+        return 0;
+    case OPEN_FAST:
+        o->request.fast_open = true;
+        return 0;
+    case OPEN_DATA:
+        o->request.data = value;
+        o->request.length = strlen(value);
         return 0;
     case 'v':
         o->verbose = true;

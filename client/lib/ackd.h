@@ -194,11 +194,15 @@ struct ackd_open_request {
     const char *request_id; /* the same id from the same user answers with the same endpoint; NULL:
                                a fresh one; "": none, a call that is cancelled aborts the attempt */
     uint32_t wait_ms;       /* for ESTABLISHED; when it is over, state says SYN-SENT */
+    bool fast_open;         /* data in the SYN, or the request for a cookie (RFC 7413) */
+    const void *data;       /* the first data, NULL: none */
+    size_t length;
 };
 struct ackd_open_result {
     uint64_t id;
     enum ackd_state state;
     struct ackd_endpoint local, remote;
+    uint64_t accepted_until; /* every byte of data before this stream offset was accepted */
 };
 /* Active OPEN. */
 int ackd_open(struct ackd *a, const struct ackd_open_request *request, struct ackd_open_result *out,
@@ -624,6 +628,27 @@ int ackd_remove_key(struct ackd *a, uint64_t key_id, bool force, struct ackd_err
 /* Which key a connection with TCP-AO signs with, and which it asks its peer for; 0: as it is. */
 int ackd_use_key(struct ackd *a, uint64_t id, uint64_t current, uint64_t next,
                  struct ackd_error *err);
+
+/* What connections left to later ones between the same hosts (RFC 9040). */
+struct ackd_path_metrics {
+    char local[64], remote[64];
+    int64_t updated_ns;
+    bool has_srtt_ns, has_rttvar_ns;
+    int64_t srtt_ns, rttvar_ns;
+    uint32_t ssthresh_bytes; /* 0 unknown */
+    uint32_t mss_bytes;      /* of the last answer to a Fast Open; 0 unknown */
+    uint32_t fast_open_cookie_bytes, fast_open_losses;
+    int64_t fast_open_good_after_ns;
+};
+int ackd_metrics(struct ackd *a, const struct ackd_path_metrics **list, size_t *count,
+                 struct ackd_error *err);
+/* Forgets what is known of `remote`, with NULL everything; *cleared (or NULL) says how many. */
+int ackd_clear_metrics(struct ackd *a, const char *remote, uint32_t *cleared,
+                       struct ackd_error *err);
+/* The secret of the cookies that listeners make (RFC 7413), and what it was before; 16 bytes, or
+ * NULL: keys of the daemon's own, no backup. */
+int ackd_set_fast_open_key(struct ackd *a, const uint8_t *key, const uint8_t *backup,
+                           struct ackd_error *err);
 
 /* ---- enums as text
  * ---------------------------------------------------------------------------------------- */

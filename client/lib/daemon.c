@@ -209,3 +209,62 @@ int ackd_remove_neighbour(struct ackd *a, const char *address, struct ackd_error
     m.address = STRING(address);
     return CALL(a, Daemon, RemoveNeighbour, &m, remove_neighbour, 0, NULL, err);
 }
+
+/* ---- what connections left to later ones
+ * ------------------------------------------------------------------------------------------- */
+
+int ackd_metrics(struct ackd *a, const struct ackd_path_metrics **list, size_t *count,
+                 struct ackd_error *err)
+{
+    Ackd__V1__ListMetricsRequest m = ACKD__V1__LIST_METRICS_REQUEST__INIT;
+    const Ackd__V1__ListMetricsResponse *r;
+    if (CALL(a, Daemon, ListMetrics, &m, list_metrics, 0, &r, err) < 0)
+        return -1;
+    struct ackd_path_metrics *all = scratch(a, r->n_metrics, sizeof *all);
+    if (!all)
+        return error_no_memory(err);
+    for (size_t i = 0; i < r->n_metrics; i++) {
+        const Ackd__V1__PathMetrics *p = r->metrics[i];
+        all[i] = (struct ackd_path_metrics){
+            .updated_ns = p->updated_ns,
+            .has_srtt_ns = p->srtt_ns_known_case != 0,
+            .has_rttvar_ns = p->rttvar_ns_known_case != 0,
+            .srtt_ns = p->srtt_ns,
+            .rttvar_ns = p->rttvar_ns,
+            .ssthresh_bytes = p->ssthresh_bytes,
+            .mss_bytes = p->mss_bytes,
+            .fast_open_cookie_bytes = p->fast_open_cookie_bytes,
+            .fast_open_losses = p->fast_open_losses,
+            .fast_open_good_after_ns = p->fast_open_good_after_ns,
+        };
+        TEXT(all[i].local, p->local);
+        TEXT(all[i].remote, p->remote);
+    }
+    *list = all;
+    *count = r->n_metrics;
+    return 0;
+}
+
+int ackd_clear_metrics(struct ackd *a, const char *remote, uint32_t *cleared,
+                       struct ackd_error *err)
+{
+    Ackd__V1__ClearMetricsRequest m = ACKD__V1__CLEAR_METRICS_REQUEST__INIT;
+    const Ackd__V1__ClearMetricsResponse *r;
+    m.remote = STRING(remote);
+    if (CALL(a, Daemon, ClearMetrics, &m, clear_metrics, 0, &r, err) < 0)
+        return -1;
+    if (cleared)
+        *cleared = r->cleared;
+    return 0;
+}
+
+int ackd_set_fast_open_key(struct ackd *a, const uint8_t *key, const uint8_t *backup,
+                           struct ackd_error *err)
+{
+    Ackd__V1__SetFastOpenKeyRequest m = ACKD__V1__SET_FAST_OPEN_KEY_REQUEST__INIT;
+    if (key)
+        m.key = (ProtobufCBinaryData){16, (uint8_t *)(uintptr_t)key};
+    if (backup)
+        m.backup = (ProtobufCBinaryData){16, (uint8_t *)(uintptr_t)backup};
+    return CALL(a, Daemon, SetFastOpenKey, &m, set_fast_open_key, 0, NULL, err);
+}

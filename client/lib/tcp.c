@@ -57,10 +57,13 @@ int ackd_open(struct ackd *a, const struct ackd_open_request *request, struct ac
     }
     m.ownership = &ownership;
     m.wait_ms = request->wait_ms;
+    m.fast_open = request->fast_open;
+    m.data = (ProtobufCBinaryData){request->length, (uint8_t *)(uintptr_t)request->data};
     const Ackd__V1__OpenResponse *r;
     if (CALL(a, Tcp, Open, &m, open, m.wait_ms, &r, err) < 0)
         return -1;
-    *out = (struct ackd_open_result){.id = r->id, .state = (enum ackd_state)r->state};
+    *out = (struct ackd_open_result){
+        .id = r->id, .state = (enum ackd_state)r->state, .accepted_until = r->accepted_until};
     endpoint_from(&out->local, r->local);
     endpoint_from(&out->remote, r->remote);
     return 0;

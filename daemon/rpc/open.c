@@ -21,6 +21,8 @@ static void answer(struct wait *w, const struct tcp_info *info)
     struct view_endpoint local, remote;
     Ackd__V1__OpenResponse m = ACKD__V1__OPEN_RESPONSE__INIT;
     m.id = info->id;
+    int64_t accepted = tcp_send_offset(w->rpc->config.engine, info->id);
+    m.accepted_until = accepted > 0 ? (uint64_t)accepted : 0;
     m.state = view_state(info->state);
     m.local = view_endpoint(&local, &info->tuple.local, info->tuple.local_port);
     m.remote = view_endpoint(&remote, &info->tuple.remote, info->tuple.remote_port);
@@ -156,7 +158,11 @@ static void on_message(struct grpc_call *call, const ProtobufCMessage *message, 
     struct ip_addr want;
     struct tcp_options options = *tcp_defaults(rpc->config.engine);
     /* Without options of its own it shares the engine's record. */
-    struct tcp_open_args args = {.options = m->options ? &options : NULL, .owner = RPC_OWNER};
+    struct tcp_open_args args = {.options = m->options ? &options : NULL,
+                                 .fast_open = m->fast_open,
+                                 .data = m->data.data,
+                                 .length = m->data.len,
+                                 .owner = RPC_OWNER};
     (void)wire_bytes;
     if (!request_id_read(call, m->request_id) ||
         !address_read(call, "remote", m->remote, &args.tuple.remote, &args.tuple.remote_port) ||

@@ -88,6 +88,7 @@ extern const struct grpc_method get_version_method, get_status_method, set_log_l
     list_addresses_method, add_address_method, remove_address_method, list_routes_method,
     add_route_method, remove_route_method, list_neighbours_method, set_neighbour_method,
     remove_neighbour_method, list_keys_method, add_key_method, remove_key_method, use_key_method;
+extern const struct grpc_method list_metrics_method, clear_metrics_method, set_fast_open_key_method;
 extern const struct grpc_method lab_methods[];
 extern const size_t n_lab_methods;
 

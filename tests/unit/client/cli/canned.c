@@ -715,6 +715,23 @@ static void answer_network(struct double_stream *s, const char *name)
         r.n_routes = 2;
         r.routes = route_list;
         double_reply(s, &r.base);
+    } else if (strcmp(name, "ListMetrics") == 0) {
+        Ackd__V1__ListMetricsResponse r = ACKD__V1__LIST_METRICS_RESPONSE__INIT;
+        Ackd__V1__PathMetrics one = ACKD__V1__PATH_METRICS__INIT, *all[] = {&one};
+        one.local = "10.9.0.1";
+        one.remote = "10.9.0.2";
+        one.srtt_ns_known_case = ACKD__V1__PATH_METRICS__SRTT_NS_KNOWN_SRTT_NS;
+        one.srtt_ns = 25000000;
+        one.ssthresh_bytes = 29200;
+        one.mss_bytes = 1460;
+        one.fast_open_cookie_bytes = 8;
+        r.n_metrics = 1;
+        r.metrics = all;
+        double_reply(s, &r.base);
+    } else if (strcmp(name, "ClearMetrics") == 0) {
+        Ackd__V1__ClearMetricsResponse r = ACKD__V1__CLEAR_METRICS_RESPONSE__INIT;
+        r.cleared = 1;
+        double_reply(s, &r.base);
     } else {
         Ackd__V1__ListNeighboursResponse r = ACKD__V1__LIST_NEIGHBOURS_RESPONSE__INIT;
         neighbour.address = "10.9.0.2";
@@ -948,7 +965,7 @@ static void on_message(struct double_stream *s, const uint8_t *data, size_t leng
         answer_status(s);
     } else if (strcmp(name, "GetVersion") == 0) {
         answer_version(s);
-    } else if (strncmp(name, "List", 4) == 0) {
+    } else if (strncmp(name, "List", 4) == 0 || strcmp(name, "ClearMetrics") == 0) {
         answer_network(s, name);
     } else {
         double_reply(s, &(Ackd__V1__AddRouteResponse)ACKD__V1__ADD_ROUTE_RESPONSE__INIT.base);

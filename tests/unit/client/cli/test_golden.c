@@ -149,6 +149,8 @@ static const struct golden {
     {"daemon-addresses", "ackctl daemon addresses"},
     {"daemon-routes", "ackctl daemon routes"},
     {"daemon-neighbours", "ackctl daemon neighbors"},
+    {"daemon-metrics", "ackctl daemon metrics"},
+    {"daemon-metrics-clear", "ackctl daemon metrics clear 10.9.0.2"},
     {"daemon-route-add", "ackctl daemon routes add default via 10.9.0.254"},
     {"daemon-wrong", "ackctl daemon addresses add 10.9.0.1"},
     {"help", "ackctl help"},

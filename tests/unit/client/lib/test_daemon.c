@@ -145,6 +145,44 @@ static void test_routes(void **state)
     assert_string_equal(t->request, "{\"prefix\":\"10.0.0.0/8\"}");
 }
 
+static void test_metrics(void **state)
+{
+    struct typed *t = *state;
+    const struct ackd_path_metrics *list;
+    size_t count;
+    uint32_t cleared;
+    Ackd__V1__PathMetrics one = ACKD__V1__PATH_METRICS__INIT, *all[] = {&one};
+    one.local = "10.0.0.1";
+    one.remote = "10.0.0.2";
+    one.rttvar_ns_known_case = ACKD__V1__PATH_METRICS__RTTVAR_NS_KNOWN_RTTVAR_NS;
+    one.rttvar_ns = 7;
+    one.fast_open_cookie_bytes = 8;
+    Ackd__V1__ListMetricsResponse r = ACKD__V1__LIST_METRICS_RESPONSE__INIT;
+    r.metrics = all;
+    r.n_metrics = 1;
+    typed_expect(t, "/ackd.v1.Daemon/ListMetrics", &ackd__v1__list_metrics_request__descriptor,
+                 &r.base);
+    assert_int_equal(ackd_metrics(t->a, &list, &count, NULL), 0);
+    assert_int_equal(count, 1);
+    assert_string_equal(list[0].remote, "10.0.0.2");
+    assert_false(list[0].has_srtt_ns);
+    assert_true(list[0].has_rttvar_ns && list[0].rttvar_ns == 7);
+    assert_int_equal(list[0].fast_open_cookie_bytes, 8);
+    Ackd__V1__ClearMetricsResponse c = ACKD__V1__CLEAR_METRICS_RESPONSE__INIT;
+    c.cleared = 3;
+    typed_expect(t, "/ackd.v1.Daemon/ClearMetrics", &ackd__v1__clear_metrics_request__descriptor,
+                 &c.base);
+    assert_int_equal(ackd_clear_metrics(t->a, "10.0.0.2", &cleared, NULL), 0);
+    assert_int_equal(cleared, 3);
+    assert_string_equal(t->request, "{\"remote\":\"10.0.0.2\"}");
+    Ackd__V1__SetFastOpenKeyResponse k = ACKD__V1__SET_FAST_OPEN_KEY_RESPONSE__INIT;
+    typed_expect(t, "/ackd.v1.Daemon/SetFastOpenKey",
+                 &ackd__v1__set_fast_open_key_request__descriptor, &k.base);
+    assert_int_equal(ackd_set_fast_open_key(t->a, (const uint8_t *)"0123456789abcdef", NULL, NULL),
+                     0);
+    assert_string_equal(t->request, "{\"key\":\"MDEyMzQ1Njc4OWFiY2RlZg==\"}");
+}
+
 static void test_neighbours(void **state)
 {
     struct typed *t = *state;
@@ -235,6 +273,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_log_level, setup, teardown),
         cmocka_unit_test_setup_teardown(test_addresses, setup, teardown),
         cmocka_unit_test_setup_teardown(test_routes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_metrics, setup, teardown),
         cmocka_unit_test_setup_teardown(test_neighbours, setup, teardown),
         cmocka_unit_test_setup_teardown(test_keys, setup, teardown),
     };

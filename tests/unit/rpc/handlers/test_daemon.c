@@ -214,7 +214,7 @@ static void counters(void **state)
 static void every_method_has_a_role(void **state)
 {
     (void)state;
-    assert_int_equal(world.n_methods, 41);
+    assert_int_equal(world.n_methods, 44);
     for (unsigned i = 0; i < world.n_methods; i++) {
         int role = grpc_method_role(NULL, world.methods[i]->path);
         assert_true(role >= RPC_ROLE_MONITOR && role <= RPC_ROLE_ADMIN);

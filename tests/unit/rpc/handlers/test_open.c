@@ -37,6 +37,57 @@ static void opens_and_accepts(void **state)
     reply_free(r);
 }
 
+/* The first Open asks for a cookie, the second one's data go with its SYN (RFC 7413). */
+static void fast_open(void **state)
+{
+    (void)state;
+    uint64_t listener = make_listener(80, 8);
+    Ackd__V1__SetOptionsRequest set = ACKD__V1__SET_OPTIONS_REQUEST__INIT;
+    Ackd__V1__Options options = ACKD__V1__OPTIONS__INIT;
+    set.id = listener;
+    set.options = &options;
+    options.fast_open_queue_known_case = ACKD__V1__OPTIONS__FAST_OPEN_QUEUE_KNOWN_FAST_OPEN_QUEUE;
+    options.fast_open_queue = 4;
+    reply_free(ask("/ackd.v1.Tcp/SetOptions", &set));
+    Ackd__V1__SetFastOpenKeyRequest key = ACKD__V1__SET_FAST_OPEN_KEY_REQUEST__INIT;
+    key.key = (ProtobufCBinaryData){16, (uint8_t *)"0123456789abcdef"};
+    reply_free(ask("/ackd.v1.Daemon/SetFastOpenKey", &key));
+    for (unsigned i = 0; i < 2; i++) {
+        Ackd__V1__OpenRequest *m = to(LOCAL4, 80);
+        m->fast_open = true;
+        m->data = (ProtobufCBinaryData){5, (uint8_t *)"hello"};
+        Ackd__V1__OpenResponse *r = ask("/ackd.v1.Tcp/Open", m);
+        assert_int_equal(r->accepted_until, 5);
+        struct tcp_info info;
+        assert_int_equal(tcp_status(world.engine, now(), r->id, true, &info), 0);
+        assert_int_equal(info.bytes_acked, 5);
+        assert_int_equal(info.syn_data_taken, i);
+        reply_free(r);
+    }
+    Ackd__V1__ListMetricsRequest lm = ACKD__V1__LIST_METRICS_REQUEST__INIT;
+    Ackd__V1__ListMetricsResponse *l = ask("/ackd.v1.Daemon/ListMetrics", &lm);
+    assert_int_equal(l->n_metrics, 1);
+    assert_string_equal(l->metrics[0]->remote, LOCAL4);
+    assert_int_equal(l->metrics[0]->fast_open_cookie_bytes, 8);
+    reply_free(l);
+    Ackd__V1__ClearMetricsRequest cm = ACKD__V1__CLEAR_METRICS_REQUEST__INIT;
+    cm.remote = "everybody";
+    call_free(ask_error("/ackd.v1.Daemon/ClearMetrics", &cm, GRPC_INVALID_ARGUMENT, "EINVAL"));
+    const unsigned cleared[] = {0, 1};
+    for (unsigned i = 0; i < 2; i++) {
+        cm.remote = i ? "" : "192.0.2.200";
+        Ackd__V1__ClearMetricsResponse *c = ask("/ackd.v1.Daemon/ClearMetrics", &cm);
+        assert_int_equal(c->cleared, cleared[i]);
+        reply_free(c);
+    }
+    key.key.len = 15;
+    call_free(ask_error("/ackd.v1.Daemon/SetFastOpenKey", &key, GRPC_INVALID_ARGUMENT, "EINVAL"));
+    key.key.len = 0;
+    reply_free(ask("/ackd.v1.Daemon/SetFastOpenKey", &key));
+    key.backup = (ProtobufCBinaryData){16, (uint8_t *)"0123456789abcdef"};
+    call_free(ask_error("/ackd.v1.Daemon/SetFastOpenKey", &key, GRPC_INVALID_ARGUMENT, "EINVAL"));
+}
+
 static void refused(void **state)
 {
     (void)state;
@@ -505,6 +556,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(opens_and_accepts),
+        TEST(fast_open),
         TEST(refused),
         TEST(bad_requests),
         TEST(request_id_makes_one),

@@ -1,0 +1,111 @@
+/* Daemon.ListMetrics, ClearMetrics and SetFastOpenKey: what connections left to their successors
+ * (RFC 9040), and the secret of TCP Fast Open's cookies (RFC 7413), which goes in and never comes
+ * out. */
+#include "rpc/state.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define METRICS_MAX 4096u
+#define KEY_LENGTH 16u
+
+struct listing {
+    struct tcp_metrics from[METRICS_MAX];
+    char local[METRICS_MAX][IP_ADDR_TEXT], remote[METRICS_MAX][IP_ADDR_TEXT];
+    Ackd__V1__PathMetrics row[METRICS_MAX], *list[METRICS_MAX];
+};
+
+static void show(struct listing *all, unsigned i)
+{
+    const struct tcp_metrics *m = &all->from[i];
+    Ackd__V1__PathMetrics *row = all->list[i] = &all->row[i];
+    ackd__v1__path_metrics__init(row);
+    row->local = ip_addr_format(&m->local, all->local[i]);
+    row->remote = ip_addr_format(&m->remote, all->remote[i]);
+    row->updated_ns = m->updated.ns;
+    if (m->srtt_ns >= 0) {
+        row->srtt_ns_known_case = ACKD__V1__PATH_METRICS__SRTT_NS_KNOWN_SRTT_NS;
+        row->srtt_ns = m->srtt_ns;
+        row->rttvar_ns_known_case = ACKD__V1__PATH_METRICS__RTTVAR_NS_KNOWN_RTTVAR_NS;
+        row->rttvar_ns = m->rttvar_ns;
+    }
+    row->ssthresh_bytes = m->ssthresh;
+    row->mss_bytes = m->mss;
+    row->fast_open_cookie_bytes = m->fast_open_cookie_len;
+    row->fast_open_losses = m->fast_open_losses;
+    row->fast_open_good_after_ns = m->fast_open_good_after.ns;
+}
+
+static void on_list_metrics(struct grpc_call *call, const ProtobufCMessage *message,
+                            size_t wire_bytes)
+{
+    const struct rpc *rpc = grpc_call_arg(call);
+    (void)message;
+    (void)wire_bytes;
+    struct listing *all = malloc(sizeof *all);
+    if (!all) {
+        call_fail_errno(call, ENOMEM, "metrics");
+        return;
+    }
+    Ackd__V1__ListMetricsResponse r = ACKD__V1__LIST_METRICS_RESPONSE__INIT;
+    r.n_metrics = tcp_metrics_list(rpc->config.engine, 0, all->from, METRICS_MAX);
+    r.metrics = all->list;
+    for (unsigned i = 0; i < r.n_metrics; i++) {
+        show(all, i);
+    }
+    grpc_call_reply(call, &r.base);
+    free(all);
+}
+
+static void on_clear_metrics(struct grpc_call *call, const ProtobufCMessage *message,
+                             size_t wire_bytes)
+{
+    const Ackd__V1__ClearMetricsRequest *m = (const Ackd__V1__ClearMetricsRequest *)message;
+    const struct rpc *rpc = grpc_call_arg(call);
+    struct ip_addr remote;
+    (void)wire_bytes;
+    if (m->remote[0] && !ip_addr_parse(m->remote, &remote)) {
+        call_fail_field(call, "remote", "remote: \"%.64s\" is neither an IPv4 nor an IPv6 address",
+                        m->remote);
+        return;
+    }
+    Ackd__V1__ClearMetricsResponse r = ACKD__V1__CLEAR_METRICS_RESPONSE__INIT;
+    r.cleared = tcp_metrics_clear(rpc->config.engine, m->remote[0] ? &remote : NULL);
+    grpc_call_reply(call, &r.base);
+}
+
+static void on_set_fast_open_key(struct grpc_call *call, const ProtobufCMessage *message,
+                                 size_t wire_bytes)
+{
+    const Ackd__V1__SetFastOpenKeyRequest *m = (const Ackd__V1__SetFastOpenKeyRequest *)message;
+    const struct rpc *rpc = grpc_call_arg(call);
+    const ProtobufCBinaryData *keys[] = {&m->key, &m->backup};
+    (void)wire_bytes;
+    for (unsigned i = 0; i < 2; i++) {
+        if (keys[i]->len && keys[i]->len != KEY_LENGTH) {
+            call_fail_field(call, i ? "backup" : "key", "%s: a key has 16 bytes",
+                            i ? "backup" : "key");
+            return;
+        }
+    }
+    if (m->backup.len && !m->key.len) {
+        call_fail_field(call, "backup", "backup: there is none without a key");
+        return;
+    }
+    tcp_fast_open_keys(rpc->config.engine, rpc_now(rpc), m->key.len ? m->key.data : NULL,
+                       m->backup.len ? m->backup.data : NULL);
+    Ackd__V1__SetFastOpenKeyResponse r = ACKD__V1__SET_FAST_OPEN_KEY_RESPONSE__INIT;
+    grpc_call_reply(call, &r.base);
+}
+
+#define UNARY(name, Type)                                                                          \
+    const struct grpc_method name##_method = {                                                     \
+        .path = "/ackd.v1.Daemon/" #Type,                                                          \
+        .input = &ackd__v1__##name##_request__descriptor,                                          \
+        .output = &ackd__v1__##name##_response__descriptor,                                        \
+        .on_message = on_##name,                                                                   \
+    }
+UNARY(list_metrics, ListMetrics);
+UNARY(clear_metrics, ClearMetrics);
+UNARY(set_fast_open_key, SetFastOpenKey);
