@@ -29,7 +29,7 @@ _ackctl() {
         if [[ $cur == -* ]]; then words=' -w --write -c --count -s --snaplen --all-frames --socket -j --json --timeout --help'
         else words=$(ackctl ls -H --columns id 2>/dev/null; ackctl ls -H --columns label 2>/dev/null; echo state exclude sport dport src dst and or not); fi ;;
     open)
-        if [[ $cur == -* ]]; then words=' -s --source -p --port -4 --ipv4 -6 --ipv6 -O --option --label -w --wait --no-wait --idle-timeout -v --verbose --socket -j --json --timeout --help'
+        if [[ $cur == -* ]]; then words=' -s --source -p --port -4 --ipv4 -6 --ipv6 -O --option --label -w --wait --no-wait --idle-timeout --fast-open --data -v --verbose --socket -j --json --timeout --help'
         else words=$(getent hosts 2>/dev/null | sed "s/^[^ ]* *//"); fi ;;
     listen)
         if [[ $cur == -* ]]; then words=' -b --backlog -4 --ipv4 -6 --ipv6 --from -O --option --label --idle-timeout -v --verbose --socket -j --json --timeout --help'
@@ -63,7 +63,7 @@ _ackctl() {
         else words=''; fi ;;
     daemon)
         if [[ $cur == -* ]]; then words=' --socket -j --json --timeout --help'
-        else words='status version log-level addresses routes neighbours'; fi ;;
+        else words='status version log-level addresses routes neighbours metrics'; fi ;;
     key)
         if [[ $cur == -* ]]; then words=' --file --fd --send-id --receive-id --local --local-port --remote-port --exclude-options -f --force --current --next --socket -j --json --timeout --help'
         else words='add ls rm use'; fi ;;
