@@ -45,5 +45,5 @@ void prr_update(struct tcb *c, uint32_t delivered, bool safe)
     if (c->cc.state == RECOVERY_FAST && !r->prr_out && n < mss) {
         n = mss; /* the fast retransmission that begins it */
     }
-    c->cc.cwnd = in_flight + n;
+    c->cc.cwnd = in_flight + n > mss ? in_flight + n : mss; /* never less (RFC 5681 section 3.1) */
 }
