@@ -231,7 +231,7 @@ struct result {
 static struct result alone(enum tcp_congestion congestion, uint32_t queue)
 {
     struct path *p = path_new(queue);
-    uint64_t from[FLOWS_MAX];
+    uint64_t from[FLOWS_MAX] = {0};
     struct flow *f = add_flow(p, congestion, 0);
     begin(p);
     run(p, 10 * NS_PER_S);
@@ -240,9 +240,10 @@ static struct result alone(enum tcp_congestion congestion, uint32_t queue)
     run(p, 20 * NS_PER_S);
     struct result r = {share_of_link(f->received - from[0], 20 * NS_PER_S), srtt_ms(f),
                        p->w.link[0].stats.queue_full - lost};
+    uint32_t bdp = BDP_BYTES;
     print_message("%-8s queue %4.1f BDP: %5.1f %% of the link, round trip %5.1f ms, %u lost\n",
-                  tcp_congestion_name(congestion), (double)queue / BDP_BYTES, r.used * 100,
-                  r.srtt_ms, (unsigned)r.lost);
+                  tcp_congestion_name(congestion), queue / (double)bdp, r.used * 100, r.srtt_ms,
+                  (unsigned)r.lost);
     end(p);
     return r;
 }
@@ -293,7 +294,7 @@ static void slow_start_ends_before_the_flood(void **state)
 static void share(enum tcp_congestion congestion, uint32_t queue, double at_least)
 {
     struct path *p = path_new(queue);
-    uint64_t from[FLOWS_MAX];
+    uint64_t from[FLOWS_MAX] = {0};
     add_flow(p, congestion, 0);
     add_flow(p, congestion, 3 * NS_PER_S);
     begin(p);
@@ -322,7 +323,7 @@ static void dctcp_holds_at_the_mark(void **state)
 {
     (void)state;
     struct path *p = path_new(4 * BDP_BYTES);
-    uint64_t from[FLOWS_MAX];
+    uint64_t from[FLOWS_MAX] = {0};
     struct flow *f = add_flow(p, TCP_CONGESTION_DCTCP, 0);
     p->ecn = true;
     p->mark_above = BDP_BYTES / 5;

@@ -113,7 +113,7 @@ static void time_order_follows_retransmissions(void **state)
     send(&f, 1000, 2000, t1);
     struct rtx_run *r = rtxq_first(&f.q);
     rtxq_mark_lost(&f.q, r);
-    r = rtxq_retransmitted(&f.q, &f.runs, r, seq_of(0), seq_of(500), 1000, t2, &none);
+    rtxq_retransmitted(&f.q, &f.runs, r, seq_of(0), seq_of(500), 1000, t2, &none);
     uint32_t order[3], n = 0;
     list_for_each(link, &f.q.by_time)
     {
