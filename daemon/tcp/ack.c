@@ -78,27 +78,23 @@ void window_from_segment(struct tcp_engine *e, struct tcb *c, const struct segme
     }
 }
 
-/* A DSACK: a duplicate made the peer send it, but its timestamp echoes what came before that, and
- * whose ACK got lost. */
-static bool answers_duplicate(const struct segment *s)
-{
-    return s->o.n_sack && seq_le(s->o.sack[0].end, s->h.ack);
-}
-
 /* The RTT of what was newly delivered: from the send time when all of it was sent once (Karn; what
  * waited behind a repaired hole says nothing), else from the echoed timestamp (RFC 7323 section 4).
- */
-static void sample(struct tcb *c, const struct segment *s, const struct rtxq_delta *delta)
+ * Not from a DSACK's: a duplicate made the peer send it, but it echoes what came before that, and
+ * whose ACK got lost. */
+static void sample(struct tcb *c, const struct ack_news *n)
 {
-    if (delta->has_rtt && !delta->retrans_acked) {
-        rtt_sample(c, time_diff(s->now, delta->rtt_sent));
-        recovery_measured(c, time_diff(s->now, delta->rtt_sent), s->now);
-    } else if (delta->acked && c->nego.timestamps && s->o.tsecr && !answers_duplicate(s)) {
+    const struct segment *s = n->s;
+    int64_t rtt_ns = -1;
+    if (n->delta.has_rtt && !n->delta.retrans_acked) {
+        rtt_ns = time_diff(s->now, n->delta.rtt_sent);
+    } else if (n->delta.acked && c->nego.timestamps && s->o.tsecr && !n->dsack) {
         uint32_t ms = timestamp_now(c->ts_offset, s->now) - s->o.tsecr;
-        if (ms < 600000) {
-            rtt_sample(c, ms ? (int64_t)ms * NS_PER_MS : NS_PER_MS / 2);
-            recovery_measured(c, ms ? (int64_t)ms * NS_PER_MS : NS_PER_MS / 2, s->now);
-        }
+        rtt_ns = ms >= 600000 ? -1 : ms ? (int64_t)ms * NS_PER_MS : NS_PER_MS / 2;
+    }
+    if (rtt_ns >= 0) {
+        rtt_sample(c, rtt_ns);
+        recovery_measured(c, rtt_ns, s->now);
     }
 }
 
@@ -187,7 +183,7 @@ static void outstanding_ack(struct tcp_engine *e, struct tcb *c, struct segment 
         mtu_route(c, s->rx->mtu, s->now);
     }
     n.delta.ecn_bytes = ecn_echoed(e, c, s, &n.delta);
-    sample(c, s, &n.delta);
+    sample(c, &n);
     window_from_segment(e, c, s);
     if (n.advanced) {
         restart_timer(c, s->now);
