@@ -51,8 +51,7 @@ void accecn_free(struct tcp_engine *e, struct tcb *c)
     }
 }
 
-/* ---- receiving
- * ------------------------------------------------------------------------------------------- */
+/* ---- receiving ---- */
 
 /* ECT(0), CE, ECT(1): the order of the option with kind 172. */
 static int counter_of(unsigned codepoint)
@@ -85,8 +84,7 @@ void accecn_received(struct tcb *c, const struct segment *s)
     }
 }
 
-/* ---- telling
- * --------------------------------------------------------------------------------------------- */
+/* ---- telling ---- */
 
 uint16_t accecn_flags(struct tcb *c)
 {
@@ -135,8 +133,7 @@ void accecn_option(struct tcb *c, ackd_time now, struct tcp_opts *o)
     }
 }
 
-/* ---- hearing
- * --------------------------------------------------------------------------------------------- */
+/* ---- hearing ---- */
 
 /* Octets newly marked CE by the option, and moves what is known on; -1 without one. */
 static int64_t option_marked(struct accecn *a, const struct segment *s)

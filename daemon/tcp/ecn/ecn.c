@@ -9,7 +9,8 @@
  *
  * In the classic form the receiver sets ECE on everything it sends from a marked segment on, until
  * one with CWR says that the sender has reacted; the sender reacts once a window, and says so on
- * the next new segment.
+ * the next new segment. DCTCP (RFC 8257) wants to know how much was marked: its receiver echoes
+ * each segment's own mark.
  *
  * Only new data are ECN-capable: not a SYN, a pure ACK, a window probe, a retransmission (RFC 3168
  * section 6.1). */
@@ -28,8 +29,7 @@ static uint16_t accurate_handshake(unsigned codepoint)
     return flags[codepoint];
 }
 
-/* ---- the handshake
- * ---------------------------------------------------------------------------------------- */
+/* ---- the handshake ---- */
 
 enum ecn_mode ecn_offer(const struct tcp_options *o)
 {
@@ -61,8 +61,7 @@ enum ecn_mode ecn_from_syn_ack(enum ecn_mode offered, uint16_t flags)
     if (flags == TCP_ECE || flags == (TCP_AE | TCP_ECE)) {
         return ECN_CLASSIC;
     }
-    bool reflected = offered == ECN_CLASSIC && flags == (TCP_CWR | TCP_ECE);
-    return reflected || offered == ECN_CLASSIC ? ECN_NONE : ECN_ACCURATE;
+    return offered == ECN_CLASSIC ? ECN_NONE : ECN_ACCURATE; /* 011 to 011 is a reflection */
 }
 
 uint16_t ecn_syn_flags(enum ecn_mode mode, bool answers, unsigned codepoint)
@@ -94,8 +93,7 @@ void ecn_agreed(struct tcp_engine *e, struct tcb *c, bool active)
     }
 }
 
-/* ---- receiving
- * ------------------------------------------------------------------------------------------- */
+/* ---- receiving ---- */
 
 static void classic_received(struct tcb *c, const struct segment *s)
 {
@@ -129,8 +127,7 @@ void ecn_received(struct tcp_engine *e, struct tcb *c, const struct segment *s)
     }
 }
 
-/* ---- sending
- * --------------------------------------------------------------------------------------------- */
+/* ---- sending ---- */
 
 uint16_t ecn_flags(struct tcp_engine *e, struct tcb *c, const struct plan *p)
 {
