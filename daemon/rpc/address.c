@@ -1,4 +1,4 @@
-/* What Open and Listen read alike. */
+/* What several requests read alike. */
 #include "rpc/address.h"
 
 #include <errno.h>
@@ -6,6 +6,16 @@
 #include <string.h>
 #include "rpc/endpoint.h"
 #include "rpc/options.h"
+
+bool ip_addr_read(struct grpc_call *call, const char *field, const char *text, struct ip_addr *out)
+{
+    if (ip_addr_parse(text, out)) {
+        return true;
+    }
+    call_fail_field(call, field, "%s: \"%.64s\" is neither an IPv4 nor an IPv6 address", field,
+                    text);
+    return false;
+}
 
 bool address_read(struct grpc_call *call, const char *field, const Ackd__V1__Endpoint *m,
                   struct ip_addr *addr, uint16_t *port)
@@ -16,10 +26,8 @@ bool address_read(struct grpc_call *call, const char *field, const Ackd__V1__End
         return true;
     }
     char name[32];
-    if (m->address[0] && !ip_addr_parse(m->address, addr)) {
-        snprintf(name, sizeof name, "%s.address", field);
-        call_fail_field(call, name, "%s: \"%.64s\" is neither an IPv4 nor an IPv6 address", name,
-                        m->address);
+    snprintf(name, sizeof name, "%s.address", field);
+    if (m->address[0] && !ip_addr_read(call, name, m->address, addr)) {
         return false;
     }
     if (m->port > 65535) {

@@ -1,9 +1,11 @@
-/* The message Endpoint on its way in. */
+/* Addresses, and what else several requests carry, on their way in. */
 #ifndef ACKD_RPC_ADDRESS_H
 #define ACKD_RPC_ADDRESS_H
 
 #include "rpc/state.h"
 
+/* Reads an IPv4 or IPv6 address. False: the call was failed, naming `field`. */
+bool ip_addr_read(struct grpc_call *call, const char *field, const char *text, struct ip_addr *out);
 /* Reads address (empty or absent: none) and port. False: the call was failed, naming `field`. */
 bool address_read(struct grpc_call *call, const char *field, const Ackd__V1__Endpoint *m,
                   struct ip_addr *addr, uint16_t *port);

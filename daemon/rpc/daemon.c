@@ -1,4 +1,5 @@
 /* ackd.v1.Daemon: the daemon itself, and the addresses, routes and neighbours of net/. */
+#include "rpc/address.h"
 #include "rpc/state.h"
 #include "rpc/view.h"
 
@@ -21,16 +22,7 @@ static const char *const level_names[] = {
     [LOG_LEVEL_INFO] = "info",   [LOG_LEVEL_DEBUG] = "debug",
 };
 
-#define UNARY(name, Type)                                                                          \
-    const struct grpc_method name##_method = {                                                     \
-        .path = "/ackd.v1.Daemon/" #Type,                                                          \
-        .input = &ackd__v1__##name##_request__descriptor,                                          \
-        .output = &ackd__v1__##name##_response__descriptor,                                        \
-        .on_message = on_##name,                                                                   \
-    }
-
-/* ---- version, status, log
- * --------------------------------------------------------------------------------- */
+/* ---- version, status, log ---- */
 
 static void on_get_version(struct grpc_call *call, const ProtobufCMessage *message,
                            size_t wire_bytes)
@@ -46,7 +38,7 @@ static void on_get_version(struct grpc_call *call, const ProtobufCMessage *messa
     r.n_capabilities = sizeof capabilities / sizeof capabilities[0];
     grpc_call_reply(call, &r.base);
 }
-UNARY(get_version, GetVersion);
+DAEMON_METHOD(get_version, GetVersion);
 
 static void show_memory(const struct rpc *rpc, Ackd__V1__GetStatusResponse *r)
 {
@@ -119,7 +111,7 @@ static void on_get_status(struct grpc_call *call, const ProtobufCMessage *messag
     r.services = (char **)rpc->config.services;
     grpc_call_reply(call, &r.base);
 }
-UNARY(get_status, GetStatus);
+DAEMON_METHOD(get_status, GetStatus);
 
 static void on_set_log_level(struct grpc_call *call, const ProtobufCMessage *message,
                              size_t wire_bytes)
@@ -139,11 +131,9 @@ static void on_set_log_level(struct grpc_call *call, const ProtobufCMessage *mes
     call_fail_field(call, "level",
                     "level: \"%.32s\" is none of error, warning, notice, info, debug", m->level);
 }
-UNARY(set_log_level, SetLogLevel);
+DAEMON_METHOD(set_log_level, SetLogLevel);
 
-/* ---- text
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- text ---- */
 
 static void format_mac(const uint8_t mac[6], char text[MAC_TEXT])
 {
@@ -172,17 +162,6 @@ static void format_prefix(const struct ip_prefix *p, char text[PREFIX_TEXT])
     snprintf(text, PREFIX_TEXT, "%s/%u", ip_addr_format(&p->addr, addr), p->length);
 }
 
-static bool read_addr(struct grpc_call *call, const char *field, const char *text,
-                      struct ip_addr *out)
-{
-    if (ip_addr_parse(text, out)) {
-        return true;
-    }
-    call_fail_field(call, field, "%s: \"%.64s\" is neither an IPv4 nor an IPv6 address", field,
-                    text);
-    return false;
-}
-
 static bool read_prefix(struct grpc_call *call, const char *field, const char *text,
                         struct ip_prefix *out)
 {
@@ -207,8 +186,7 @@ static void done(const struct rpc *rpc, struct grpc_call *call, int error, const
     grpc_call_reply(call, empty);
 }
 
-/* ---- addresses
- * -------------------------------------------------------------------------------------------- */
+/* ---- addresses ---- */
 
 static void on_list_addresses(struct grpc_call *call, const ProtobufCMessage *message,
                               size_t wire_bytes)
@@ -237,7 +215,7 @@ static void on_list_addresses(struct grpc_call *call, const ProtobufCMessage *me
     r.mac = mac;
     grpc_call_reply(call, &r.base);
 }
-UNARY(list_addresses, ListAddresses);
+DAEMON_METHOD(list_addresses, ListAddresses);
 
 static void on_add_address(struct grpc_call *call, const ProtobufCMessage *message,
                            size_t wire_bytes)
@@ -246,7 +224,7 @@ static void on_add_address(struct grpc_call *call, const ProtobufCMessage *messa
     const struct rpc *rpc = grpc_call_arg(call);
     struct ip_prefix prefix;
     (void)wire_bytes;
-    if (!read_addr(call, "address", m->address ? m->address->address : "", &prefix.addr) ||
+    if (!ip_addr_read(call, "address", m->address ? m->address->address : "", &prefix.addr) ||
         !m->address) {
         return;
     }
@@ -259,7 +237,7 @@ static void on_add_address(struct grpc_call *call, const ProtobufCMessage *messa
     const Ackd__V1__AddAddressResponse r = ACKD__V1__ADD_ADDRESS_RESPONSE__INIT;
     done(rpc, call, net_address_add(rpc->config.net, rpc_now(rpc), &prefix), "address", &r.base);
 }
-UNARY(add_address, AddAddress);
+DAEMON_METHOD(add_address, AddAddress);
 
 static void on_remove_address(struct grpc_call *call, const ProtobufCMessage *message,
                               size_t wire_bytes)
@@ -268,17 +246,15 @@ static void on_remove_address(struct grpc_call *call, const ProtobufCMessage *me
     const struct rpc *rpc = grpc_call_arg(call);
     struct ip_addr addr;
     (void)wire_bytes;
-    if (read_addr(call, "address", m->address, &addr)) {
+    if (ip_addr_read(call, "address", m->address, &addr)) {
         const Ackd__V1__RemoveAddressResponse r = ACKD__V1__REMOVE_ADDRESS_RESPONSE__INIT;
         done(rpc, call, net_address_remove(rpc->config.net, rpc_now(rpc), &addr), "address",
              &r.base);
     }
 }
-UNARY(remove_address, RemoveAddress);
+DAEMON_METHOD(remove_address, RemoveAddress);
 
-/* ---- routes
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- routes ---- */
 
 static void on_list_routes(struct grpc_call *call, const ProtobufCMessage *message,
                            size_t wire_bytes)
@@ -304,7 +280,7 @@ static void on_list_routes(struct grpc_call *call, const ProtobufCMessage *messa
     r.routes = list;
     grpc_call_reply(call, &r.base);
 }
-UNARY(list_routes, ListRoutes);
+DAEMON_METHOD(list_routes, ListRoutes);
 
 static void on_add_route(struct grpc_call *call, const ProtobufCMessage *message, size_t wire_bytes)
 {
@@ -317,13 +293,13 @@ static void on_add_route(struct grpc_call *call, const ProtobufCMessage *message
         return;
     }
     if (m->route->gateway[0] &&
-        !read_addr(call, "route.gateway", m->route->gateway, &route.gateway)) {
+        !ip_addr_read(call, "route.gateway", m->route->gateway, &route.gateway)) {
         return;
     }
     const Ackd__V1__AddRouteResponse r = ACKD__V1__ADD_ROUTE_RESPONSE__INIT;
     done(rpc, call, net_route_add(rpc->config.net, &route), "route", &r.base);
 }
-UNARY(add_route, AddRoute);
+DAEMON_METHOD(add_route, AddRoute);
 
 static void on_remove_route(struct grpc_call *call, const ProtobufCMessage *message,
                             size_t wire_bytes)
@@ -337,10 +313,9 @@ static void on_remove_route(struct grpc_call *call, const ProtobufCMessage *mess
         done(rpc, call, net_route_remove(rpc->config.net, &prefix), "prefix", &r.base);
     }
 }
-UNARY(remove_route, RemoveRoute);
+DAEMON_METHOD(remove_route, RemoveRoute);
 
-/* ---- neighbours
- * ------------------------------------------------------------------------------------------- */
+/* ---- neighbours ---- */
 
 struct neighbours {
     struct net_neighbour from[NEIGHBOURS_MAX];
@@ -389,7 +364,7 @@ static void on_list_neighbours(struct grpc_call *call, const ProtobufCMessage *m
     grpc_call_reply(call, &r.base);
     free(all);
 }
-UNARY(list_neighbours, ListNeighbours);
+DAEMON_METHOD(list_neighbours, ListNeighbours);
 
 static void on_set_neighbour(struct grpc_call *call, const ProtobufCMessage *message,
                              size_t wire_bytes)
@@ -399,7 +374,7 @@ static void on_set_neighbour(struct grpc_call *call, const ProtobufCMessage *mes
     struct ip_addr addr;
     uint8_t mac[6];
     (void)wire_bytes;
-    if (!read_addr(call, "address", m->address, &addr)) {
+    if (!ip_addr_read(call, "address", m->address, &addr)) {
         return;
     }
     if (!parse_mac(m->mac, mac)) {
@@ -410,7 +385,7 @@ static void on_set_neighbour(struct grpc_call *call, const ProtobufCMessage *mes
     done(rpc, call, net_neighbour_set(rpc->config.net, rpc_now(rpc), &addr, mac), "address",
          &r.base);
 }
-UNARY(set_neighbour, SetNeighbour);
+DAEMON_METHOD(set_neighbour, SetNeighbour);
 
 static void on_remove_neighbour(struct grpc_call *call, const ProtobufCMessage *message,
                                 size_t wire_bytes)
@@ -419,9 +394,9 @@ static void on_remove_neighbour(struct grpc_call *call, const ProtobufCMessage *
     const struct rpc *rpc = grpc_call_arg(call);
     struct ip_addr addr;
     (void)wire_bytes;
-    if (read_addr(call, "address", m->address, &addr)) {
+    if (ip_addr_read(call, "address", m->address, &addr)) {
         const Ackd__V1__RemoveNeighbourResponse r = ACKD__V1__REMOVE_NEIGHBOUR_RESPONSE__INIT;
         done(rpc, call, net_neighbour_remove(rpc->config.net, &addr), "address", &r.base);
     }
 }
-UNARY(remove_neighbour, RemoveNeighbour);
+DAEMON_METHOD(remove_neighbour, RemoveNeighbour);

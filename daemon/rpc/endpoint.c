@@ -22,9 +22,7 @@ static const int64_t CLAIM_NS = 60 * NS_PER_S;
  * asked for, or what it received be read. The proto's Ownership states both. */
 static const int64_t CLOSED_NS = 60 * NS_PER_S, CLOSED_UNREAD_NS = 3600 * NS_PER_S;
 
-/* ---- usage
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- usage ---- */
 
 struct usage *usage_of(struct rpc *rpc, uid_t uid)
 {
@@ -74,8 +72,7 @@ void watch_quota_return(struct rpc *rpc, uid_t uid)
     }
 }
 
-/* ---- the tables
- * ------------------------------------------------------------------------------------------- */
+/* ---- the tables ---- */
 
 static struct endpoint **id_bucket(const struct rpc *rpc, uint64_t id)
 {
@@ -133,9 +130,7 @@ static void leave_request_table(struct endpoint *e)
     e->requested = false;
 }
 
-/* ---- making
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- making ---- */
 
 static bool read_label(struct grpc_call *call, const char *label)
 {
@@ -337,8 +332,7 @@ void endpoint_forget_all(struct rpc *rpc)
     }
 }
 
-/* ---- finding
- * ---------------------------------------------------------------------------------------------- */
+/* ---- finding ---- */
 
 /* Says that its user let go of it, or that it was taken from its user. */
 static void fail_gone(struct grpc_call *call, int error, const struct endpoint *e, const char *when)
@@ -398,9 +392,7 @@ void endpoint_used(struct endpoint *e)
     }
 }
 
-/* ---- ending
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- ending ---- */
 
 void endpoint_release(struct endpoint *e)
 {
@@ -497,8 +489,7 @@ static void endpoint_timer(void *arg)
     }
 }
 
-/* ---- waiting
- * ---------------------------------------------------------------------------------------------- */
+/* ---- waiting ---- */
 
 void wait_join(struct wait *w, struct endpoint *e, struct grpc_call *call,
                void (*look)(struct wait *w, unsigned what))

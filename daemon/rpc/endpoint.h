@@ -35,9 +35,7 @@ struct endpoint {
     struct list of_past; /* link: on rpc->past */
 };
 
-/* ---- making
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- making ---- */
 
 /* Who is to own a new endpoint. */
 struct ownership {
@@ -65,8 +63,7 @@ void endpoint_discard(struct endpoint *e);
 bool watch_quota_take(struct rpc *rpc, struct grpc_call *call);
 void watch_quota_return(struct rpc *rpc, uid_t uid);
 
-/* ---- finding
- * ---------------------------------------------------------------------------------------------- */
+/* ---- finding ---- */
 
 /* By id, past ones included; NULL. */
 struct endpoint *endpoint_find(const struct rpc *rpc, uint64_t id);
@@ -80,9 +77,7 @@ bool endpoint_uid(const struct rpc *rpc, uint64_t id, uint64_t listener, uid_t *
 /* Somebody asked for it: the idle timeout begins anew, and a claim is settled. */
 void endpoint_used(struct endpoint *e);
 
-/* ---- ending
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- ending ---- */
 
 /* The user lets go: tcp_release(), waiting calls end, the record becomes past. */
 void endpoint_release(struct endpoint *e);
@@ -97,8 +92,7 @@ void endpoint_closed(struct endpoint *e);
 void endpoint_kill(struct endpoint *e);
 void endpoint_forget_all(struct rpc *rpc);
 
-/* ---- waiting
- * ---------------------------------------------------------------------------------------------- */
+/* ---- waiting ---- */
 
 enum {
     WAIT_OVER = 1u << 30, /* the wait has ended: answer with what there is */

@@ -113,9 +113,7 @@ void grpc_server_drain(struct grpc_server *server);
  * health and reflection have none and are open to everybody: authorize() is not asked. */
 int grpc_method_role(const struct grpc_server *server, const char *path);
 
-/* ---- a call
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- a call ---- */
 
 void *grpc_call_arg(const struct grpc_call *call); /* as given to grpc_server_add */
 void grpc_call_set_data(struct grpc_call *call, void *data);

@@ -12,14 +12,6 @@
 
 enum { KEYS_MAX = 1024, PREFIX_TEXT = IP_ADDR_TEXT + 4 };
 
-#define METHOD(name, Type)                                                                         \
-    const struct grpc_method name##_method = {                                                     \
-        .path = "/ackd.v1.Daemon/" #Type,                                                          \
-        .input = &ackd__v1__##name##_request__descriptor,                                          \
-        .output = &ackd__v1__##name##_response__descriptor,                                        \
-        .on_message = on_##name,                                                                   \
-    }
-
 static void audit(const struct rpc *rpc, const struct grpc_call *call, const char *what,
                   uint64_t key)
 {
@@ -28,9 +20,7 @@ static void audit(const struct rpc *rpc, const struct grpc_call *call, const cha
                what, (unsigned)p->uid, p->command, (int)p->pid);
 }
 
-/* ---- list
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- list ---- */
 
 struct key_rows {
     struct tcp_key from[KEYS_MAX];
@@ -84,11 +74,9 @@ static void on_list_keys(struct grpc_call *call, const ProtobufCMessage *message
     grpc_call_reply(call, &r.base);
     free(all);
 }
-METHOD(list_keys, ListKeys);
+DAEMON_METHOD(list_keys, ListKeys);
 
-/* ---- add
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- add ---- */
 
 static bool read_numbers(struct grpc_call *call, const Ackd__V1__Key *m, struct tcp_key *k)
 {
@@ -170,10 +158,9 @@ static void on_add_key(struct grpc_call *call, const ProtobufCMessage *message, 
         explicit_bzero(m->secret.data, m->secret.len);
     }
 }
-METHOD(add_key, AddKey);
+DAEMON_METHOD(add_key, AddKey);
 
-/* ---- remove, use
- * ------------------------------------------------------------------------------------------- */
+/* ---- remove, use ---- */
 
 static void on_remove_key(struct grpc_call *call, const ProtobufCMessage *message,
                           size_t wire_bytes)
@@ -196,7 +183,7 @@ static void on_remove_key(struct grpc_call *call, const ProtobufCMessage *messag
         grpc_call_reply(call, &r.base);
     }
 }
-METHOD(remove_key, RemoveKey);
+DAEMON_METHOD(remove_key, RemoveKey);
 
 static void on_use_key(struct grpc_call *call, const ProtobufCMessage *message, size_t wire_bytes)
 {
@@ -222,4 +209,4 @@ static void on_use_key(struct grpc_call *call, const ProtobufCMessage *message, 
         grpc_call_reply(call, &r.base);
     }
 }
-METHOD(use_key, UseKey);
+DAEMON_METHOD(use_key, UseKey);

@@ -1,7 +1,7 @@
 /* Daemon.ListMetrics, ClearMetrics and SetFastOpenKey: what connections left to their successors
  * (RFC 9040), and the secret of TCP Fast Open's cookies (RFC 7413), which goes in and never comes
  * out. */
-#include "rpc/state.h"
+#include "rpc/address.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -65,9 +65,7 @@ static void on_clear_metrics(struct grpc_call *call, const ProtobufCMessage *mes
     const struct rpc *rpc = grpc_call_arg(call);
     struct ip_addr remote;
     (void)wire_bytes;
-    if (m->remote[0] && !ip_addr_parse(m->remote, &remote)) {
-        call_fail_field(call, "remote", "remote: \"%.64s\" is neither an IPv4 nor an IPv6 address",
-                        m->remote);
+    if (m->remote[0] && !ip_addr_read(call, "remote", m->remote, &remote)) {
         return;
     }
     Ackd__V1__ClearMetricsResponse r = ACKD__V1__CLEAR_METRICS_RESPONSE__INIT;
@@ -99,13 +97,6 @@ static void on_set_fast_open_key(struct grpc_call *call, const ProtobufCMessage 
     grpc_call_reply(call, &r.base);
 }
 
-#define UNARY(name, Type)                                                                          \
-    const struct grpc_method name##_method = {                                                     \
-        .path = "/ackd.v1.Daemon/" #Type,                                                          \
-        .input = &ackd__v1__##name##_request__descriptor,                                          \
-        .output = &ackd__v1__##name##_response__descriptor,                                        \
-        .on_message = on_##name,                                                                   \
-    }
-UNARY(list_metrics, ListMetrics);
-UNARY(clear_metrics, ClearMetrics);
-UNARY(set_fast_open_key, SetFastOpenKey);
+DAEMON_METHOD(list_metrics, ListMetrics);
+DAEMON_METHOD(clear_metrics, ClearMetrics);
+DAEMON_METHOD(set_fast_open_key, SetFastOpenKey);

@@ -78,6 +78,15 @@ static inline void rpc_kick(const struct rpc *rpc)
     loop_kick(rpc->config.loop);
 }
 
+/* Defines the method `Type` of ackd.v1.Daemon, answered by on_`name`(). */
+#define DAEMON_METHOD(name, Type)                                                                  \
+    const struct grpc_method name##_method = {                                                     \
+        .path = "/ackd.v1.Daemon/" #Type,                                                          \
+        .input = &ackd__v1__##name##_request__descriptor,                                          \
+        .output = &ackd__v1__##name##_response__descriptor,                                        \
+        .on_message = on_##name,                                                                   \
+    }
+
 /* The methods, each defined in the file of its name. */
 extern const struct grpc_method session_method, open_method, listen_method, accept_method,
     send_method, receive_method, stream_method, close_method, abort_method, set_options_method,

@@ -64,9 +64,7 @@ static void free_queue(struct stream_call *c)
     }
 }
 
-/* ---- up
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- up ---- */
 
 static void close_up(struct stream_call *c)
 {
@@ -162,9 +160,7 @@ static void put_up(struct stream_call *c, const Ackd__V1__StreamRequest *m, size
     list_append(&c->queue, &u->link);
 }
 
-/* ---- down
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- down ---- */
 
 /* One message down, if there is anything to tell. Returns its data bytes, -1 when there was nothing
  * or the call ended. */
@@ -236,9 +232,7 @@ static void pump_down(struct stream_call *c)
     }
 }
 
-/* ---- both
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- both ---- */
 
 static void pump(struct stream_call *c)
 {

@@ -46,8 +46,7 @@ static int tell(struct watch_call *c, Ackd__V1__WatchEvent *m)
     return grpc_call_send(c->call, &m->base);
 }
 
-/* ---- the snapshot
- * ----------------------------------------------------------------------------------------- */
+/* ---- the snapshot ---- */
 
 static void tell_at(struct watch_call *c, Ackd__V1__WatchEvent *m, ackd_time at)
 {
@@ -144,9 +143,7 @@ static bool in_snapshot(struct watch_call *c, const struct tcp_event *e)
     return e->id && low < c->n_marks && e->number <= c->marks[low].number;
 }
 
-/* ---- events
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- events ---- */
 
 static void tell_lost(struct watch_call *c, uint64_t count)
 {
@@ -278,8 +275,7 @@ static void on_news(void *arg)
     loop_timer_at(c->turn, rpc_now(c->rpc));
 }
 
-/* ---- the call
- * --------------------------------------------------------------------------------------------- */
+/* ---- the call ---- */
 
 static void call_free(struct watch_call *c)
 {
