@@ -57,8 +57,7 @@ struct daemon {
     bool stopping;
 };
 
-/* ---- making the rooms -------------------------------------------------------------------------
- */
+/* ---- making the rooms ---- */
 
 static bool no_memory(struct daemon *d)
 {
@@ -167,8 +166,7 @@ static bool make_net(struct daemon *d)
     return d->net != NULL ? add_addresses(d) : no_memory(d);
 }
 
-/* ---- services ---------------------------------------------------------------------------------
- */
+/* ---- services ---- */
 
 static void service_ready(void *arg, const struct tcp_ready *ready)
 {
@@ -194,8 +192,7 @@ static bool make_services(struct daemon *d)
     return true;
 }
 
-/* ---- the control socket -----------------------------------------------------------------------
- */
+/* ---- the control socket ---- */
 
 static void tell_loop_stats(void *arg, struct rpc_loop_stats *out)
 {
@@ -322,8 +319,7 @@ static bool make_control(struct daemon *d)
                           : listen_on(d, d->socket, false) && listen_on(d, d->monitor_socket, true);
 }
 
-/* ---- the cycle --------------------------------------------------------------------------------
- */
+/* ---- the cycle ---- */
 
 static bool wants_frames(void *arg)
 {
@@ -364,8 +360,7 @@ static bool make_cycle(struct daemon *d)
     return d->cycle != NULL || no_memory(d);
 }
 
-/* ---- signals ----------------------------------------------------------------------------------
- */
+/* ---- signals ---- */
 
 /* The log level is what can change without a restart; a file with mistakes changes nothing. */
 static void reload(struct daemon *d)
@@ -424,8 +419,7 @@ static void on_signal(void *arg, int signal)
     }
 }
 
-/* ---- the whole --------------------------------------------------------------------------------
- */
+/* ---- the whole ---- */
 
 static bool start(struct daemon *d)
 {

@@ -105,9 +105,7 @@ static bool take(const struct ctl *ctl, int key, const char *value, struct wante
     return good;
 }
 
-/* ---- add
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- add ---- */
 
 static const char *const algorithms[] = {"", "md5", "hmac-sha-1-96", "aes-128-cmac-96"};
 
@@ -167,8 +165,7 @@ static int add(struct ctl *ctl, int count, char **words, struct wanted *w)
     return EXIT_DONE;
 }
 
-/* ---- ls, rm, use
- * ------------------------------------------------------------------------------------------ */
+/* ---- ls, rm, use ---- */
 
 static const char *port_text(uint16_t port, char text[8])
 {

@@ -182,8 +182,7 @@ int query_run(struct ctl *ctl, const struct query_list *want)
     return next == ACKD_FAILED ? ctl_fail(ctl, NULL, &err) : 0;
 }
 
-/* ---- the listing as one object
- * ---------------------------------------------------------------------------------------------- */
+/* ---- the listing as one object ---- */
 
 struct list {
     struct ctl *ctl;

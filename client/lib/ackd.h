@@ -37,9 +37,7 @@ extern "C" {
 
 struct ackd;
 
-/* ---- errors
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- errors ---- */
 
 /* gRPC's status codes (https://grpc.io/docs/guides/status-codes). */
 enum ackd_code {
@@ -73,8 +71,7 @@ struct ackd_error {
 /* "NOT_FOUND"; "UNKNOWN" for a number that is none of them. Never NULL. */
 const char *ackd_code_name(int grpc_code);
 
-/* ---- the connection to the daemon
- * ------------------------------------------------------------------------------ */
+/* ---- the connection to the daemon ---- */
 
 /* Connects to a daemon's control socket. `address` is "unix:///PATH", "unix:PATH", anything with a
  * '/' (a path), or the NAME of an instance (see ackd_socket_path()); NULL takes the environment's
@@ -129,8 +126,7 @@ enum ackd_next {
 /* timeout_ms of all functions: 0 does not wait, ACKD_FOREVER does. */
 #define ACKD_FOREVER (-1)
 
-/* ---- sessions
- * --------------------------------------------------------------------------------------------- */
+/* ---- sessions ---- */
 
 /* Endpoints belong to a session, kept open in the background of this connection, or are detached.
  * One session a connection. */
@@ -183,8 +179,7 @@ struct ackd_ownership {
     const char *label;        /* "@label" in listings and selectors; at most 63 bytes; NULL none */
 };
 
-/* ---- the user calls of RFC 9293 section 3.9.1
- * -------------------------------------------------------------------- */
+/* ---- the user calls of RFC 9293 section 3.9.1 ---- */
 
 struct ackd_open_request {
     struct ackd_endpoint remote;
@@ -296,8 +291,7 @@ struct ackd_status_result {
 int ackd_status(struct ackd *a, uint64_t id, struct ackd_status_result *out,
                 struct ackd_error *err);
 
-/* ---- streams: both ways on one call
- * ------------------------------------------------------------------------------ */
+/* ---- streams: both ways on one call ---- */
 
 /* Flow control is end to end: bytes that the user has not taken stay in the daemon's receive buffer
  * (beyond one HTTP/2 stream window) and close the peer's window; bytes that the connection cannot
@@ -358,8 +352,7 @@ void ackd_stream_get_info(const struct ackd_stream *s, struct ackd_stream_info *
  * endpoint lives on (ackd_close()). NULL is allowed. */
 void ackd_stream_close(struct ackd_stream *s);
 
-/* ---- inspection
- * ------------------------------------------------------------------------------------------- */
+/* ---- inspection ---- */
 
 struct ackd_port_range {
     uint16_t first, last;
@@ -525,8 +518,7 @@ int ackd_kill(struct ackd *a, const struct ackd_filter *filter, struct ackd_kill
               struct ackd_error *err);
 int ackd_killed_at(struct ackd *a, size_t index, struct ackd_connection *out);
 
-/* ---- the daemon
- * ------------------------------------------------------------------------------------------- */
+/* ---- the daemon ---- */
 
 struct ackd_version {
     char version[64], schema[32];
@@ -650,8 +642,7 @@ int ackd_clear_metrics(struct ackd *a, const char *remote, uint32_t *cleared,
 int ackd_set_fast_open_key(struct ackd *a, const uint8_t *key, const uint8_t *backup,
                            struct ackd_error *err);
 
-/* ---- enums as text
- * ---------------------------------------------------------------------------------------- */
+/* ---- enums as text ---- */
 
 enum ackd_enum {
     ACKD_ENUM_STATE,
@@ -691,8 +682,7 @@ int ackd_endpoint_format(const struct ackd_endpoint *endpoint, char *buffer, siz
 /* "ADDR:PORT", "[ADDR]:PORT", ":PORT", "*:PORT"; 0 or -1. The address is not checked. */
 int ackd_endpoint_parse(const char *text, struct ackd_endpoint *out);
 
-/* ---- messages: generic access
- * ------------------------------------------------------------------------------- */
+/* ---- messages: generic access ---- */
 
 /* The fields of a connection, flat and in a stable order: those of messages inside have dotted
  * names ("local.port", "last_sent.window"). `unit` is "bytes", "ns", "ms", "seq", "segments" ... or

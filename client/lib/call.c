@@ -13,8 +13,7 @@
 
 #define MS 1000000
 
-/* ---- start and end
- * ------------------------------------------------------------------------------------------ */
+/* ---- start and end ---- */
 
 static nghttp2_nv nv(const char *name, const char *value)
 {
@@ -154,9 +153,7 @@ void call_fail(struct call *c, int code, const char *reason, const char *sentenc
     nghttp2_submit_rst_stream(c->a->h2, NGHTTP2_FLAG_NONE, c->stream_id, NGHTTP2_CANCEL);
 }
 
-/* ---- out
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- out ---- */
 
 static size_t waiting(const struct call *c)
 {
@@ -203,9 +200,7 @@ void call_gather(struct call *c, size_t length, struct iovec pieces[2])
     c->body_at += length - head;
 }
 
-/* ---- in
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- in ---- */
 
 void call_credit(struct call *c, size_t n)
 {
@@ -331,8 +326,7 @@ ProtobufCMessage *message_unpack(const struct message *m, const ProtobufCMessage
     return p;
 }
 
-/* ---- one request, one answer
- * --------------------------------------------------------------------------------- */
+/* ---- one request, one answer ---- */
 
 void *scratch(struct ackd *a, size_t count, size_t size)
 {
@@ -392,8 +386,7 @@ int ackd_call_unary(struct ackd *a, const char *path, const ProtobufCMessage *re
     return a->reply ? 0 : -1;
 }
 
-/* ---- one request, a stream of answers
- * -------------------------------------------------------------------------- */
+/* ---- one request, a stream of answers ---- */
 
 struct ackd_iterator {
     struct call *call;

@@ -35,8 +35,7 @@ int64_t time_after(int64_t timeout_ms)
     return timeout_ms == 0 ? 0 : time_now() + timeout_ms * MS;
 }
 
-/* ---- the end of it all
- * ------------------------------------------------------------------------------------- */
+/* ---- the end of it all ---- */
 
 static void conn_break(struct ackd *a, int code, int errnum, const char *reason,
                        const char *sentence)
@@ -53,9 +52,7 @@ static void conn_break(struct ackd *a, int code, int errnum, const char *reason,
     }
 }
 
-/* ---- out
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- out ---- */
 
 static void out_add(struct out *out, const void *data, size_t length)
 {
@@ -205,9 +202,7 @@ void conn_flush(struct ackd *a)
     }
 }
 
-/* ---- in
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- in ---- */
 
 static int on_header(nghttp2_session *h2, const nghttp2_frame *frame, const uint8_t *name,
                      size_t name_length, const uint8_t *value, size_t value_length, uint8_t flags,
@@ -309,8 +304,7 @@ static void check_over(struct ackd *a)
                    "the daemon's HTTP/2 is malformed");
 }
 
-/* ---- the crank
- * -------------------------------------------------------------------------------------------- */
+/* ---- the crank ---- */
 
 static bool want_write(const struct ackd *a)
 {
@@ -381,8 +375,7 @@ void ackd_set_cancel_fd(struct ackd *a, int fd)
     a->cancel_fd = fd;
 }
 
-/* ---- birth and death
- * ---------------------------------------------------------------------------------------- */
+/* ---- birth and death ---- */
 
 static int session_new(struct ackd *a)
 {

@@ -25,9 +25,7 @@
 #define OUT_BATCH (256u << 10)
 #define OUT_IOV 64
 
-/* ---- conn.c
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- conn.c ---- */
 
 /* What nghttp2 wants to write, gathered so that one system call carries many frames. Payload is
  * pointed at while out_flush() runs; what the socket does not take is copied into `rest`, so that
@@ -74,9 +72,7 @@ int conn_step(struct ackd *a, int64_t deadline, struct ackd_error *err);
 /* Writes what waits, as far as the socket takes it. */
 void conn_flush(struct ackd *a);
 
-/* ---- call.c
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- call.c ---- */
 
 /* One message of the daemon. */
 struct message {
@@ -151,8 +147,7 @@ void call_gather(struct call *c, size_t length, struct iovec pieces[2]);
 void call_answered(struct call *c);
 void call_closed(struct call *c, uint32_t h2_error);
 
-/* ---- status.c
- * --------------------------------------------------------------------------------------------- */
+/* ---- status.c ---- */
 
 /* Fills *err (may be NULL); always -1. */
 int error_set(struct ackd_error *err, int code, int errnum, const char *reason, const char *format,
@@ -165,8 +160,7 @@ void status_header(struct call *c, const char *name, const uint8_t *value, size_
 /* What the headers and the HTTP/2 error come to. */
 void status_final(struct call *c, uint32_t h2_error);
 
-/* ---- calls that answer once
- * ------------------------------------------------------------------------------------- */
+/* ---- calls that answer once ---- */
 
 /* Memory for what *out of the last reply points at; freed by the next call. NULL without memory. */
 void *scratch(struct ackd *a, size_t count, size_t size);

@@ -80,8 +80,7 @@ void options_to(Ackd__V1__Options *out, const struct ackd_options *in)
     out->mtu_probing = (Ackd__V1__MtuProbing)in->mtu_probing;
 }
 
-/* ---- filters
- * ---------------------------------------------------------------------------------------------- */
+/* ---- filters ---- */
 
 static bool ranges_to(Ackd__V1__PortRange ***out, size_t *out_count,
                       const struct ackd_port_range *in, size_t count)
@@ -159,8 +158,7 @@ Ackd__V1__Filter *filter_to(const struct ackd_filter *in)
     return f;
 }
 
-/* ---- answers
- * ---------------------------------------------------------------------------------------------- */
+/* ---- answers ---- */
 
 void endpoint_from(struct ackd_endpoint *out, const Ackd__V1__Endpoint *in)
 {

@@ -82,8 +82,7 @@ int ackd_set_log_level(struct ackd *a, const char *level, char *previous, struct
     return 0;
 }
 
-/* ---- addresses
- * -------------------------------------------------------------------------------------------- */
+/* ---- addresses ---- */
 
 int ackd_addresses(struct ackd *a, const struct ackd_address **list, size_t *count, char *mac,
                    struct ackd_error *err)
@@ -125,9 +124,7 @@ int ackd_remove_address(struct ackd *a, const char *address, struct ackd_error *
     return CALL(a, Daemon, RemoveAddress, &m, remove_address, 0, NULL, err);
 }
 
-/* ---- routes
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- routes ---- */
 
 int ackd_routes(struct ackd *a, const struct ackd_route **list, size_t *count,
                 struct ackd_error *err)
@@ -165,8 +162,7 @@ int ackd_remove_route(struct ackd *a, const char *prefix, struct ackd_error *err
     return CALL(a, Daemon, RemoveRoute, &m, remove_route, 0, NULL, err);
 }
 
-/* ---- neighbours
- * ------------------------------------------------------------------------------------------- */
+/* ---- neighbours ---- */
 
 int ackd_neighbours(struct ackd *a, const struct ackd_neighbour **list, size_t *count,
                     struct ackd_error *err)
@@ -210,8 +206,7 @@ int ackd_remove_neighbour(struct ackd *a, const char *address, struct ackd_error
     return CALL(a, Daemon, RemoveNeighbour, &m, remove_neighbour, 0, NULL, err);
 }
 
-/* ---- what connections left to later ones
- * ------------------------------------------------------------------------------------------- */
+/* ---- what connections left to later ones ---- */
 
 int ackd_metrics(struct ackd *a, const struct ackd_path_metrics **list, size_t *count,
                  struct ackd_error *err)

@@ -84,9 +84,7 @@ int ackd_enum_value(enum ackd_enum which, const char *name)
     return -1;
 }
 
-/* ---- states
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- states ---- */
 
 const char *ackd_state_name(enum ackd_state state)
 {
@@ -130,8 +128,7 @@ enum ackd_state ackd_state_parse(const char *text)
     return ACKD_STATE_UNSPECIFIED;
 }
 
-/* ---- endpoints
- * -------------------------------------------------------------------------------------------- */
+/* ---- endpoints ---- */
 
 int ackd_endpoint_format(const struct ackd_endpoint *endpoint, char *buffer, size_t size)
 {

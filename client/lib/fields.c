@@ -25,8 +25,7 @@ static struct {
 } table;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-/* ---- making the table
- * --------------------------------------------------------------------------------------- */
+/* ---- making the table ---- */
 
 static const char *keep(const char *a, const char *b, const char *c, size_t length)
 {
@@ -152,9 +151,7 @@ int ackd_field_find(const char *name)
     return -1;
 }
 
-/* ---- values
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- values ---- */
 
 /* Without the prefix that the schema needs: it is what stands before zero's UNSPECIFIED. */
 static int enum_text(const ProtobufCEnumDescriptor *e, int value, char *buffer, size_t size)

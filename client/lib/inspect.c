@@ -3,9 +3,7 @@
 
 #include <stdlib.h>
 
-/* ---- list
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- list ---- */
 
 struct ackd_list {
     struct ackd_iterator *it;
@@ -69,9 +67,7 @@ void ackd_list_free(struct ackd_list *l)
     free(l);
 }
 
-/* ---- watch
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- watch ---- */
 
 struct ackd_watch {
     struct ackd_iterator *it;
@@ -188,8 +184,7 @@ void ackd_watch_free(struct ackd_watch *w)
     free(w);
 }
 
-/* ---- capture
- * ---------------------------------------------------------------------------------------------- */
+/* ---- capture ---- */
 
 struct ackd_capture {
     struct ackd_iterator *it;
@@ -241,8 +236,7 @@ void ackd_capture_free(struct ackd_capture *c)
     free(c);
 }
 
-/* ---- one answer
- * ------------------------------------------------------------------------------------------- */
+/* ---- one answer ---- */
 
 int ackd_get(struct ackd *a, uint64_t id, struct ackd_connection *out, struct ackd_error *err)
 {

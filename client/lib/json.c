@@ -65,9 +65,7 @@ static void put_line(struct text *t)
         puts_(t, "  ");
 }
 
-/* ---- values
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- values ---- */
 
 /* Bytes of the UTF-8 character at `s`; 0 when it is none (RFC 3629: no overlong forms, no
  * surrogates). */
@@ -195,8 +193,7 @@ static void put_value(struct text *t, const ProtobufCFieldDescriptor *f, const v
     }
 }
 
-/* ---- messages
- * --------------------------------------------------------------------------------------------- */
+/* ---- messages ---- */
 
 static bool is_default(const ProtobufCFieldDescriptor *f, const void *at)
 {

@@ -64,8 +64,7 @@ const char *ackd_code_name(int grpc_code)
     return known ? names[grpc_code] : "UNKNOWN";
 }
 
-/* ---- headers
- * ---------------------------------------------------------------------------------------------- */
+/* ---- headers ---- */
 
 static void error_info(struct ackd_error *out, const Google__Protobuf__Any *any)
 {
@@ -136,8 +135,7 @@ void status_header(struct call *c, const char *name, const uint8_t *value, size_
     }
 }
 
-/* ---- the end
- * ---------------------------------------------------------------------------------------------- */
+/* ---- the end ---- */
 
 static int code_of_http(int status)
 {

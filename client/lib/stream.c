@@ -35,9 +35,7 @@ struct ackd_stream {
     uint64_t urgent_mark;
 };
 
-/* ---- in
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- in ---- */
 
 /* The bytes of a message that are left to read. */
 struct reader {
@@ -209,9 +207,7 @@ ssize_t ackd_stream_read(struct ackd_stream *s, void *buffer, size_t size, int t
     return (ssize_t)done;
 }
 
-/* ---- out
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- out ---- */
 
 static size_t put_varint(uint8_t *p, uint64_t value)
 {
@@ -393,8 +389,7 @@ int ackd_stream_flush(struct ackd_stream *s, int timeout_ms, struct ackd_error *
     return 1;
 }
 
-/* ---- the whole
- * -------------------------------------------------------------------------------------------- */
+/* ---- the whole ---- */
 
 struct ackd_stream *ackd_stream_open(struct ackd *a, const struct ackd_stream_request *request,
                                      struct ackd_error *err)

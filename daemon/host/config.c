@@ -34,8 +34,7 @@ static void complain(struct place *place, const char *word, const char *value, c
             right);
 }
 
-/* ---- near misses ------------------------------------------------------------------------------
- */
+/* ---- near misses ---- */
 
 /* Edits (insert, delete, replace, swap of neighbours) that turn a into b, where both are short. */
 static unsigned edit_distance(const char *a, const char *b)
@@ -96,8 +95,7 @@ static void complain_unknown(struct place *place, const char *name)
     complain(place, name, NULL, right);
 }
 
-/* ---- values -----------------------------------------------------------------------------------
- */
+/* ---- values ---- */
 
 static void set_word(struct config *config, const struct config_option *o, const char *word,
                      struct place *place)
@@ -131,8 +129,7 @@ static void set_value(struct config *config, const struct config_option *o, cons
     }
 }
 
-/* ---- the file ---------------------------------------------------------------------------------
- */
+/* ---- the file ---- */
 
 struct reading {
     struct config *config;
@@ -200,8 +197,7 @@ static bool parse_file(struct config *config, FILE *errors)
     return !r.place.failed;
 }
 
-/* ---- the command line -------------------------------------------------------------------------
- */
+/* ---- the command line ---- */
 
 /* A word that is no option: most likely one more value of the list before it. */
 static void complain_stray(struct place *place, char *const *argv, int i)

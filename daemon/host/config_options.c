@@ -36,8 +36,7 @@ static bool text(char *to, size_t size, const char *word)
     return true;
 }
 
-/* ---- the link ---------------------------------------------------------------------------------
- */
+/* ---- the link ---- */
 
 static bool set_link(struct config *c, const char *word, char *right, size_t room)
 {
@@ -121,8 +120,7 @@ static bool set_no_offload(struct config *c, const char *word, char *right, size
     return true;
 }
 
-/* ---- the control socket -----------------------------------------------------------------------
- */
+/* ---- the control socket ---- */
 
 static bool set_socket(struct config *c, const char *word, char *right, size_t room)
 {
@@ -159,8 +157,7 @@ static bool set_socket_group(struct config *c, const char *word, char *right, si
     return number_of(word, true, &gid) || wrong(right, room, "there is no such group");
 }
 
-/* ---- rights -----------------------------------------------------------------------------------
- */
+/* ---- rights ---- */
 
 /* "user:NAME=ROLE" or "group:NAME=ROLE", with "+ports" behind it. */
 static bool set_grant(struct config *c, const char *word, char *right, size_t room)
@@ -207,8 +204,7 @@ static bool set_destination(struct config *c, const char *word, char *right, siz
     return true;
 }
 
-/* ---- services ---------------------------------------------------------------------------------
- */
+/* ---- services ---- */
 
 static const struct config_service known_services[] = {
     {"echo", 7}, {"discard", 9}, {"chargen", 19}};
@@ -244,8 +240,7 @@ static bool set_service(struct config *c, const char *word, char *right, size_t 
     return true;
 }
 
-/* ---- the process ------------------------------------------------------------------------------
- */
+/* ---- the process ---- */
 
 static bool set_seed(struct config *c, const char *word, char *right, size_t room)
 {
@@ -323,8 +318,7 @@ static bool set_version(struct config *c, const char *word, char *right, size_t 
     return true;
 }
 
-/* ---- the table --------------------------------------------------------------------------------
- */
+/* ---- the table ---- */
 
 #define LIST(member) .is_list = true, .count = offsetof(struct config, member)
 
@@ -366,8 +360,7 @@ const struct config_option config_options[] = {
     {NULL, NULL, NULL, NULL, .is_list = false},
 };
 
-/* ---- the whole --------------------------------------------------------------------------------
- */
+/* ---- the whole ---- */
 
 static bool refuse(FILE *errors, const char *option, const struct ip_addr *addr, const char *why)
 {

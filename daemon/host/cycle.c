@@ -37,8 +37,7 @@ struct cycle {
     struct cycle_stats stats;
 };
 
-/* ---- in ---------------------------------------------------------------------------------------
- */
+/* ---- in ---- */
 
 static void observe_in(struct cycle *c, ackd_time now, const struct pkt *pkt, uint32_t length,
                        const struct net_offload *offload)
@@ -129,8 +128,7 @@ static void on_tap_readable(void *arg, int fd, unsigned what)
     loop_kick(c->config.loop);
 }
 
-/* ---- out --------------------------------------------------------------------------------------
- */
+/* ---- out ---- */
 
 static void observe_out(struct cycle *c, ackd_time now, const struct net_frame *frame)
 {
@@ -201,8 +199,7 @@ void cycle_flush(struct cycle *c, unsigned frames)
     }
 }
 
-/* ---- readiness and events ---------------------------------------------------------------------
- */
+/* ---- readiness and events ---- */
 
 /* Serves who is ready, within a budget; whether there may be more, or work that they made. */
 static bool serve_ready(struct cycle *c, int64_t until_ns)
@@ -234,8 +231,7 @@ static void tell_events(struct cycle *c)
     }
 }
 
-/* ---- the whole --------------------------------------------------------------------------------
- */
+/* ---- the whole ---- */
 
 static void run(void *arg)
 {

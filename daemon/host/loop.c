@@ -263,8 +263,7 @@ void loop_stats(const struct loop *loop, struct loop_stats *out)
     *out = loop->stats;
 }
 
-/* ---- descriptors ------------------------------------------------------------------------------
- */
+/* ---- descriptors ---- */
 
 static void fd_fired(evutil_socket_t fd, short events, void *arg)
 {
@@ -319,8 +318,7 @@ void loop_fd_free(struct loop_fd *f)
     free(f);
 }
 
-/* ---- timers -----------------------------------------------------------------------------------
- */
+/* ---- timers ---- */
 
 /* Serves what is due; not more often than there are deadlines, for one may set itself again. */
 static void alarm_fired(evutil_socket_t fd, short events, void *arg)

@@ -23,8 +23,7 @@ void icmp_init(struct net *net)
     net->icmp_refilled = net->now;
 }
 
-/* ---- sending
- * ---------------------------------------------------------------------------------------------- */
+/* ---- sending ---- */
 
 static void send(struct net *net, ackd_time now, const struct ip_addr *src,
                  const struct ip_addr *dst, const struct icmp_msg *msg)
@@ -127,8 +126,7 @@ static void echo_input(struct net *net, const struct net_rx *rx, const struct ic
     send(net, rx->now, &src, &rx->src, &reply);
 }
 
-/* ---- errors about our segments
- * ---------------------------------------------------------------------------- */
+/* ---- errors about our segments ---- */
 
 struct verdict {
     bool known;
@@ -296,8 +294,7 @@ void icmp_local_unreachable(struct net *net, ackd_time now, const struct net_pac
     }
 }
 
-/* ---- the doors
- * -------------------------------------------------------------------------------------------- */
+/* ---- the doors ---- */
 
 void icmp_input_v4(struct net *net, struct net_rx *rx)
 {

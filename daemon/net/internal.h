@@ -141,8 +141,7 @@ static inline void net_drop(struct net *net, enum net_drop why)
     net->counters.drops[why]++;
 }
 
-/* ---- a packet on its way up
- * ------------------------------------------------------------------------------- */
+/* ---- a packet on its way up ---- */
 
 struct net_rx {
     ackd_time now;
@@ -197,8 +196,7 @@ void icmp_error(struct net *net, const struct net_rx *rx, const struct icmp_comp
  * 4861 7.2.2). */
 void icmp_local_unreachable(struct net *net, ackd_time now, const struct net_packet *packet);
 
-/* ---- a packet on its way down
- * ----------------------------------------------------------------------------- */
+/* ---- a packet on its way down ---- */
 
 /* output.c: a packet with room for `length` bytes, NULL (counted) without memory. */
 struct net_packet *packet_new(struct net *net, uint32_t length);
@@ -240,8 +238,7 @@ bool loopback_push(struct net *net, struct net_packet *packet);
 /* Delivers what was queued before the call. */
 void loopback_run(struct net *net, ackd_time now);
 
-/* ---- addresses and routes
- * --------------------------------------------------------------------------------- */
+/* ---- addresses and routes ---- */
 
 /* address.c: ours and usable (not DUPLICATE), or NULL. */
 struct net_addr *address_find(struct net *net, const struct ip_addr *addr);
@@ -268,8 +265,7 @@ void dad_defend(struct net *net, ackd_time now, struct net_addr *address);
 void dad_timeout(struct net *net, ackd_time now);
 ackd_time dad_deadline(const struct net *net);
 
-/* ---- neighbours
- * ------------------------------------------------------------------------------------------- */
+/* ---- neighbours ---- */
 
 void neighbours_init(struct net *net);
 void neighbours_free(struct net *net);
@@ -318,8 +314,7 @@ void ndp_solicit(struct net *net, const struct ip_addr *target, const struct ip_
 /* Duplicate address detection: from the unspecified address (RFC 4862 5.4.2). */
 void ndp_solicit_dad(struct net *net, const struct ip_addr *target);
 
-/* ---- path MTU
- * --------------------------------------------------------------------------------------------- */
+/* ---- path MTU ---- */
 
 void pmtu_init(struct net *net);
 void pmtu_free(struct net *net);

@@ -37,8 +37,7 @@ void neighbours_init(struct net *net)
     list_init(&t->fixed);
 }
 
-/* ---- the table
- * -------------------------------------------------------------------------------------------- */
+/* ---- the table ---- */
 
 static const struct list *bucket(const struct net *net, const struct ip_addr *addr)
 {
@@ -133,8 +132,7 @@ void neighbours_free(struct net *net)
     free_all(net, &t->fixed);
 }
 
-/* ---- the state machine
- * ------------------------------------------------------------------------------------ */
+/* ---- the state machine ---- */
 
 /* RFC 4861 6.3.2: between half and one and a half of the base, so that stations do not ask in step.
  */
@@ -263,8 +261,7 @@ static void fail(struct net *net, ackd_time now, struct neighbour *n)
     }
 }
 
-/* ---- a packet goes out
- * ------------------------------------------------------------------------------------ */
+/* ---- a packet goes out ---- */
 
 static enum neighbour_verdict use(struct net *net, ackd_time now, struct neighbour *n)
 {
@@ -346,8 +343,7 @@ void neighbour_queue(struct net *net, struct neighbour *n, struct net_packet *pa
     net->neighbours.queued_bytes += packet->length;
 }
 
-/* ---- news of a neighbour
- * ---------------------------------------------------------------------------------- */
+/* ---- news of a neighbour ---- */
 
 bool neighbour_is_solicited(const struct net *net, const struct ip_addr *addr)
 {
@@ -438,9 +434,7 @@ void neighbours_source_changed(struct net *net, ackd_time now, const struct ip_a
     }
 }
 
-/* ---- time
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- time ---- */
 
 static struct neighbour *due(const struct list *list, ackd_time now)
 {
@@ -479,8 +473,7 @@ ackd_time neighbours_deadline(const struct net *net)
                     first_deadline(&net->neighbours.solicited));
 }
 
-/* ---- the public table
- * ------------------------------------------------------------------------------------- */
+/* ---- the public table ---- */
 
 unsigned net_neighbour_list(const struct net *net, struct net_neighbour *out, unsigned max)
 {

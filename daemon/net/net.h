@@ -95,9 +95,7 @@ struct net_config {
 struct net *net_new(const struct net_config *config, ackd_time now);
 void net_free(struct net *net);
 
-/* ---- frames
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- frames ---- */
 
 /* What the virtio_net_hdr says of a frame. */
 struct net_offload {
@@ -137,8 +135,7 @@ void net_write_failed(struct net *net, ackd_time now, const struct net_frame *fr
 void net_timeout(struct net *net, ackd_time now);
 ackd_time net_next_deadline(const struct net *net, ackd_time now);
 
-/* ---- addresses, routes, neighbours
- * ------------------------------------------------------------------------ */
+/* ---- addresses, routes, neighbours ---- */
 
 enum net_address_state { NET_ADDR_OPTIMISTIC, NET_ADDR_PREFERRED, NET_ADDR_DUPLICATE };
 struct net_address {

@@ -8,8 +8,7 @@
 #include <errno.h>
 #include "net/internal.h"
 
-/* ---- packets and FIFOs
- * ------------------------------------------------------------------------------------ */
+/* ---- packets and FIFOs ---- */
 
 struct net_packet *packet_new(struct net *net, uint32_t length)
 {
@@ -97,8 +96,7 @@ void outbox_push(struct net *net, struct net_packet *packet, const uint8_t dst_m
     fifo_push(&net->outbox, packet);
 }
 
-/* ---- where a packet goes
- * ---------------------------------------------------------------------------------- */
+/* ---- where a packet goes ---- */
 
 enum way { WAY_LOOP, WAY_SEND, WAY_WAIT, WAY_UNREACHABLE };
 
@@ -151,8 +149,7 @@ void output_packet(struct net *net, ackd_time now, struct net_packet *packet,
     }
 }
 
-/* ---- segments
- * --------------------------------------------------------------------------------------------- */
+/* ---- segments ---- */
 
 enum { TCP_FLAGS_AT = 13, TCP_CHECKSUM_AT = 16 };
 
@@ -252,8 +249,7 @@ static bool segment_out(struct net *net, ackd_time now, struct net_frame *frame)
     return false;
 }
 
-/* ---- the door
- * --------------------------------------------------------------------------------------------- */
+/* ---- the door ---- */
 
 static bool outbox_frame(struct net *net, struct net_frame *frame)
 {

@@ -31,9 +31,7 @@ struct observe *observe_new(const struct observe_config *config);
 /* Every subscription must be gone. */
 void observe_free(struct observe *observe);
 
-/* ---- events
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- events ---- */
 
 /* Every event that tcp_event_next() yields goes here. An event's number is its global id. */
 void observe_on_event(struct observe *observe, const struct tcp_event *event);
@@ -59,9 +57,7 @@ int observe_watch_after(struct observe_watch *watch, uint64_t number);
 bool observe_watch_next(struct observe_watch *watch, struct tcp_event *event, uint64_t *lost);
 unsigned observe_watchers(const struct observe *observe);
 
-/* ---- frames
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- frames ---- */
 
 /* Whether anybody captures: without it the host need not gather frames. */
 bool observe_wants_frames(const struct observe *observe);
@@ -107,8 +103,7 @@ void observe_capture_free(struct observe_capture *capture);
 bool observe_capture_next(struct observe_capture *capture, const struct observe_record **record,
                           uint64_t *lost);
 
-/* ---- pcapng (draft-ietf-opsawg-pcapng)
- * -------------------------------------------------------------------- */
+/* ---- pcapng (draft-ietf-opsawg-pcapng) ---- */
 
 /* Bytes of the section header and the two interface descriptions. */
 #define PCAPNG_HEADER_MAX 512

@@ -54,8 +54,7 @@ int service_listen(struct service *s, ackd_time now, enum service_kind kind, uin
     return tcp_listen(s->engine, now, &args, &id);
 }
 
-/* ---- echo -------------------------------------------------------------------------------------
- */
+/* ---- echo ---- */
 
 /* Returns whether the service is done with the connection. */
 static bool serve_echo(struct service *s, ackd_time now, uint64_t id)
@@ -90,8 +89,7 @@ static bool serve_echo(struct service *s, ackd_time now, uint64_t id)
     return false;
 }
 
-/* ---- discard ----------------------------------------------------------------------------------
- */
+/* ---- discard ---- */
 
 enum input { INPUT_OPEN, INPUT_ENDED, INPUT_DEAD };
 
@@ -108,8 +106,7 @@ static enum input drain(struct service *s, ackd_time now, uint64_t id)
     return in.end_of_stream ? INPUT_ENDED : INPUT_OPEN;
 }
 
-/* ---- chargen ----------------------------------------------------------------------------------
- */
+/* ---- chargen ---- */
 
 enum { PRINTING = 95, COLUMNS = 72, LINE = COLUMNS + 2 };
 
@@ -167,8 +164,7 @@ static bool serve_chargen(struct service *s, ackd_time now, uint64_t id)
     return false;
 }
 
-/* ---- readiness --------------------------------------------------------------------------------
- */
+/* ---- readiness ---- */
 
 static void serve(struct service *s, ackd_time now, uint64_t id, uint64_t cookie)
 {

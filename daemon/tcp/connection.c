@@ -7,8 +7,7 @@
  * simultaneous open, self-connect and simultaneous window probes can stall. */
 #include "tcp/tcb.h"
 
-/* ---- first: the sequence number
- * --------------------------------------------------------------------------- */
+/* ---- first: the sequence number ---- */
 
 /* Cuts what lies before RCV.NXT. Returns false when everything did; a SYN there is no text. */
 static bool trim_old(struct tcb *c, struct segment *s)
@@ -136,8 +135,7 @@ static bool check_timestamps(struct tcp_engine *e, struct tcb *c, struct segment
     return true;
 }
 
-/* ---- second and fourth: RST and SYN
- * ----------------------------------------------------------------------- */
+/* ---- second and fourth: RST and SYN ---- */
 
 static enum tcp_rst_received reset_meaning(enum tcp_state state)
 {
@@ -181,8 +179,7 @@ static void input_reset(struct tcp_engine *e, struct tcb *c, struct segment *s)
                                                                     : TCP_CLOSE_RESET_BY_PEER);
 }
 
-/* ---- fifth: the ACK
- * --------------------------------------------------------------------------------------- */
+/* ---- fifth: the ACK ---- */
 
 void established_enter(struct tcp_engine *e, struct tcb *c, const struct segment *s)
 {
@@ -247,8 +244,7 @@ static bool syn_received_ack(struct tcp_engine *e, struct tcb *c, struct segment
     return true;
 }
 
-/* ---- sixth: URG
- * ------------------------------------------------------------------------------------------- */
+/* ---- sixth: URG ---- */
 
 /* MUST-30 to MUST-33, RFC 6093: the pointer only moves forward; the data stay in line. */
 static void input_urgent(struct tcp_engine *e, struct tcb *c, const struct segment *s)
@@ -268,8 +264,7 @@ static void input_urgent(struct tcp_engine *e, struct tcb *c, const struct segme
     ready_tcb(e, c, TCP_READY_URGENT | TCP_READY_READ);
 }
 
-/* ---- seventh: text
- * ---------------------------------------------------------------------------------------- */
+/* ---- seventh: text ---- */
 
 static bool receives_text(enum tcp_state s)
 {
@@ -388,8 +383,7 @@ void connection_text(struct tcp_engine *e, struct tcb *c, struct segment *s)
     input_text(e, c, s);
 }
 
-/* ---- eighth: FIN
- * ------------------------------------------------------------------------------------------ */
+/* ---- eighth: FIN ---- */
 
 static void fin_in_order(struct tcp_engine *e, struct tcb *c, ackd_time now, bool with_text)
 {
@@ -444,8 +438,7 @@ static void input_fin(struct tcp_engine *e, struct tcb *c, struct segment *s)
     }
 }
 
-/* ---- all eight
- * -------------------------------------------------------------------------------------------- */
+/* ---- all eight ---- */
 
 /* A SYN in a synchronized state is challenged wherever it lies (RFC 5961 section 4); the SYN,ACK of
  * a simultaneous open is our peer's half of the handshake. */

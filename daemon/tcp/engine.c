@@ -33,8 +33,7 @@ static uint64_t node_id_hash(const void *ctx, const struct table_node *n)
     return id_hash(container_of(n, const struct rec, by_id)->id);
 }
 
-/* ---- records
- * ---------------------------------------------------------------------------------------------- */
+/* ---- records ---- */
 
 struct rec *rec_find(struct tcp_engine *e, uint64_t id)
 {
@@ -185,8 +184,7 @@ void rec_replace(struct tcp_engine *e, struct rec *old, struct rec *n, enum rec_
     }
 }
 
-/* ---- shared options
- * --------------------------------------------------------------------------------------- */
+/* ---- shared options ---- */
 
 const struct tcp_options *tcp_defaults(const struct tcp_engine *e)
 {
@@ -219,9 +217,7 @@ void options_drop(struct tcp_engine *e, struct shared_options *o)
     }
 }
 
-/* ---- life
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- life ---- */
 
 static bool engine_tables(struct tcp_engine *e)
 {
@@ -376,9 +372,7 @@ uint32_t tcp_endpoints(const struct tcp_engine *e)
     return e->endpoints;
 }
 
-/* ---- time
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- time ---- */
 
 /* True: the connection is over. */
 static bool state_timeout(struct tcp_engine *e, struct tcb *c, ackd_time now)

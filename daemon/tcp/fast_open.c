@@ -24,8 +24,7 @@
 #define BLACK_HOLE_DOUBLINGS 6
 #define OPTIONS_MAX (TCP_HEADER_MAX - TCP_HEADER_MIN)
 
-/* ---- the cookie
- * ------------------------------------------------------------------------------------------- */
+/* ---- the cookie ---- */
 
 static struct hash_key random_key(struct rng *rng)
 {
@@ -75,8 +74,7 @@ void fast_open_cookie(const struct hash_key *key, const struct tcp_tuple *t,
     }
 }
 
-/* ---- the client
- * ------------------------------------------------------------------------------------------- */
+/* ---- the client ---- */
 
 /* May a SYN to m's host carry data now? */
 static bool ready(const struct metrics_entry *m, const struct tcp_options *o, ackd_time now)

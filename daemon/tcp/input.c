@@ -147,8 +147,7 @@ void tcp_input(struct tcp_engine *e, ackd_time now, const struct tcp_rx *rx)
     door_close(e);
 }
 
-/* ---- SYN-SENT, section 3.10.7.3
- * --------------------------------------------------------------------------- */
+/* ---- SYN-SENT, section 3.10.7.3 ---- */
 
 /* Fourth: the peer's SYN. */
 static void syn_sent_syn(struct tcp_engine *e, struct tcb *c, struct segment *s,

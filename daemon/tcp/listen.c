@@ -289,8 +289,7 @@ void listen_input(struct tcp_engine *e, struct listener *l, struct segment *s)
     }
 }
 
-/* ---- half-open
- * -------------------------------------------------------------------------------------------- */
+/* ---- half-open ---- */
 
 /* Leaves the records; the caller decides what takes its place. */
 static void half_open_free(struct tcp_engine *e, struct half_open *h)
@@ -445,8 +444,7 @@ void half_open_input(struct tcp_engine *e, struct half_open *h, struct segment *
     }
 }
 
-/* ---- the accept queue
- * ------------------------------------------------------------------------------------- */
+/* ---- the accept queue ---- */
 
 void listener_accept_closed(struct tcp_engine *e, struct tcb *c)
 {
@@ -505,8 +503,7 @@ int tcp_accept_return(struct tcp_engine *e, uint64_t listener, uint64_t id)
     return 0;
 }
 
-/* ---- OPEN (passive) and CLOSE of a listener
- * --------------------------------------------------------------- */
+/* ---- OPEN (passive) and CLOSE of a listener ---- */
 
 static bool listener_conflicts(struct tcp_engine *e, const struct tcp_listen_args *a)
 {

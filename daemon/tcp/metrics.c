@@ -147,8 +147,7 @@ void metrics_apply(const struct tcp_engine *e, struct tcb *c)
     }
 }
 
-/* ---- for the operator
- * ------------------------------------------------------------------------------------- */
+/* ---- for the operator ---- */
 
 unsigned tcp_metrics_list(const struct tcp_engine *e, unsigned skip, struct tcp_metrics *out,
                           unsigned max)

@@ -12,8 +12,7 @@
 #include <assert.h>
 #include <string.h>
 
-/* ---- what options the next segment carries
- * ---------------------------------------------------------------- */
+/* ---- what options the next segment carries ---- */
 
 /* Octets of options beside which SACK blocks have to find room. */
 static uint32_t fixed_options(const struct tcb *c)
@@ -84,8 +83,7 @@ static uint32_t frame_payload(const struct tcp_engine *e, const struct tcb *c, u
     return room > mss ? room / mss * mss : mss;
 }
 
-/* ---- the plan
- * --------------------------------------------------------------------------------------------- */
+/* ---- the plan ---- */
 
 static enum tcp_limit cwnd_limit(const struct tcb *c)
 {
@@ -435,9 +433,7 @@ void output_plan(const struct tcp_engine *e, const struct tcb *c, ackd_time now,
     }
 }
 
-/* ---- clocks
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- clocks ---- */
 
 void limit_set(struct tcp_engine *e, struct tcb *c, enum tcp_limit limit, ackd_time now)
 {
@@ -457,8 +453,7 @@ void limit_set(struct tcp_engine *e, struct tcb *c, enum tcp_limit limit, ackd_t
     c->limit = (uint8_t)limit;
 }
 
-/* ---- building a segment
- * ----------------------------------------------------------------------------------- */
+/* ---- building a segment ---- */
 
 static void put_checksum(const struct tcp_engine *e, struct tcp_tx *tx)
 {
@@ -665,8 +660,7 @@ static void finish(struct tcp_engine *e, struct tcb *c, ackd_time now, const str
     }
 }
 
-/* ---- carrying out the plan
- * -------------------------------------------------------------------------------- */
+/* ---- carrying out the plan ---- */
 
 static uint32_t wire_segments(const struct tcp_tx *tx)
 {
@@ -986,8 +980,7 @@ bool tcp_flush(struct tcp_engine *e, ackd_time now, struct tcp_tx *tx)
     return sent;
 }
 
-/* ---- what could not be sent
- * ------------------------------------------------------------------------------- */
+/* ---- what could not be sent ---- */
 
 /* What occupies sequence numbers is LOST and goes again soon; not at once, or a device that refuses
  * everything would be asked for ever. An ACK goes again in the same time; probes have their timers.

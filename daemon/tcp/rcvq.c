@@ -113,8 +113,7 @@ void rcvq_clear(struct rcvq *q, struct slab *pieces)
     rcvq_init(q, q->nxt);
 }
 
-/* ---- making pieces
- * --------------------------------------------------------------------------------------- */
+/* ---- making pieces ---- */
 
 /* One segment on its way into the queue. Nothing of the queue changes until all memory has been
  * found. */
@@ -227,8 +226,7 @@ static void forget_fresh(struct insertion *in)
     }
 }
 
-/* ---- finding the place
- * ----------------------------------------------------------------------------------- */
+/* ---- finding the place ---- */
 
 /* The first piece beyond a hole that ends at or after `seq` (touches or overlaps what begins
  * there), else the list's head. */
@@ -309,8 +307,7 @@ static bool plan(struct insertion *in, struct list *link)
     return true;
 }
 
-/* ---- putting it in
- * --------------------------------------------------------------------------------------- */
+/* ---- putting it in ---- */
 
 /* Joins `p` with the piece behind it in the same list when that is cheap and frees its buffer. */
 static bool absorb_next(struct rcvq *q, struct slab *pieces, struct list *head, struct rcv_piece *p)
@@ -527,8 +524,7 @@ tcp_seq rcvq_end(const struct rcvq *q)
                                : piece_end(container_of(q->ooo.prev, const struct rcv_piece, link));
 }
 
-/* ---- looking
- * ---------------------------------------------------------------------------------------------- */
+/* ---- looking ---- */
 
 static bool has_block(const struct tcp_sack_block *blocks, unsigned n, tcp_seq start)
 {
@@ -608,8 +604,7 @@ void rcvq_consume(struct rcvq *q, struct slab *pieces, uint32_t n)
     }
 }
 
-/* ---- invariants
- * ------------------------------------------------------------------------------------------- */
+/* ---- invariants ---- */
 
 /* Sums of one list, whose pieces must come in order without overlap. */
 struct sums {

@@ -65,8 +65,7 @@ void rtxq_init(struct rtxq *q)
     list_init(&q->by_loss);
 }
 
-/* ---- the counters
- * ------------------------------------------------------------------------------------------ */
+/* ---- the counters ---- */
 
 /* Adds `length` bytes with these flags to the counters; subtracts when `sign` is -1. */
 static void count(struct rtxq *q, uint8_t flags, uint32_t length, int sign)
@@ -157,8 +156,7 @@ void rtxq_clear(struct rtxq *q, struct slab *runs)
     rtxq_init(q);
 }
 
-/* ---- split and merge
- * --------------------------------------------------------------------------------------- */
+/* ---- split and merge ---- */
 
 static bool same_history(const struct rtx_run *a, const struct rtx_run *b)
 {
@@ -225,9 +223,7 @@ struct rtx_run *rtxq_split(struct rtxq *q, struct slab *runs, struct rtx_run *r,
     return split_below(q, runs, r, at, RTXQ_MAX_RUNS);
 }
 
-/* ---- sending
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- sending ---- */
 
 bool rtxq_sent(struct rtxq *q, struct slab *runs, tcp_seq start, tcp_seq end, uint16_t mss,
                uint8_t flags, ackd_time now, const struct rtx_snapshot *at)
@@ -313,8 +309,7 @@ struct rtx_run *rtxq_retransmitted(struct rtxq *q, struct slab *runs, struct rtx
     return part;
 }
 
-/* ---- what an ACK teaches
- * ------------------------------------------------------------------------------------ */
+/* ---- what an ACK teaches ---- */
 
 /* `length` bytes of `r`, up to `end`, are newly known to have arrived. */
 static void note_delivered(struct rtxq_delta *d, const struct rtx_run *r, uint32_t length,
@@ -480,9 +475,7 @@ bool rtxq_sack(struct rtxq *q, struct slab *runs, tcp_seq start, tcp_seq end,
     return true;
 }
 
-/* ---- losses
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- losses ---- */
 
 void rtxq_forget_sacks(struct rtxq *q)
 {
@@ -544,8 +537,7 @@ struct rtx_run *rtxq_first_lost(const struct rtxq *q)
     return list_empty(&q->by_loss) ? NULL : time_run(q->by_loss.next);
 }
 
-/* ---- invariants
- * --------------------------------------------------------------------------------------------- */
+/* ---- invariants ---- */
 
 static bool run_valid(const struct rtx_run *r, const struct rtx_run *before)
 {

@@ -126,42 +126,42 @@ struct time_wait {
     ackd_time created;
 };
 
-enum {                 /* tcb.flags */
-       C_RELEASED = 1, /* nobody here holds it */
-       C_PASSIVE = 2,
-       C_FIN_QUEUED = 4, /* CLOSE was called: FIN follows the last byte */
-       C_FIN_SENT = 8,
-       C_FIN_RECEIVED = 16,     /* in order */
-       C_ACK_NOW = 32,          /* an ACK is due at the next flush */
-       C_RECEIVE_CLOSED = 64,   /* the user reads no more: data are answered with RST (SHLD-3) */
-       C_ACCEPTED = 128,        /* left the accept queue, or was opened actively */
-       C_URGENT_RECEIVED = 256, /* rcv.up is meaningful */
-       C_URGENT_SENT = 512,     /* snd.up is meaningful */
-       C_WRITE_WANTED = 1024,   /* the user found the send buffer full */
-       C_PROBE_SENT = 2048,     /* the octet at snd.nxt was sent as a zero-window probe */
+enum {                      /* tcb.flags */
+       C_RELEASED = 1 << 0, /* nobody here holds it */
+       C_PASSIVE = 1 << 1,
+       C_FIN_QUEUED = 1 << 2, /* CLOSE was called: FIN follows the last byte */
+       C_FIN_SENT = 1 << 3,
+       C_FIN_RECEIVED = 1 << 4,    /* in order */
+       C_ACK_NOW = 1 << 5,         /* an ACK is due at the next flush */
+       C_RECEIVE_CLOSED = 1 << 6,  /* the user reads no more: data are answered with RST (SHLD-3) */
+       C_ACCEPTED = 1 << 7,        /* left the accept queue, or was opened actively */
+       C_URGENT_RECEIVED = 1 << 8, /* rcv.up is meaningful */
+       C_URGENT_SENT = 1 << 9,     /* snd.up is meaningful */
+       C_WRITE_WANTED = 1 << 10,   /* the user found the send buffer full */
+       C_PROBE_SENT = 1 << 11,     /* the octet at snd.nxt was sent as a zero-window probe */
        C_RETRANSMIT_NOW =
-           4096, /* the retransmission timer fired: one segment goes whatever cwnd says */
-       C_WINDOW_OVERRIDE = 8192, /* the override timer fired: a small segment may go (MUST-38) */
-       C_CWND_LIMITED = 16384,   /* cwnd stopped us in this round trip (validation.c) */
-       C_FLUSHING_PUSH = 32768,  /* snd.push is meaningful */
-       C_R1_TOLD = 65536,        /* SHLD-9 */
-       C_RTO_RECOVERY = 131072,  /* recovering from a timeout until una reaches recover */
+           1 << 12, /* the retransmission timer fired: one segment goes whatever cwnd says */
+       C_WINDOW_OVERRIDE = 1 << 13, /* the override timer fired: a small segment may go (MUST-38) */
+       C_CWND_LIMITED = 1 << 14,    /* cwnd stopped us in this round trip (validation.c) */
+       C_FLUSHING_PUSH = 1 << 15,   /* snd.push is meaningful */
+       C_R1_TOLD = 1 << 16,         /* SHLD-9 */
+       C_RTO_RECOVERY = 1 << 17,    /* recovering from a timeout until una reaches recover */
        C_WINDOW_PROBED =
-           262144, /* retransmissions are zero-window probes: R2 does not count (SHLD-17) */
-       C_KEEPALIVE_DUE = 524288,
-       C_PROBE_DUE = 1048576,
-       C_WINDOW_UPDATE = 2097152, /* the ACK that is due opens the window */
-       C_ACK_DELAYED = 4194304,   /* the ACK that is due comes from the delay timer */
-       C_NEIGHBOUR_PENDING = 8388608,
-       C_LOCAL_DROP = 16777216, /* the device refused a frame, which counts as LOST: the next timer
-                                   sends it again, without blaming the network */
-       C_RTO_3S = 33554432,     /* SYN was retransmitted and there is no sample: RTO begins with 3 s
-                                   (RFC 6298 5.7) */
-       C_FIN_AHEAD = 67108864,  /* a FIN lies beyond a hole, at rcv.fin */
-       C_CHALLENGE = 134217728, /* the ACK that is due is a challenge (RFC 5961) */
-       C_MORE_TO_COME = 0x40000000, /* the user's last SEND said so, */
-       C_MORE_HELD = 0x10000000,    /* and a small segment waits for it until the next ACK, */
-       C_CORKED = 0x20000000,       /* or as long as the user wants */
+           1 << 18, /* retransmissions are zero-window probes: R2 does not count (SHLD-17) */
+       C_KEEPALIVE_DUE = 1 << 19,
+       C_PROBE_DUE = 1 << 20,
+       C_WINDOW_UPDATE = 1 << 21, /* the ACK that is due opens the window */
+       C_ACK_DELAYED = 1 << 22,   /* the ACK that is due comes from the delay timer */
+       C_NEIGHBOUR_PENDING = 1 << 23,
+       C_LOCAL_DROP = 1 << 24, /* the device refused a frame, which counts as LOST: the next timer
+                                  sends it again, without blaming the network */
+       C_RTO_3S = 1 << 25, /* SYN was retransmitted and there is no sample: RTO begins with 3 s (RFC
+                              6298 5.7) */
+       C_FIN_AHEAD = 1 << 26,    /* a FIN lies beyond a hole, at rcv.fin */
+       C_CHALLENGE = 1 << 27,    /* the ACK that is due is a challenge (RFC 5961) */
+       C_MORE_TO_COME = 1 << 28, /* the user's last SEND said so, */
+       C_MORE_HELD = 1 << 29,    /* and a small segment waits for it until the next ACK, */
+       C_CORKED = 1 << 30,       /* or as long as the user wants */
 };
 
 #define SEND_MARKS 100
@@ -196,8 +196,6 @@ struct validation {
     bool limited_before;         /* cwnd held us back in the last round trip */
 };
 
-/* What a connection knows of its path once it has sent something: loss detection, recovery, rate
- * and congestion control. Made with the first data or FIN (output.c), kept until the end. */
 /* The search for the path's MTU (RFC 4821), bytes of IP packet; tcb.mtu is the largest proven. */
 struct mtu_search {
     uint16_t high;      /* the largest that may still fit */
@@ -209,6 +207,8 @@ struct mtu_search {
     bool failed;  /* the probe was lost and its data are not yet sent again */
 };
 
+/* What a connection knows of its path once it has sent something: loss detection, recovery, rate
+ * and congestion control. Made with the first data or FIN (output.c), kept until the end. */
 struct flow {
     void *cc_state;              /* the module's, of the size that it says */
     uint64_t pacing_rate;        /* bytes a second, of modules that pace; see pacing_rate() */
@@ -480,8 +480,7 @@ static inline uint64_t tcb_received(const struct tcb *c)
     return c->rcv.read + (c->rcvq ? c->rcvq->ready : 0);
 }
 
-/* ---- engine.c: records, lookup
- * ---------------------------------------------------------------------------- */
+/* ---- engine.c: records, lookup ---- */
 /* Frees what died inside this door: the last thing every door does. */
 void door_close(struct tcp_engine *e);
 struct rec *rec_find(struct tcp_engine *e, uint64_t id);
@@ -504,8 +503,7 @@ struct shared_options *options_share(struct shared_options *o);
 struct shared_options *options_new(struct tcp_engine *e, const struct tcp_options *v);
 void options_drop(struct tcp_engine *e, struct shared_options *o);
 
-/* ---- tcb.c: a connection's memory
- * ------------------------------------------------------------------------- */
+/* ---- tcb.c: a connection's memory ---- */
 struct tcb *tcb_new(struct tcp_engine *e, ackd_time now, const struct tcp_tuple *t,
                     struct shared_options *o, uint32_t mtu);
 bool tcb_activity(struct tcp_engine *e, struct tcb *c,
@@ -518,8 +516,7 @@ void tcb_arm(struct tcp_engine *e,
              struct tcb *c); /* the wheel follows the earliest deadline, lazily */
 ackd_time tcb_deadline(const struct tcb *c);
 
-/* ---- state.c
- * ---------------------------------------------------------------------------------------------- */
+/* ---- state.c ---- */
 /* The only writer of a state. */
 void state_set(struct tcp_engine *e, struct rec *r, enum tcp_state to, ackd_time now,
                enum tcp_close_reason reason);
@@ -528,8 +525,7 @@ bool state_legal(enum tcp_state from, enum tcp_state to);
 void tcb_closed(struct tcp_engine *e, struct tcb *c, ackd_time now, enum tcp_close_reason reason);
 void remember_closed(struct tcp_engine *e, const struct tcp_closed *record);
 
-/* ---- ready.c, event.c
- * ------------------------------------------------------------------------------------- */
+/* ---- ready.c, event.c ---- */
 void ready_tcb(struct tcp_engine *e, struct tcb *c, unsigned what);
 void ready_listener(struct tcp_engine *e, struct listener *l, unsigned what);
 /* The send buffer, or its size, changed: was the user waiting for that? */
@@ -541,8 +537,7 @@ void event_segment_out(struct tcp_engine *e, ackd_time now, const struct tcp_tx 
                        const struct tcp_tuple *tuple, const struct tcb *c,
                        const struct control_segment *cs);
 
-/* ---- options.c (negotiation), window.c, timestamps.c
- * ------------------------------------------------------ */
+/* ---- options.c (negotiation), window.c, timestamps.c ---- */
 uint32_t ip_overhead(const struct ip_addr *a); /* 20 or 40 */
 uint16_t mss_advertised(const struct tcp_options *o, const struct ip_addr *a, uint32_t mtu);
 /* What a SYN of ours offers. */
@@ -557,16 +552,14 @@ uint32_t timestamp_now(uint32_t offset, ackd_time now);
 bool paws_reject(struct tcp_engine *e, struct tcb *c, const struct segment *s);
 void timestamp_update(struct tcb *c, const struct segment *s);
 
-/* ---- autotune.c: sizes of the buffers now, bytes
- * --------------------------------------------------------------------------------------- */
+/* ---- autotune.c: sizes of the buffers now, bytes ---- */
 uint32_t rcv_buffer(const struct tcb *c);
 uint32_t snd_buffer(const struct tcb *c);
 void tune_received(struct tcp_engine *e, struct tcb *c, const struct segment *s);
 void tune_read(struct tcp_engine *e, struct tcb *c, ackd_time now);
 void tuning_free(struct tcp_engine *e, struct tcb *c);
 
-/* ---- receive window
- * --------------------------------------------------------------------------------------- */
+/* ---- receive window ---- */
 uint32_t rcv_window(const struct tcb *c); /* SEG window we owe now: adv - nxt */
 uint32_t rcv_space(const struct tcb *c);  /* free buffer */
 /* The window field for a segment sent now; moves the advertised edge. Never shrinks it (SHLD-14),
@@ -577,8 +570,7 @@ bool rcv_window_update_due(const struct tcb *c);
 /* Memory that the receive queue may pin while it takes a segment of `length` octets. */
 uint32_t rcv_budget(const struct tcb *c, uint32_t length);
 
-/* ---- input.c and its parts
- * -------------------------------------------------------------------------------- */
+/* ---- input.c and its parts ---- */
 void closed_input(struct tcp_engine *e, struct segment *s);
 void listen_input(struct tcp_engine *e, struct listener *l, struct segment *s);
 void half_open_input(struct tcp_engine *e, struct half_open *h, struct segment *s);
@@ -637,8 +629,7 @@ tcp_seq bare_seq(const struct tcb *c);
 struct control_segment *control_new(struct tcp_engine *e, const struct tcp_tuple *t);
 void control_drop(struct tcp_engine *e, struct control_segment *cs);
 
-/* ---- sending
- * ---------------------------------------------------------------------------------------------- */
+/* ---- sending ---- */
 void rtt_sample(struct tcb *c, int64_t rtt_ns);
 int64_t rto_ns(const struct tcb *c); /* backoff included */
 void rto_restart(struct tcb *c, ackd_time now);

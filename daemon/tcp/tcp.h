@@ -7,9 +7,13 @@
  * give the same bytes. No function calls back, so none can be re-entered.
  *
  * The cycle of a caller:
- *     tcp_input()*  tcp_timeout()  while (tcp_flush()) send  while (tcp_event_next()) tell  while
- * (tcp_ready_next()) serve and sleep until tcp_next_deadline(). User calls may come at any time
- * between; they only mark work that the next flush does.
+ *
+ * - tcp_input() for each segment that came, then tcp_timeout();
+ * - tcp_flush() as long as it yields something to send;
+ * - tcp_event_next() and tcp_ready_next() as long as they have something to tell;
+ * - sleep until tcp_next_deadline().
+ *
+ * User calls may come at any time between; they only mark work that the next flush does.
  *
  * Errors of user calls are negative errno values. An id names one endpoint (listener or connection)
  * for ever: ids count from 1 and are never reused; a call with an id that no longer exists answers
@@ -87,8 +91,7 @@ struct tcp_counters {
     uint64_t states[TCP_STATES]; /* gauge: endpoints in each state now */
 };
 
-/* ---- options
- * ---------------------------------------------------------------------------------------------- */
+/* ---- options ---- */
 
 enum tcp_icmp_policy {
     TCP_ICMP_RFC5927, /* default: hard errors are soft in synchronized states */
@@ -214,9 +217,7 @@ void tcp_options_default(struct tcp_options *options);
 /* 0, or -EINVAL with the offending field's name in *field. */
 int tcp_options_check(const struct tcp_options *options, const char **field);
 
-/* ---- life
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- life ---- */
 
 struct tcp_config {
     struct arena *arena;            /* all memory */
@@ -279,8 +280,7 @@ struct tcp_link {
 };
 void tcp_set_link(struct tcp_engine *engine, const struct tcp_link *link);
 
-/* ---- doors: segments, ICMP, time
- * -------------------------------------------------------------------------- */
+/* ---- doors: segments, ICMP, time ---- */
 
 /* A TCP segment as net/ hands it up. The engine takes its own references on pkt where it keeps
  * payload. */
@@ -321,8 +321,7 @@ void tcp_timeout(struct tcp_engine *engine, ackd_time now);
  * not finish. */
 ackd_time tcp_next_deadline(const struct tcp_engine *engine);
 
-/* ---- the way out: segments
- * -------------------------------------------------------------------------------- */
+/* ---- the way out: segments ---- */
 
 #define TCP_TX_RANGES 18
 
@@ -359,8 +358,7 @@ enum tcp_tx_failure { TCP_TX_LOCAL_DROP, TCP_TX_NEIGHBOUR_PENDING, TCP_TX_UNREAC
 void tcp_tx_failed(struct tcp_engine *engine, ackd_time now, const struct tcp_tx *tx,
                    enum tcp_tx_failure why, int error);
 
-/* ---- the way out: events and readiness
- * -------------------------------------------------------------------- */
+/* ---- the way out: events and readiness ---- */
 
 struct tcp_tuple {
     struct ip_addr local, remote;
@@ -428,8 +426,7 @@ bool tcp_ready_next(struct tcp_engine *engine, struct tcp_ready *ready);
  */
 void tcp_ready_again(struct tcp_engine *engine, uint64_t id, unsigned what);
 
-/* ---- user calls, RFC 9293 section 3.9.1
- * ------------------------------------------------------------------- */
+/* ---- user calls, RFC 9293 section 3.9.1 ---- */
 
 struct tcp_open_args {
     struct tcp_tuple
@@ -543,9 +540,7 @@ int tcp_set_options(struct tcp_engine *engine, ackd_time now, uint64_t id,
  * few hundred at once and the others in the next calls of tcp_timeout(). */
 void tcp_address_removed(struct tcp_engine *engine, ackd_time now, const struct ip_addr *local);
 
-/* ---- STATUS
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- STATUS ---- */
 
 struct tcp_info {
     uint64_t id;

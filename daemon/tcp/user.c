@@ -16,8 +16,7 @@ static struct tcb *held(struct tcp_engine *e, uint64_t id)
     return c && !(c->flags & C_RELEASED) ? c : NULL;
 }
 
-/* ---- OPEN (active), section 3.10.1
- * ------------------------------------------------------------------------ */
+/* ---- OPEN (active), section 3.10.1 ---- */
 
 /* MUST-46. */
 static bool remote_valid(const struct tcp_tuple *t)
@@ -124,8 +123,7 @@ int tcp_open(struct tcp_engine *e, ackd_time now, const struct tcp_open_args *ar
     return 0;
 }
 
-/* ---- SEND, section 3.10.2
- * --------------------------------------------------------------------------------- */
+/* ---- SEND, section 3.10.2 ---- */
 
 /* 0 when more may be sent, else the error: the connection's own when it died. */
 static int may_send(const struct tcb *c)
@@ -269,8 +267,7 @@ int64_t tcp_flush_send(struct tcp_engine *e, ackd_time now, uint64_t id)
     return unsent;
 }
 
-/* ---- RECEIVE, section 3.10.3
- * ------------------------------------------------------------------------------ */
+/* ---- RECEIVE, section 3.10.3 ---- */
 
 int tcp_peek(struct tcp_engine *e, uint64_t id, uint64_t from, size_t max, struct tcp_received *out)
 {
@@ -341,8 +338,7 @@ int tcp_consume(struct tcp_engine *e, ackd_time now, uint64_t id, uint64_t upto)
     return 0;
 }
 
-/* ---- CLOSE and ABORT, sections 3.10.4 and 3.10.5
- * ---------------------------------------------------------- */
+/* ---- CLOSE and ABORT, sections 3.10.4 and 3.10.5 ---- */
 
 static int close_tcb(struct tcp_engine *e, struct tcb *c, ackd_time now)
 {
@@ -508,8 +504,7 @@ int tcp_set_owner(struct tcp_engine *e, uint64_t id, uint32_t owner, uint64_t co
     return l || c ? 0 : -EBADF;
 }
 
-/* ---- options
- * ---------------------------------------------------------------------------------------------- */
+/* ---- options ---- */
 
 static struct shared_options **options_of(struct tcp_engine *e, uint64_t id)
 {

@@ -252,8 +252,7 @@ int tcp_status(struct tcp_engine *e, ackd_time now, uint64_t id, bool full, stru
     return 0;
 }
 
-/* ---- the listing
- * ------------------------------------------------------------------------------------------ */
+/* ---- the listing ---- */
 
 struct tcp_cursor *tcp_cursor_new(struct tcp_engine *e, uint64_t after)
 {

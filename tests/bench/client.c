@@ -56,8 +56,7 @@ struct result {
     const char *unverified; /* NULL, or what was wrong */
 };
 
-/* ---- sockets ----------------------------------------------------------------------------------
- */
+/* ---- sockets ---- */
 
 static socklen_t address_length(const union address *a)
 {
@@ -142,8 +141,7 @@ static void open_all(struct client *c, uint32_t events)
     }
 }
 
-/* ---- bulk to the peer -------------------------------------------------------------------------
- */
+/* ---- bulk to the peer ---- */
 
 /* Ends all streams and waits until the peer ended its side, which it does when it has read all. */
 static void wait_for_ends(struct client *c, struct result *r)
@@ -213,8 +211,7 @@ static void bulk_send(struct client *c, struct result *r)
     }
 }
 
-/* ---- bulk from the peer -----------------------------------------------------------------------
- */
+/* ---- bulk from the peer ---- */
 
 /* Both ends of what was read are the pattern's at their place in the stream. */
 static bool is_pattern(const struct client *c, uint64_t offset, size_t length)
@@ -253,8 +250,7 @@ static void bulk_receive(struct client *c, struct result *r)
     r->ns = clock_now() - began;
 }
 
-/* ---- short connections ------------------------------------------------------------------------
- */
+/* ---- short connections ---- */
 
 static void start_one(struct client *c, unsigned slot, uint64_t number)
 {
@@ -320,8 +316,7 @@ static void connections(struct client *c, struct result *r)
     r->ns = clock_now() - began;
 }
 
-/* ---- ping -------------------------------------------------------------------------------------
- */
+/* ---- ping ---- */
 
 static int ascending(const void *a, const void *b)
 {
@@ -358,8 +353,7 @@ static void ping(struct client *c, struct result *r, int64_t percentile[3])
     free(sample);
 }
 
-/* ---- the whole --------------------------------------------------------------------------------
- */
+/* ---- the whole ---- */
 
 static void parse(struct client *c, int argc, char **argv)
 {

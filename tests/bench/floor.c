@@ -67,7 +67,7 @@ static void open_tap(struct floor *f, const char *name)
     }
 }
 
-/* ---- checksums: the IP header's in full, TCP's pseudo-header only, the device does the rest -----
+/* ---- checksums: the IP header's in full, TCP's pseudo-header only, the device does the rest ----
  */
 
 static uint32_t sum16(const void *data, size_t length, uint32_t sum)
@@ -118,8 +118,7 @@ static void send_frame(struct floor *f, struct headers *h, size_t options, const
     }
 }
 
-/* ---- answers ----------------------------------------------------------------------------------
- */
+/* ---- answers ---- */
 
 /* A frame back to where `in` came from, with the numbers that follow from it. */
 static struct headers answer(const struct headers *in, uint32_t length)

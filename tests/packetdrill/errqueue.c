@@ -139,9 +139,7 @@ void errqueue_progress(struct layer *l, struct sock *s, const struct tcp_info *i
     }
 }
 
-/* ---- reading
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- reading ---- */
 
 static void *put_cmsg(struct msghdr *msg, size_t *used, size_t room, int level, int type,
                       size_t length)

@@ -38,9 +38,7 @@ void fastopen_options(const struct layer *l, struct sock *s)
     s->options.fast_open_no_cookie = bits & SERVER_COOKIE_NOT_REQUIRED || s->fastopen_no_cookie;
 }
 
-/* ---- keys
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- keys ---- */
 
 /* "a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4": four words, the octets of each in the other order. */
 static bool parse_key(const char *text, uint8_t key[16])
@@ -79,8 +77,7 @@ int fastopen_set_keys(struct layer *l, const uint8_t *value, size_t length)
     return 0;
 }
 
-/* ---- MSG_FASTOPEN
- * -------------------------------------------------------------------------------------------- */
+/* ---- MSG_FASTOPEN ---- */
 
 /* Connects with the first of `length` octets on the SYN. *taken octets were queued; 0, EINPROGRESS
  * or another errno. */

@@ -16,8 +16,7 @@
 #include "net/net.h"
 #include "tcp/tcp.h"
 
-/* ---- sysctl.c: the namespace's /proc/sys/net
- * --------------------------------------------------------- */
+/* ---- sysctl.c: the namespace's /proc/sys/net ---- */
 
 struct sysctls {
     long rmem[3], wmem[3];
@@ -33,8 +32,7 @@ struct sysctls {
 /* What a file does not say keeps Linux's default. */
 void sysctls_read(struct sysctls *s);
 
-/* ---- profile.c: Linux's choices where the RFCs leave one
- * --------------------------------------------- */
+/* ---- profile.c: Linux's choices where the RFCs leave one ---- */
 
 void profile_options(const struct sysctls *s, bool v4, struct tcp_options *o);
 /* How long a SYN with so many retransmissions is tried. */
@@ -42,9 +40,7 @@ int64_t profile_syn_timeout(long retries);
 /* What only sysctls set, again. */
 void profile_refresh(const struct sysctls *s, struct tcp_options *o);
 
-/* ---- records
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- records ---- */
 
 enum file_kind { FILE_SOCKET, FILE_EPOLL };
 
@@ -157,9 +153,7 @@ struct layer {
     } blocked;
 };
 
-/* ---- clock.c
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- clock.c ---- */
 
 /* Runs what is due at `now`: timers, output, readiness; then lets a blocked call look again. */
 void layer_run(struct layer *l);
@@ -175,9 +169,7 @@ int layer_usleep(void *u, useconds_t us);
 int layer_gettimeofday(void *u, struct timeval *tv, struct timezone *tz);
 int64_t layer_wall_ns(const struct layer *l);
 
-/* ---- link.c
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- link.c ---- */
 
 bool link_open(struct layer *l, const char *flags);
 void link_close(struct layer *l);
@@ -192,9 +184,7 @@ void link_add_local(struct layer *l, const struct ip_addr *a);
 /* A host that can be reached. */
 void link_add_remote(struct layer *l, const struct ip_addr *a);
 
-/* ---- files.c
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- files.c ---- */
 
 /* Gives the record a descriptor of its own; -1 with errno. */
 int file_open(struct layer *l, struct file *f, enum file_kind kind);
@@ -209,9 +199,7 @@ int layer_close(void *u, int fd);
 int layer_fcntl(void *u, int fd, int cmd, ...);
 int layer_ioctl(void *u, int fd, unsigned long request, ...);
 
-/* ---- sockets.c
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- sockets.c ---- */
 
 int layer_socket(void *u, int domain, int type, int protocol);
 int layer_bind(void *u, int fd, const struct sockaddr *addr, socklen_t len);
@@ -248,9 +236,7 @@ void sock_apply_options(struct layer *l, struct sock *s);
 void sock_put_address(const struct sock *s, const struct ip_addr *a, uint16_t port,
                       struct sockaddr *to, socklen_t *len);
 
-/* ---- fastopen.c
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- fastopen.c ---- */
 
 bool fastopen_client_enabled(const struct layer *l);
 /* Options of the engine that follow the sysctl and the socket's own. */
@@ -260,9 +246,7 @@ int fastopen_set_keys(struct layer *l, const uint8_t *value, size_t length);
 int fastopen_send(struct layer *l, struct sock *s, const struct sockaddr *addr, socklen_t len,
                   const void *data, size_t length, bool nonblock, size_t *taken);
 
-/* ---- stream.c
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- stream.c ---- */
 
 ssize_t layer_read(void *u, int fd, void *buf, size_t count);
 ssize_t layer_readv(void *u, int fd, const struct iovec *iov, int n);
@@ -283,8 +267,7 @@ uint32_t stream_unsent(const struct tcp_info *info);
 uint32_t stream_charge(const struct tcp_info *info);
 uint32_t stream_tail_goal(const struct tcp_info *info);
 
-/* ---- sockopt.c, tcp_info.c
- * ------------------------------------------------------------------------------------- */
+/* ---- sockopt.c, tcp_info.c ---- */
 
 int layer_getsockopt(void *u, int fd, int level, int name, void *value, socklen_t *len);
 int layer_setsockopt(void *u, int fd, int level, int name, const void *value, socklen_t len);
@@ -292,8 +275,7 @@ int layer_setsockopt(void *u, int fd, int level, int name, const void *value, so
 size_t tcp_info_fill(struct layer *l, const struct sock *s, void *to, size_t room);
 size_t meminfo_fill(struct layer *l, const struct sock *s, void *to, size_t room);
 
-/* ---- poll.c, epoll.c
- * ------------------------------------------------------------------------------------------- */
+/* ---- poll.c, epoll.c ---- */
 
 uint32_t sock_poll(struct layer *l, struct sock *s);
 int layer_poll(void *u, struct pollfd *fds, nfds_t n, int timeout);
@@ -305,9 +287,7 @@ void epoll_free(struct layer *l, struct epoll_file *ep);
 void epoll_notify(struct layer *l, struct sock *s, uint32_t what);
 void epoll_forget(struct layer *l, const struct sock *s);
 
-/* ---- errqueue.c
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- errqueue.c ---- */
 
 void errqueue_init(struct sock *s);
 void errqueue_free(struct sock *s);
@@ -318,9 +298,7 @@ void errqueue_sent(struct layer *l, struct sock *s, uint64_t first, uint64_t end
 void errqueue_progress(struct layer *l, struct sock *s, const struct tcp_info *info, bool ended);
 ssize_t errqueue_recv(struct layer *l, struct sock *s, struct msghdr *msg);
 
-/* ---- pipe.c
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- pipe.c ---- */
 
 int layer_pipe(void *u, int fds[2]);
 int layer_splice(void *u, int fd_in, loff_t *off_in, int fd_out, loff_t *off_out, size_t length,

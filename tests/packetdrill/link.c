@@ -22,8 +22,7 @@
 
 static const uint8_t station_mac[6] = {2, 0, 0, 0, 0, 1}, our_mac[6] = {2, 0, 0, 0, 0, 2};
 
-/* ---- what the command line says
- * -------------------------------------------------------------------------- */
+/* ---- what the command line says ---- */
 
 /* "name=value" among words; false when it is not there. */
 static bool find_word(const char *text, size_t length, const char *name, char *value, size_t room)
@@ -66,9 +65,7 @@ static bool setting(const char *flags, const char *name, char *value, size_t roo
     return n > 0 && find_word(line, (size_t)n, name, value, room);
 }
 
-/* ---- life
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- life ---- */
 
 static void *chunk_get(void *ctx, size_t bytes)
 {
@@ -182,9 +179,7 @@ void link_add_remote(struct layer *l, const struct ip_addr *a)
     net_neighbour_set(l->net, l->now, a, station_mac);
 }
 
-/* ---- out
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- out ---- */
 
 static bool for_the_link_only(const uint8_t *ip, size_t length)
 {
@@ -330,9 +325,7 @@ int link_receive(void *u, void *packet, size_t *count, long long *time_us)
     return 0;
 }
 
-/* ---- in
- * --------------------------------------------------------------------------------------------------------
- */
+/* ---- in ---- */
 
 /* An empty device never gets a packet with a wrong length; a script may send one. */
 static bool addresses(const uint8_t *ip, size_t length, struct ip_addr *src, struct ip_addr *dst)

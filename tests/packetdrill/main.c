@@ -108,8 +108,7 @@ EXPORT void packetdrill_interface_init(const char *flags, struct packetdrill_int
     };
 }
 
-/* ---- calls of libc's, when preloaded
- * ---------------------------------------------------------------------------- */
+/* ---- calls of libc's, when preloaded ---- */
 
 static bool ours(int fd)
 {

@@ -9,9 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- addresses
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- addresses ---- */
 
 static int get_address(const struct sock *s, const struct sockaddr *addr, socklen_t len,
                        struct ip_addr *a, uint16_t *port)
@@ -55,8 +53,7 @@ void sock_put_address(const struct sock *s, const struct ip_addr *a, uint16_t po
     *len = size;
 }
 
-/* ---- looking at the endpoint
- * ----------------------------------------------------------------------------------- */
+/* ---- looking at the endpoint ---- */
 
 bool sock_status(struct layer *l, const struct sock *s, struct tcp_info *info)
 {
@@ -139,9 +136,7 @@ void sock_refresh(struct layer *l, struct sock *s)
     }
 }
 
-/* ---- life
- * -------------------------------------------------------------------------------------------------------
- */
+/* ---- life ---- */
 
 void layer_read_sysctls(struct layer *l)
 {
@@ -349,9 +344,7 @@ int layer_accept(void *u, int fd, struct sockaddr *addr, socklen_t *len)
     return result;
 }
 
-/* ---- connect
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- connect ---- */
 
 /* Back to a socket that can be connected again. */
 static void disconnect(struct layer *l, struct sock *s)
@@ -500,9 +493,7 @@ int layer_connect(void *u, int fd, const struct sockaddr *addr, socklen_t len)
     return error ? fail(error) : 0;
 }
 
-/* ---- the end
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- the end ---- */
 
 static int do_shutdown(struct layer *l, struct sock *s, int how)
 {

@@ -20,8 +20,7 @@
 #define SO_SNDBUF_MIN 4608
 #define SO_RCVBUF_MIN 2304
 
-/* ---- options that are a number kept here
- * ------------------------------------------------------------------------ */
+/* ---- options that are a number kept here ---- */
 
 static int *plain_slot(struct sock *s, int level, int name)
 {
@@ -65,9 +64,7 @@ static int *plain_slot(struct sock *s, int level, int name)
     return err ? &s->recverr : NULL;
 }
 
-/* ---- set
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- set ---- */
 
 static int set_buffer(struct layer *l, struct sock *s, bool send, int v)
 {
@@ -288,9 +285,7 @@ int layer_setsockopt(void *u, int fd, int level, int name, const void *value, so
     return error ? fail(error) : 0;
 }
 
-/* ---- get
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- get ---- */
 
 static int get_socket(struct sock *s, int name, int *v)
 {

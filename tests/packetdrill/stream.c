@@ -20,8 +20,7 @@
 #define GSO_MAX 65215u     /* payload that Linux puts into one packet */
 #define PACKET_CHARGE 768u /* memory of a packet beside its payload */
 
-/* ---- how much may be queued
- * ------------------------------------------------------------------------------------ */
+/* ---- how much may be queued ---- */
 
 uint32_t stream_unsent(const struct tcp_info *info)
 {
@@ -79,9 +78,7 @@ static bool packet_allowed(const struct layer *l, const struct sock *s, const st
            stream_unsent(info) < notsent_lowat(l, s);
 }
 
-/* ---- sending
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- sending ---- */
 
 /* May the call go on? 0, or why not. */
 static int may_send(struct layer *l, struct sock *s, struct tcp_info *info)
@@ -344,9 +341,7 @@ ssize_t layer_writev(void *u, int fd, const struct iovec *iov, int n)
     return layer_sendmsg(u, fd, &msg, 0);
 }
 
-/* ---- receiving
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- receiving ---- */
 
 /* Copies up to `room` octets from stream offset `at`; -1 with EFAULT. */
 static ssize_t copy_out(struct layer *l, struct sock *s, uint64_t at, uint8_t *to, size_t room,

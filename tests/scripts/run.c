@@ -37,9 +37,7 @@ struct run {
         fail_msg(__VA_ARGS__);                                                                     \
     } while (0)
 
-/* ---- words
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- words ---- */
 
 static const struct {
     const char *name;
@@ -130,8 +128,7 @@ static struct ip_addr address(const struct run *r, const char *word)
     return a;
 }
 
-/* ---- options
- * ---------------------------------------------------------------------------------------------- */
+/* ---- options ---- */
 
 static bool option_set(const struct run *r, struct tcp_options *o, const char *name,
                        const char *value)
@@ -196,8 +193,7 @@ static void do_option(struct run *r, char **word, unsigned n)
     }
 }
 
-/* ---- into a state
- * ----------------------------------------------------------------------------------------- */
+/* ---- into a state ---- */
 
 static const struct tcp_config *wanted; /* by adjust(), which script_begin() calls back */
 
@@ -307,8 +303,7 @@ static void do_in(struct run *r, char *line)
     script_ready(s);
 }
 
-/* ---- the user
- * --------------------------------------------------------------------------------------------- */
+/* ---- the user ---- */
 
 static int64_t do_open(struct script *s, char **word, unsigned n)
 {
@@ -436,8 +431,7 @@ static bool do_call(struct run *r, char **word, unsigned n)
     return true;
 }
 
-/* ---- what can be asked
- * ------------------------------------------------------------------------------------ */
+/* ---- what can be asked ---- */
 
 static int64_t info_field(const struct run *r, const struct tcp_info *info, const char *name)
 {
@@ -548,8 +542,7 @@ static bool do_question(struct run *r, char **word, unsigned n)
     return true;
 }
 
-/* ---- the world
- * -------------------------------------------------------------------------------------------- */
+/* ---- the world ---- */
 
 static void do_icmp(const struct run *r, struct script *s, char **word, unsigned n)
 {
@@ -684,8 +677,7 @@ static void run_script(void **state)
     free(body);
 }
 
-/* ---- the files
- * -------------------------------------------------------------------------------------------- */
+/* ---- the files ---- */
 
 static char *whole_file(const char *path)
 {
@@ -728,8 +720,7 @@ static void scripts_of(const char *path)
     /* The text stays: names and bodies point into it. */
 }
 
-/* ---- the cells of section 3.10
- * ---------------------------------------------------------------------------- */
+/* ---- the cells of section 3.10 ---- */
 
 static const char *const cell_events[] = {
     "open_active",

@@ -33,9 +33,7 @@ void link_free(struct link *link)
     free(link->heap);
 }
 
-/* ---- the heap
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- the heap ---- */
 
 static bool earlier(const struct wire_segment *a, const struct wire_segment *b)
 {
@@ -76,9 +74,7 @@ static struct wire_segment *pop(struct link *link)
     return first;
 }
 
-/* ---- segments
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- segments ---- */
 
 static struct wire_segment *segment_new(uint32_t room)
 {
@@ -132,8 +128,7 @@ static uint32_t ip_length(const struct wire_segment *s)
     return s->length + (ip_addr_is_v4(&s->src) ? 20 : 40);
 }
 
-/* ---- the way in
- * --------------------------------------------------------------------------------------------- */
+/* ---- the way in ---- */
 
 static bool chance(struct link *link, uint32_t ppm)
 {
@@ -222,8 +217,7 @@ static void launch(struct link *link, struct wire_segment *s, ackd_time left, bo
     push(link, s);
 }
 
-/* ---- ACKs
- * ---------------------------------------------------------------------------------------------- */
+/* ---- ACKs ---- */
 
 static bool is_pure_ack(const struct wire_segment *s)
 {
@@ -274,9 +268,7 @@ static void hold(struct link *link, ackd_time now, struct wire_segment *s, ackd_
     launch(link, s, link->held_until, late);
 }
 
-/* ---- a segment's fate
- * ----------------------------------------------------------------------------------------------
- */
+/* ---- a segment's fate ---- */
 
 /* Longer than a hop takes: the sender may be told. */
 static bool too_big(struct link *link, ackd_time now, const struct wire_segment *s)
@@ -474,8 +466,7 @@ void link_inject(struct link *link, ackd_time now, const struct wire_segment *s)
     launch(link, copy, now, false);
 }
 
-/* ---- the way out
- * -------------------------------------------------------------------------------------------- */
+/* ---- the way out ---- */
 
 ackd_time link_next(const struct link *link)
 {

@@ -35,8 +35,7 @@ static void rewrite(struct wire_segment *s, struct tcp_hdr *h, const struct tcp_
     s->length = TCP_HEADER_MIN + n + payload;
 }
 
-/* ---- options
- * ---------------------------------------------------------------------------------------------- */
+/* ---- options ---- */
 
 /* Scale and timestamps go from both SYNs: with one of them agreed on, and not by the other, the
  * connection would be broken by the middle, not by a peer. */
@@ -66,8 +65,7 @@ static void take_later(struct meddler *m, struct tcp_opts *o)
     }
 }
 
-/* ---- what it claims to have
- * ---------------------------------------------------------------------------------------------- */
+/* ---- what it claims to have ---- */
 
 /* A segment on its way to the peer: may it go? Two in a row do not: a hole, and what is claimed. */
 static bool take_data(struct meddler *m, const struct tcp_hdr *h, uint32_t payload)
@@ -111,8 +109,7 @@ static void claim(struct meddler *m, const struct tcp_hdr *h, struct tcp_opts *o
     o->sack[at] = m->claimed;
 }
 
-/* ---- windows and ACKs
- * ---------------------------------------------------------------------------------------------- */
+/* ---- windows and ACKs ---- */
 
 static void shrink(struct meddler *m, ackd_time now, struct tcp_hdr *h)
 {

@@ -194,8 +194,7 @@ static bool run_seed(uint64_t seed, bool verbose, struct totals *totals, uint64_
     return good;
 }
 
-/* ---- what must have happened
- * ------------------------------------------------------------------------------------- */
+/* ---- what must have happened ---- */
 
 struct floor {
     const char *name;

@@ -234,8 +234,7 @@ static void forge(struct stage *g, unsigned to, uint16_t flags, uint32_t seq, ui
     pass_time(g, 100 * NS_PER_MS);
 }
 
-/* ---- opening and closing at once
- * --------------------------------------------------------------------------------- */
+/* ---- opening and closing at once ---- */
 
 /* RFC 9293 figure 7. */
 static void simultaneous_open(void **unused)
@@ -334,9 +333,7 @@ static void self_connect(void **unused)
     stage_end(g);
 }
 
-/* ---- windows
- * -------------------------------------------------------------------------------------------------------
- */
+/* ---- windows ---- */
 
 static void zero_window_opens_again(void **unused)
 {
@@ -505,9 +502,7 @@ static void the_timer_repairs_what_acks_cannot(void **unused)
     }
 }
 
-/* ---- TIME-WAIT
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- TIME-WAIT ---- */
 
 static void finish(struct stage *g, unsigned first)
 {
@@ -786,9 +781,7 @@ static void time_wait_acknowledges_again(void **unused)
     stage_end(g);
 }
 
-/* ---- death
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- death ---- */
 
 static enum tcp_close_reason end_reason(struct stage *g, unsigned i)
 {
@@ -887,8 +880,7 @@ static void a_half_open_connection_gives_up(void **unused)
     stage_end(g);
 }
 
-/* ---- a reset in every state
- * ---------------------------------------------------------------------------------------------- */
+/* ---- a reset in every state ---- */
 
 /* Brings host 0's connection into a state. */
 static void enter_state(struct stage *g, enum tcp_state to)

@@ -14,8 +14,7 @@ static struct users *users_of(const struct world *w)
     return w->users;
 }
 
-/* ---- their manners
- * ------------------------------------------------------------------------------------------- */
+/* ---- their manners ---- */
 
 static uint32_t pick(struct rng *rng, const uint32_t *values, unsigned n)
 {
@@ -213,8 +212,7 @@ void users_random(struct users *u, struct world_config *config, uint64_t seed)
     u->open_at = time_from_ns(NS_PER_S + (int64_t)rng_below(rng, 1000) * NS_PER_MS);
 }
 
-/* ---- writing and reading
- * --------------------------------------------------------------------------------------- */
+/* ---- writing and reading ---- */
 
 static void wait_up_to(struct users *u, ackd_time now, ackd_time *at, int64_t most_ns)
 {
@@ -317,8 +315,7 @@ static bool user_read(struct world *w, struct users *u, struct user *me)
     return true;
 }
 
-/* ---- beginning and end
- * ------------------------------------------------------------------------------------------ */
+/* ---- beginning and end ---- */
 
 static bool user_open(struct world *w, struct users *u)
 {

@@ -30,9 +30,7 @@ void pattern_fill(uint8_t *to, uint64_t salt, uint64_t offset, size_t length)
     }
 }
 
-/* ---- life
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- life ---- */
 
 void world_config_default(struct world_config *config, uint64_t seed)
 {
@@ -151,9 +149,7 @@ struct tcp_info host_info(struct host *h, uint64_t id)
     return info;
 }
 
-/* ---- a step
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- a step ---- */
 
 void host_input(struct host *h, const struct wire_segment *s)
 {
@@ -374,9 +370,7 @@ void world_pass(struct world *w, int64_t ns)
     }
 }
 
-/* ---- diagnosis
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- diagnosis ---- */
 
 static void diagnose_connection(struct host *h, uint64_t id, FILE *out)
 {

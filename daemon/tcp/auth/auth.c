@@ -21,9 +21,7 @@
 
 #include "tcp/tcb.h"
 
-/* ---- life
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- life ---- */
 
 void auth_use_drop(struct auth_use *u)
 {
@@ -88,8 +86,7 @@ void auth_free(struct tcp_engine *e, struct timed *t)
     t->auth = NULL;
 }
 
-/* ---- sequence numbers
- * ------------------------------------------------------------------------------------- */
+/* ---- sequence numbers ---- */
 
 /* What the record knows of its numbers by now. */
 static void auth_follow(struct timed *t)
@@ -121,8 +118,7 @@ static void auth_follow(struct timed *t)
     sne_advance(&a->rcv, rcv_nxt);
 }
 
-/* ---- traffic keys
- * ----------------------------------------------------------------------------------------- */
+/* ---- traffic keys ---- */
 
 static void derive_send(const struct auth_key *k, const struct tcp_tuple *t, tcp_seq iss,
                         tcp_seq irs, uint8_t *out)
@@ -163,8 +159,7 @@ static void receive_key(struct auth *a, struct auth_use *u, const struct segment
     memcpy(out, u->receive, AO_TRAFFIC_KEY_MAX);
 }
 
-/* ---- segments that arrive
- * --------------------------------------------------------------------------------- */
+/* ---- segments that arrive ---- */
 
 static bool opens(const struct segment *s)
 {
@@ -292,8 +287,7 @@ bool auth_begin(struct tcp_engine *e, struct timed *t, const struct segment *s, 
     return t->auth;
 }
 
-/* ---- segments that leave
- * ---------------------------------------------------------------------------------- */
+/* ---- segments that leave ---- */
 
 static void signature_ids(const struct auth_key *current, const struct auth_key *next,
                           struct auth_signature *out)

@@ -50,8 +50,7 @@ void keys_free(struct tcp_engine *e)
     e->keys.hosts = NULL;
 }
 
-/* ---- finding one
- * ------------------------------------------------------------------------------------------ */
+/* ---- finding one ---- */
 
 unsigned key_fit(const struct auth_key *k, const struct tcp_tuple *t)
 {
@@ -120,9 +119,7 @@ static struct auth_key *by_number(const struct tcp_engine *e, uint64_t number)
     return NULL;
 }
 
-/* ---- add
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- add ---- */
 
 static bool ports_overlap(uint16_t a, uint16_t b)
 {
@@ -214,9 +211,7 @@ int tcp_key_add(struct tcp_engine *e, const struct tcp_key *key, const uint8_t *
     return 0;
 }
 
-/* ---- remove
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- remove ---- */
 
 static bool is_selected(const struct auth_use *u)
 {
@@ -295,8 +290,7 @@ int tcp_key_remove(struct tcp_engine *e, ackd_time now, uint64_t number, bool fo
     return 0;
 }
 
-/* ---- use, list
- * --------------------------------------------------------------------------------------------- */
+/* ---- use, list ---- */
 
 static int choose(const struct tcp_engine *e, const struct tcp_tuple *t, uint64_t number,
                   struct auth_key **out)

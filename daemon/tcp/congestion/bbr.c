@@ -26,8 +26,7 @@ static const struct {
     [BBR_PROBE_RTT] = {"PROBE-RTT", 100, PROBE_RTT_CWND_PERCENT},
 };
 
-/* ---- cwnd and rate
- * ----------------------------------------------------------------------------------------- */
+/* ---- cwnd and rate ---- */
 
 void bbr_save_cwnd(const struct tcb *c, struct bbr *b)
 {
@@ -94,8 +93,7 @@ static void set_cwnd(struct tcb *c, struct bbr *b, const struct cc_ack *ack)
     bound_cwnd(c, b);
 }
 
-/* ---- the module
- * -------------------------------------------------------------------------------------------- */
+/* ---- the module ---- */
 
 static void bbr_init(struct tcb *c, ackd_time now)
 {

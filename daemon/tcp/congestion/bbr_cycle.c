@@ -15,8 +15,7 @@ bool bbr_in_probe_bw(const struct bbr *b)
     return b->state >= BBR_DOWN && b->state <= BBR_UP;
 }
 
-/* ---- Startup and Drain
- * ------------------------------------------------------------------------------------- */
+/* ---- Startup and Drain ---- */
 
 /* Losses for a round in recovery, over the threshold, in several places. */
 static void check_high_loss(struct tcb *c, struct bbr *b, const struct cc_ack *ack)
@@ -55,9 +54,7 @@ void bbr_check_drain(struct tcb *c, struct bbr *b, const struct cc_ack *ack)
     }
 }
 
-/* ---- ProbeBW
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- ProbeBW ---- */
 
 /* Flows that share a bottleneck should not probe in step; the same seed must give the same bytes.
  * So chance comes from the connection's own random number and how far it is. */
@@ -232,9 +229,7 @@ void bbr_update_cycle(struct tcb *c, struct bbr *b, const struct cc_ack *ack)
     }
 }
 
-/* ---- ProbeRTT
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- ProbeRTT ---- */
 
 static void exit_probe_rtt(struct tcb *c, struct bbr *b, ackd_time now)
 {

@@ -40,8 +40,7 @@ uint32_t bbr_quantized(const struct tcb *c, const struct bbr *b, uint64_t inflig
     return inflight < UINT32_MAX ? (uint32_t)inflight : UINT32_MAX;
 }
 
-/* ---- rounds and bandwidth
- * ---------------------------------------------------------------------------------- */
+/* ---- rounds and bandwidth ---- */
 
 void bbr_start_round(const struct tcb *c, struct bbr *b)
 {
@@ -92,8 +91,7 @@ void bbr_check_full_bw(struct bbr *b, const struct cc_ack *ack)
     b->full_bw_reached = b->full_bw_reached || b->full_bw_now;
 }
 
-/* ---- losses and marks
- * ---------------------------------------------------------------------------------------- */
+/* ---- losses and marks ---- */
 
 void bbr_reset_signals(struct bbr *b)
 {
@@ -228,8 +226,7 @@ void bbr_update_congestion(struct tcb *c, struct bbr *b, const struct cc_ack *ac
     }
 }
 
-/* ---- aggregation and delay
- * ----------------------------------------------------------------------------------- */
+/* ---- aggregation and delay ---- */
 
 void bbr_update_aggregation(struct tcb *c, struct bbr *b, const struct cc_ack *ack)
 {

@@ -73,8 +73,7 @@ void mtu_flow_begin(struct tcb *c, ackd_time now)
     }
 }
 
-/* ---- what the network says
- * -------------------------------------------------------------------------------- */
+/* ---- what the network says ---- */
 
 static bool probe_out(const struct tcb *c)
 {
@@ -131,8 +130,7 @@ void mtu_route(struct tcb *c, uint32_t mtu, ackd_time now)
     }
 }
 
-/* ---- what silence says
- * ------------------------------------------------------------------------------------ */
+/* ---- what silence says ---- */
 
 static bool larger_than(const struct rtx_run *r, uint32_t payload)
 {
@@ -157,8 +155,7 @@ void mtu_timeout(struct tcp_engine *e, struct tcb *c, ackd_time now)
     search_begin(c, old, now);
 }
 
-/* ---- the search
- * ------------------------------------------------------------------------------------------- */
+/* ---- the search ---- */
 
 bool mtu_probe_plan(const struct tcb *c, ackd_time now, uint32_t room, struct plan *p)
 {

@@ -37,8 +37,7 @@ bool recovery_repairing(const struct tcb *c)
     return c->cc.state == RECOVERY_FAST || c->flags & C_RTO_RECOVERY;
 }
 
-/* ---- entering and leaving
- * ----------------------------------------------------------------------------------- */
+/* ---- entering and leaving ---- */
 
 static void reduce(struct tcb *c, const struct ack_news *n, ackd_time now, bool ecn)
 {
@@ -114,9 +113,7 @@ static bool detect_by_time(const struct tcp_engine *e, struct tcb *c, ackd_time 
     return found;
 }
 
-/* ---- an ACK
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- an ACK ---- */
 
 /* Marks what is newly known to be lost; true when anything is. */
 static bool detect(struct tcp_engine *e, struct tcb *c, const struct ack_news *n)
@@ -278,9 +275,7 @@ void recovery_late_ack(struct tcp_engine *e, struct tcb *c, const struct segment
     undo_try(e, c, &n);
 }
 
-/* ---- timers
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- timers ---- */
 
 static void reordering_fired(struct tcp_engine *e, struct tcb *c, ackd_time now)
 {

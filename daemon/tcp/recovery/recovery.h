@@ -1,13 +1,17 @@
 /* Loss recovery: what is lost, when it is sent again, and what of the congestion window may be used
  * meanwhile. One mechanism a file:
  *
- *     recovery.c  the states Open, CWR, Recovery and Loss, and what an ACK or a timeout does in
- * them sack.c      SACK blocks and DSACK (RFC 2018, 2883) rack.c      losses by time (RFC 8985),
- * the default where the peer has SACK rfc6675.c   losses by count (RFC 6675), by option newreno.c
- * losses by duplicate ACKs (RFC 5681, 6582), where the peer has no SACK tlp.c       tail loss
- * probes (RFC 8985) prr.c       the window while losses are repaired (RFC 9937) frto.c      was the
- * timeout spurious? (RFC 5682) undo.c      was the reduction? (RFC 3522, 4015, DSACK) renege.c the
- * peer drops what it had SACKed (RFC 2018 section 8) report.c    what congestion control is told
+ * - recovery.c: the states Open, CWR, Recovery and Loss; what an ACK or a timer does in them
+ * - sack.c: SACK blocks and DSACK (RFC 2018, 2883)
+ * - rack.c: losses by time (RFC 8985), the default where the peer has SACK
+ * - rfc6675.c: losses by count (RFC 6675), by option
+ * - newreno.c: losses by duplicate ACKs (RFC 5681, 6582), where the peer has no SACK
+ * - tlp.c: tail loss probes (RFC 8985)
+ * - prr.c: the window while losses are repaired (RFC 9937)
+ * - frto.c: was the timeout spurious? (RFC 5682)
+ * - undo.c: was the reduction? (RFC 3522, 4015, DSACK)
+ * - renege.c: the peer drops what it had SACKed (RFC 2018 section 8)
+ * - report.c: what congestion control is told
  *
  * The connection's part of it, struct recovery, exists as long as its flow. */
 #ifndef ACKD_TCP_RECOVERY_H
@@ -85,8 +89,7 @@ struct ack_news {
     struct tcp_sack_block dsack_block;
 };
 
-/* ---- doors, for the rest of the engine
- * ---------------------------------------------------------------------------- */
+/* ---- doors, for the rest of the engine ---- */
 
 /* The flow was made. */
 void recovery_init(struct tcb *c, ackd_time now);
@@ -117,8 +120,7 @@ bool recovery_frto_waits(const struct tcb *c);
 struct rtx_run *recovery_next_seg(const struct tcb *c, tcp_seq *start);
 int64_t recovery_reo_wnd(const struct tcb *c);
 
-/* ---- between the files of recovery/
- * ------------------------------------------------------------------------------- */
+/* ---- between the files of recovery/ ---- */
 
 bool recovery_uses_rack(const struct tcb *c);
 bool recovery_repairing(const struct tcb *c); /* in Recovery or Loss */

@@ -89,8 +89,7 @@ static struct ip_prefix prefix(const char *text)
     return p;
 }
 
-/* ---- frames in --------------------------------------------------------------------------------
- */
+/* ---- frames in ---- */
 
 /* Checksums are a wall to a fuzzer: write the right ones where a header and a message can be found.
  */
@@ -191,8 +190,7 @@ static void frame_in(struct run *r, struct input *in)
     free(pkt);
 }
 
-/* ---- frames out -------------------------------------------------------------------------------
- */
+/* ---- frames out ---- */
 
 static size_t flatten(const struct net_frame *f, uint8_t *out)
 {
@@ -273,8 +271,7 @@ static void settle(struct run *r)
     FUZZ_CHECK(!"it never rests");
 }
 
-/* ---- steps ------------------------------------------------------------------------------------
- */
+/* ---- steps ---- */
 
 static void segment(struct run *r, struct input *in)
 {

@@ -50,9 +50,7 @@ static uint8_t stream_byte(uint64_t offset)
     return (uint8_t)(offset * UINT64_C(0x9e3779b97f4a7c15) >> 56);
 }
 
-/* ---- memory
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- memory ---- */
 
 /* An engine's tables are large and always the same; to fetch them from the system for each input
  * takes longer than the input does. No contents survive: a fresh chunk holds anything. */
@@ -87,9 +85,7 @@ static void chunk_put(void *ctx, void *chunk, size_t bytes)
     free(chunk);
 }
 
-/* ---- life
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- life ---- */
 
 static void side_init(struct world *w, unsigned i, struct bytes *in)
 {
@@ -145,8 +141,7 @@ static uint64_t pick(const struct side *s, struct bytes *in)
     return s->n_ids == 0 || n == 255 ? n : s->ids[n % s->n_ids];
 }
 
-/* ---- the wire
- * -------------------------------------------------------------------------------------------- */
+/* ---- the wire ---- */
 
 static void wire_drop(struct side *s, unsigned at)
 {
@@ -246,8 +241,7 @@ static void flush(struct world *w, unsigned i, unsigned most, uint8_t fate)
     }
 }
 
-/* ---- the forger
- * ------------------------------------------------------------------------------------------ */
+/* ---- the forger ---- */
 
 static void forge_options(struct bytes *in, struct tcp_opts *o, const struct tcp_info *c)
 {
@@ -319,9 +313,7 @@ static void forge_icmp(struct world *w, unsigned to, struct bytes *in)
     tcp_icmp(s->engine, w->now, &icmp);
 }
 
-/* ---- users
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- users ---- */
 
 static void user_open(struct world *w, unsigned i, struct bytes *in)
 {
@@ -501,8 +493,7 @@ static void watch(struct world *w, unsigned i, struct bytes *in)
     }
 }
 
-/* ---- time, and the end
- * ----------------------------------------------------------------------------------- */
+/* ---- time, and the end ---- */
 
 static void pass(struct world *w, int64_t ns)
 {
@@ -626,8 +617,7 @@ static void nothing_stays(struct world *w)
     }
 }
 
-/* ---- the steps
- * ------------------------------------------------------------------------------------------- */
+/* ---- the steps ---- */
 
 static void step(struct world *w, struct bytes *in)
 {

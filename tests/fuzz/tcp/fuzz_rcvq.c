@@ -36,8 +36,7 @@ static tcp_seq model_nxt(const struct model *m)
     return seq_add(m->oldest, m->ready);
 }
 
-/* ---- what the queue should say
- * ------------------------------------------------------------------------------ */
+/* ---- what the queue should say ---- */
 
 struct range {
     uint32_t start, end; /* from oldest */
@@ -137,8 +136,7 @@ static void compare(struct model *m)
     compare_memory(m);
 }
 
-/* ---- what happens to it
- * ------------------------------------------------------------------------------------- */
+/* ---- what happens to it ---- */
 
 static struct pkt *frame(struct model *m, uint32_t capacity, uint32_t offset, uint32_t length)
 {

@@ -57,8 +57,7 @@ static void fill(uint8_t *at, unsigned n, struct bytes *in)
     }
 }
 
-/* ---- the grammar: each production writes an option, and what it means --------------------------
- */
+/* ---- the grammar: each production writes an option, and what it means ---- */
 
 static void put_mss(struct script *s, struct bytes *in)
 {
@@ -258,8 +257,7 @@ static void write_one(struct script *s, struct bytes *in)
     }
 }
 
-/* ---- reading ------------------------------------------------------------------------------------
- */
+/* ---- reading ---- */
 
 static void same(const struct tcp_opts *a, const struct tcp_opts *b)
 {
@@ -374,8 +372,7 @@ static void check_located(const uint8_t *bytes, unsigned used)
     same(&got, &want);
 }
 
-/* ---- writing ------------------------------------------------------------------------------------
- */
+/* ---- writing ---- */
 
 /* The bytes that our layout takes, by its description in tcp.h; what does not fit is left out. */
 static void check_built(const struct tcp_opts *read)

@@ -165,8 +165,7 @@ void world_input(struct world *w, const struct frame *f)
     free(pkt);
 }
 
-/* ---- frames to put in -------------------------------------------------------------------------
- */
+/* ---- frames to put in ---- */
 
 void put_eth(struct frame *f, const uint8_t dst[6], uint16_t type)
 {
@@ -294,8 +293,7 @@ void fix_ipv4(struct frame *f)
     ip[11] = (uint8_t)checksum;
 }
 
-/* ---- neighbours -------------------------------------------------------------------------------
- */
+/* ---- neighbours ---- */
 
 void world_know(struct world *w, const char *ip)
 {
@@ -316,8 +314,7 @@ int neighbour_state(const struct world *w, const char *ip)
     return -1;
 }
 
-/* ---- what came out ----------------------------------------------------------------------------
- */
+/* ---- what came out ---- */
 
 static uint16_t type_of(const struct sent_frame *f)
 {

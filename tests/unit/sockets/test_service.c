@@ -131,8 +131,7 @@ int tcp_release(struct tcp_engine *e, ackd_time t, uint64_t id)
     return 0;
 }
 
-/* ---- helpers ----------------------------------------------------------------------------------
- */
+/* ---- helpers ---- */
 
 static int fresh(void **state)
 {
@@ -169,8 +168,7 @@ static void receive(size_t n)
     engine.received += n;
 }
 
-/* ---- tests ------------------------------------------------------------------------------------
- */
+/* ---- tests ---- */
 
 /* A listener whose queue is long takes several turns. */
 static void accepting_is_bounded(void **state)

@@ -35,8 +35,7 @@ static void source_put(void *ctx, void *p, size_t n)
     free(p);
 }
 
-/* ---- the notation
- * ----------------------------------------------------------------------------------------- */
+/* ---- the notation ---- */
 
 static uint16_t read_flags(const char *word)
 {
@@ -180,8 +179,7 @@ static void read_notation(struct script *s, const char *text, struct notation *n
     }
 }
 
-/* ---- the peer sends
- * --------------------------------------------------------------------------------------- */
+/* ---- the peer sends ---- */
 
 static uint8_t pattern(uint32_t seq)
 {
@@ -292,8 +290,7 @@ void script_inject(struct script *s, const char *segment)
     s->tos = tos;
 }
 
-/* ---- what the engine sends
- * -------------------------------------------------------------------------------- */
+/* ---- what the engine sends ---- */
 
 static bool next_segment(struct script *s, struct tcp_tx *tx, struct tcp_hdr *h, struct tcp_opts *o)
 {
@@ -436,8 +433,7 @@ void script_advance_ms(struct script *s, int64_t ms)
     drain(s);
 }
 
-/* ---- the user
- * --------------------------------------------------------------------------------------------- */
+/* ---- the user ---- */
 
 void script_begin(struct script *s, void (*adjust)(struct tcp_config *))
 {

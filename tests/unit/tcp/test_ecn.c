@@ -33,8 +33,7 @@ static void accurate(struct tcp_config *c)
     with(c, TCP_ECN_ACCURATE);
 }
 
-/* ---- the handshake
- * ---------------------------------------------------------------------------------------- */
+/* ---- the handshake ---- */
 
 /* RFC 3168 section 6.1.1, RFC 9768 section 3.1.1 to 3.1.3: what a listener answers. */
 static void what_a_listener_answers(void **state)
@@ -155,8 +154,7 @@ static void a_lost_syn_goes_without(void **state)
     script_end(&s);
 }
 
-/* ---- classic
- * ---------------------------------------------------------------------------------------------- */
+/* ---- classic ---- */
 
 static void begin_classic(struct script *s)
 {
@@ -299,8 +297,7 @@ static void a_retransmission_is_not_capable(void **state)
     script_end(&s);
 }
 
-/* ---- accurate
- * --------------------------------------------------------------------------------------------- */
+/* ---- accurate ---- */
 
 static void begin_accurate(struct script *s)
 {

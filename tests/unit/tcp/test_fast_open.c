@@ -8,8 +8,7 @@
 
 static const uint8_t pattern[4000];
 
-/* ---- the client
- * ------------------------------------------------------------------------------------------- */
+/* ---- the client ---- */
 
 static void open_with(struct script *s, uint32_t length)
 {
@@ -235,8 +234,7 @@ static void both_ends_may_open_at_once(void **state)
     script_end(&s);
 }
 
-/* ---- the listener
- * ----------------------------------------------------------------------------------------- */
+/* ---- the listener ---- */
 
 static void queue_of_two(struct tcp_config *c)
 {

@@ -10,8 +10,7 @@
     struct script s;                                                                               \
     script_begin(&s, NULL)
 
-/* ---- the passive side
- * ------------------------------------------------------------------------------------- */
+/* ---- the passive side ---- */
 
 static void a_last_ack_without_its_timestamp_completes_nothing(void **state)
 {
@@ -163,8 +162,7 @@ static void what_a_syn_ack_offered_holds(void **state) /* SHLD-14 */
     script_end(&s);
 }
 
-/* ---- the active side
- * -------------------------------------------------------------------------------------- */
+/* ---- the active side ---- */
 
 static void the_window_of_a_syn_is_not_scaled(void **state) /* RFC 7323 section 2.2 */
 {

@@ -12,8 +12,7 @@
     script_begin(&s, NULL);                                                                        \
     script_passive(&s, options)
 
-/* ---- the timer
- * -------------------------------------------------------------------------------------------- */
+/* ---- the timer ---- */
 
 /* RFC 6298 section 5: only a new measurement ends the backoff. */
 static void the_backoff_stays_until_a_measurement(void **state)
@@ -88,8 +87,7 @@ static void part_of_a_super_frame(void **state)
     script_end(&s);
 }
 
-/* ---- NewReno's recovery point
- * --------------------------------------------------------------------------- */
+/* ---- NewReno's recovery point ---- */
 
 /* After 2 GiB a sequence number looks as if it lay ahead. */
 static void an_old_recovery_point_is_forgotten(void **state)
@@ -130,8 +128,7 @@ static void an_old_recovery_point_is_forgotten(void **state)
     script_end(&s);
 }
 
-/* ---- restart after idleness
- * ----------------------------------------------------------------------------- */
+/* ---- restart after idleness ---- */
 
 /* RFC 5681 section 4.1: idle is who sends no data, whatever else is sent. */
 static void idle_restart(void **state)
@@ -163,8 +160,7 @@ static void idle_restart(void **state)
     script_end(&s);
 }
 
-/* ---- what the device refused
- * ---------------------------------------------------------------------------- */
+/* ---- what the device refused ---- */
 
 static void only_the_refused_frame_goes_again(void **state)
 {
@@ -248,8 +244,7 @@ static void a_refused_probe_and_a_refused_fin(void **state)
     script_end(&s);
 }
 
-/* ---- the path MTU
- * ----------------------------------------------------------------------------------------- */
+/* ---- the path MTU ---- */
 
 static void too_big(struct script *s, uint32_t seq, uint32_t mtu)
 {

@@ -87,8 +87,7 @@ static void the_timestamp_carries_the_rest_and_is_not_newer(void **state)
     }
 }
 
-/* ---- the listener
- * ----------------------------------------------------------------------------------------- */
+/* ---- the listener ---- */
 
 static void always(struct tcp_config *c)
 {

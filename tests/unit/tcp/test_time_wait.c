@@ -167,9 +167,7 @@ static void a_repeated_fin_renews_the_timestamp(void **state)
     script_end(&s);
 }
 
-/* ---- FINs
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- FINs ---- */
 
 /* A FIN below data that were received is none, and must not stop the stream. */
 static void a_fin_in_the_middle_of_data(void **state)

@@ -24,8 +24,7 @@ static void nodelay(struct tcp_options *o)
     script_begin(&s, NULL);                                                                        \
     script_passive(&s, options)
 
-/* ---- acknowledging
- * ---------------------------------------------------------------------------------------- */
+/* ---- acknowledging ---- */
 
 static void delay_acks(struct tcp_config *c)
 {
@@ -95,8 +94,7 @@ static void duplicate_acks_without_sack_one_each(void **state)
     script_end(&s);
 }
 
-/* ---- Nagle, PSH
- * ------------------------------------------------------------------------------------------- */
+/* ---- Nagle, PSH ---- */
 
 static void nagle_waits_for_the_ack(void **state)
 {
@@ -129,8 +127,7 @@ static void push_marks_the_last_byte(void **state)
     script_end(&s);
 }
 
-/* ---- the peer's window
- * ------------------------------------------------------------------------------------ */
+/* ---- the peer's window ---- */
 
 static void zero_window_is_probed(void **state)
 {
@@ -304,8 +301,7 @@ static void a_shrunk_window_is_survived(void **state) /* MUST-34 */
     script_end(&s);
 }
 
-/* ---- our window
- * ------------------------------------------------------------------------------------------- */
+/* ---- our window ---- */
 
 static void small_buffer(struct tcp_config *c)
 {
@@ -363,8 +359,7 @@ static void reset_and_ack_count_with_a_closed_window(void **state) /* MUST-66 */
     script_end(&s);
 }
 
-/* ---- retransmission
- * --------------------------------------------------------------------------------------- */
+/* ---- retransmission ---- */
 
 static void timeout_backs_off_and_gives_up(void **state)
 {
@@ -492,8 +487,7 @@ static void nonsense_sacks_are_ignored(void **state)
     script_end(&s);
 }
 
-/* ---- validity of ACKs
- * ------------------------------------------------------------------------------------- */
+/* ---- validity of ACKs ---- */
 
 static void acks_beyond_and_far_behind_are_challenged(void **state)
 {
@@ -575,9 +569,7 @@ static void an_old_segment_does_not_set_ts_recent(void **state)
     script_end(&s);
 }
 
-/* ---- urgent
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- urgent ---- */
 
 static void urgent_is_received_in_line(void **state)
 {
@@ -612,8 +604,7 @@ static void urgent_is_sent_with_its_pointer(void **state) /* MUST-62 */
     script_end(&s);
 }
 
-/* ---- keepalive, ICMP
- * -------------------------------------------------------------------------------------- */
+/* ---- keepalive, ICMP ---- */
 
 static void keepalive_on(struct tcp_options *o)
 {
@@ -704,8 +695,7 @@ static void hard_error_while_opening(void **state)
     script_end(&s);
 }
 
-/* ---- what the link did not take
- * --------------------------------------------------------------------------- */
+/* ---- what the link did not take ---- */
 
 static void a_refused_frame_is_not_a_loss(void **state)
 {

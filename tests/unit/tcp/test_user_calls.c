@@ -15,8 +15,7 @@
     SCRIPT(s);                                                                                     \
     script_passive(&s, options)
 
-/* ---- every state
- * ------------------------------------------------------------------------------------------ */
+/* ---- every state ---- */
 
 /* A fresh engine with a connection in `state`; s->id names it. */
 static void reach(struct script *s, enum tcp_state state)
@@ -148,8 +147,7 @@ static void flush_in_every_state(void **unused)
     script_end(&s);
 }
 
-/* ---- what nobody accepted yet
- * ----------------------------------------------------------------------------- */
+/* ---- what nobody accepted yet ---- */
 
 static void an_id_that_nobody_accepted(void **unused)
 {
@@ -192,8 +190,7 @@ static void urgent_data_before_the_accept_are_told(void **unused) /* MUST-32 */
     script_end(&s);
 }
 
-/* ---- options
- * ---------------------------------------------------------------------------------------------- */
+/* ---- options ---- */
 
 static void tiny_send_buffer(struct tcp_options *o)
 {
@@ -371,8 +368,7 @@ static void the_bsd_pointer_may_be_zero(void **unused)
     script_end(&s);
 }
 
-/* ---- a stream of more than 4 GiB
- * -------------------------------------------------------------------------- */
+/* ---- a stream of more than 4 GiB ---- */
 
 /* A segment of zeros with the ACK of everything, in a frame of its own; its text costs no time. */
 static void receive_zeros(struct script *s, uint32_t seq, uint32_t length)

@@ -13,8 +13,7 @@
     script_begin(&s, NULL);                                                                        \
     script_passive(&s, options)
 
-/* ---- our window
- * ------------------------------------------------------------------------------------------- */
+/* ---- our window ---- */
 
 /* The right edge, counted from the peer's first octet. */
 static uint32_t right_edge(struct script *s)
@@ -184,8 +183,7 @@ static void the_user_who_never_reads(void **state)
     script_end(&s);
 }
 
-/* ---- the peer's window
- * ------------------------------------------------------------------------------------ */
+/* ---- the peer's window ---- */
 
 /* SND.WL1 and WL2: an old duplicate must not bring an old window back. */
 static void a_late_duplicate_does_not_change_the_window(void **state)

@@ -38,9 +38,7 @@ struct double_stream *double_find(struct double_server *d, const char *path)
     return NULL;
 }
 
-/* ---- out
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- out ---- */
 
 static nghttp2_nv nv(const char *name, const char *value)
 {
@@ -164,9 +162,7 @@ void double_deaf(struct double_server *d, bool deaf)
     d->deaf = deaf;
 }
 
-/* ---- in
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- in ---- */
 
 static int on_begin(nghttp2_session *h2, const nghttp2_frame *frame, void *user)
 {
@@ -250,8 +246,7 @@ static ssize_t on_send(nghttp2_session *h2, const uint8_t *data, size_t length, 
     return n;
 }
 
-/* ---- the thread
- * ------------------------------------------------------------------------------------------- */
+/* ---- the thread ---- */
 
 /* false: stop. */
 static bool do_command(struct double_server *d)

@@ -55,8 +55,7 @@ static struct ackd_error failing(struct ackd *a)
     return err;
 }
 
-/* ---- answers
- * ---------------------------------------------------------------------------------------------- */
+/* ---- answers ---- */
 
 static void answer_version(struct double_stream *s)
 {
@@ -134,9 +133,7 @@ static void test_long_answer(void **state)
     stop(f);
 }
 
-/* ---- errors
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- errors ---- */
 
 /* base64 of a google.rpc.Status with an ErrorInfo. */
 static void details(char *out)
@@ -328,8 +325,7 @@ static void test_not_http2(void **state)
     stop(f);
 }
 
-/* ---- the daemon's death
- * ------------------------------------------------------------------------------------- */
+/* ---- the daemon's death ---- */
 
 static void hang_up(struct double_stream *s)
 {
@@ -385,8 +381,7 @@ static void test_goaway(void **state)
     stop(f);
 }
 
-/* ---- waiting
- * ---------------------------------------------------------------------------------------------- */
+/* ---- waiting ---- */
 
 static void say_nothing(struct double_stream *s)
 {
@@ -447,8 +442,7 @@ static void test_eintr(void **state)
     stop(f);
 }
 
-/* ---- iterators
- * -------------------------------------------------------------------------------------------- */
+/* ---- iterators ---- */
 
 static void answer_list(struct double_stream *s)
 {

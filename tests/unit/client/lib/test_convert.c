@@ -12,9 +12,7 @@
 #include <string.h>
 #include "client/lib/convert.h"
 
-/* ---- copies
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- copies ---- */
 
 /* Fills every number of a message with its field's number, every oneof with its only member. */
 static void fill(ProtobufCMessage *m)
@@ -123,8 +121,7 @@ static void test_long_text(void **state)
     assert_int_equal(c.last_sent.options_length, 40);
 }
 
-/* ---- the header against the schema
- * ------------------------------------------------------------------------------ */
+/* ---- the header against the schema ---- */
 
 static char *read_file(const char *path)
 {

@@ -152,8 +152,7 @@ static uint8_t *pattern(size_t length)
     return p;
 }
 
-/* ---- both ways
- * -------------------------------------------------------------------------------------------- */
+/* ---- both ways ---- */
 
 static void test_echo(void **state)
 {
@@ -279,8 +278,7 @@ static void test_poll(void **state)
     stop(f);
 }
 
-/* ---- back-pressure
- * ------------------------------------------------------------------------------------------ */
+/* ---- back-pressure ---- */
 
 static void give_window(struct double_server *d, void *arg)
 {
@@ -400,9 +398,7 @@ static void test_long_message(void **state)
     stop(f);
 }
 
-/* ---- signs
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- signs ---- */
 
 static void test_confirm(void **state)
 {
@@ -455,8 +451,7 @@ static void test_urgent(void **state)
     stop(f);
 }
 
-/* ---- what goes wrong
- * ---------------------------------------------------------------------------------------- */
+/* ---- what goes wrong ---- */
 
 static void say_not_found(struct double_server *d, void *arg)
 {

@@ -19,8 +19,7 @@
 #include "proto/descriptors.h"
 #include "rpc/grpc.h"
 
-/* ---- handlers
- * --------------------------------------------------------------------------------------------- */
+/* ---- handlers ---- */
 
 static void on_version(struct grpc_call *call, const ProtobufCMessage *message, size_t wire_bytes)
 {
@@ -157,8 +156,7 @@ static const struct grpc_method methods[] = {
      .on_end = free_echo},
 };
 
-/* ---- a daemon in a thread
- * ----------------------------------------------------------------------------------- */
+/* ---- a daemon in a thread ---- */
 
 struct daemon_thread {
     int client, server, stop[2];
@@ -242,9 +240,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* ---- tests
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- tests ---- */
 
 static void test_unary(void **state)
 {

@@ -11,9 +11,7 @@ struct world world;
 void (*world_configure)(struct rpc_config *config);
 bool world_ethernet;
 
-/* ---- loop.h
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- loop.h ---- */
 
 struct loop_timer {
     struct list link;
@@ -64,9 +62,7 @@ void loop_kick(struct loop *loop)
     loop->kicked = true;
 }
 
-/* ---- grpc.h
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- grpc.h ---- */
 
 struct grpc_server {
     int unused;
@@ -222,8 +218,7 @@ void grpc_call_fail_last(struct grpc_call *call, const struct grpc_error *error)
     assert_true(error->code != GRPC_UNAVAILABLE && error->code != GRPC_DEADLINE_EXCEEDED);
 }
 
-/* ---- the world
- * -------------------------------------------------------------------------------------------- */
+/* ---- the world ---- */
 
 static void *source_get(void *ctx, size_t bytes)
 {
@@ -404,8 +399,7 @@ void advance_ms(int64_t ms)
     }
 }
 
-/* ---- the client
- * ------------------------------------------------------------------------------------------- */
+/* ---- the client ---- */
 
 struct grpc_call *call_begin(const char *path)
 {
@@ -556,8 +550,7 @@ struct grpc_call *ask_error(const char *path, const void *request, enum grpc_cod
     return call;
 }
 
-/* ---- what tests often need
- * -------------------------------------------------------------------------------- */
+/* ---- what tests often need ---- */
 
 uint64_t make_listener(uint16_t port, uint32_t backlog)
 {

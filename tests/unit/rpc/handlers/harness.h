@@ -72,8 +72,7 @@ ackd_time now(void); /* virtual */
 /* Lets virtual time pass in steps up to each timer. */
 void advance_ms(int64_t ms);
 
-/* ---- the client
- * ------------------------------------------------------------------------------------------- */
+/* ---- the client ---- */
 
 /* A call with the world's peer and a large window. Refused by authorize: over at once. */
 struct grpc_call *call_begin(const char *path);
@@ -102,8 +101,7 @@ struct grpc_call *ask_error(const char *path, const void *request, enum grpc_cod
 void expect_reason(struct grpc_call *call, const char *reason, const char *key, const char *value);
 void expect_error(struct grpc_call *call, enum grpc_code code, const char *errno_name);
 
-/* ---- what tests often need
- * -------------------------------------------------------------------------------- */
+/* ---- what tests often need ---- */
 
 uint64_t make_listener(uint16_t port, uint32_t backlog); /* detached */
 /* A connection to that listener; *accepted (may be NULL) is the other end. */

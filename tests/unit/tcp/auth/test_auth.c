@@ -22,8 +22,7 @@ static struct {
     unsigned verified;
 } peer;
 
-/* ---- the peer's hands
- * ------------------------------------------------------------------------------------- */
+/* ---- the peer's hands ---- */
 
 static void peer_option(struct script *s, struct tcp_opts *o)
 {
@@ -111,9 +110,7 @@ static void peer_verify(struct script *s, const struct tcp_tx *tx)
 
 static const struct script_signer signer = {peer_option, peer_sign, peer_verify};
 
-/* ---- keys
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- keys ---- */
 
 static struct tcp_key key_for(const struct script *s, enum tcp_key_algorithm algorithm, uint8_t id)
 {
@@ -164,8 +161,7 @@ static uint64_t drops(const struct script *s, enum tcp_drop why)
     return script_counters(s)->drops[why];
 }
 
-/* ---- a whole life, signed
- * -------------------------------------------------------------------------------- */
+/* ---- a whole life, signed ---- */
 
 static const enum tcp_key_algorithm algorithms[] = {TCP_KEY_MD5, TCP_KEY_HMAC_SHA1_96,
                                                     TCP_KEY_AES_128_CMAC_96};
@@ -291,8 +287,7 @@ static void no_super_frames(void **state)
     script_end(&s);
 }
 
-/* ---- what is discarded, without an answer (RFC 5925 section 7.3)
- * ----------------------------------------------------------- */
+/* ---- what is discarded, without an answer (RFC 5925 section 7.3) ---- */
 
 static void wrong_segments(void **state)
 {
@@ -422,9 +417,7 @@ static void later_keys(void **state)
     script_end(&s);
 }
 
-/* ---- resets
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- resets ---- */
 
 /* A signed SYN to a closed port gets a signed reset, zero for our ISN that never was (section 3.2);
  * a SYN,SENT of ours believes such a one. */
@@ -470,8 +463,7 @@ static void resets_of_ours(void **state)
     }
 }
 
-/* ---- rollover (RFC 5925 section 6.1)
- * ----------------------------------------------------------------------------------- */
+/* ---- rollover (RFC 5925 section 6.1) ---- */
 
 static void rollover(void **state)
 {
@@ -547,8 +539,7 @@ static void many_keys(void **state)
     script_end(&s);
 }
 
-/* ---- removal
- * ---------------------------------------------------------------------------------------------- */
+/* ---- removal ---- */
 
 static void removal(void **state)
 {
@@ -606,8 +597,7 @@ static void removal_from_small_records(void **state)
     script_end(&s);
 }
 
-/* ---- the table
- * -------------------------------------------------------------------------------------------- */
+/* ---- the table ---- */
 
 static int try_add(struct script *s, const struct tcp_key *k, size_t length, const char **field)
 {
@@ -697,9 +687,7 @@ static void use_what_is_not_for_it(void **state)
     script_end(&s);
 }
 
-/* ---- SNE
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- SNE ---- */
 
 /* The peer's numbers wrap: the extension goes with each number, also with the one before the wrap
  * that comes late (section 6.2). */
