@@ -1,6 +1,6 @@
 /* Tables of how it performs, kept as text that is reviewed when it changes:
  *
- *     golden throughput|fairness|latency [--check FILE | --update FILE]
+ *     golden throughput|fairness|latency|recovery [--check FILE | --update FILE]
  *
  * Bulk flows from one host to the other through a bottleneck of 10 Mbit/s, in virtual time, so that
  * the same code gives the same digits everywhere. */
@@ -24,6 +24,9 @@ struct run {
     struct flow flow[FLOWS_MAX];
     unsigned n;
     uint64_t listener;
+    unsigned lose; /* segments with data that are still to get lost, every other one */
+    unsigned passed;
+    bool no_sack;
     int64_t srtt_ns; /* the mean of the first flow's since the warm-up */
 };
 
@@ -95,6 +98,7 @@ static void begin(struct run *r, const struct setting *s)
     for (unsigned i = 0; i < r->n; i++) {
         struct tcp_options options = config.engine[0].defaults;
         options.congestion = r->flow[i].congestion;
+        options.sack = !r->no_sack;
         struct tcp_open_args open = {
             .tuple = {.local = r->w.host[0].addr, .remote = r->w.host[1].addr, .remote_port = PORT},
             .mtu = 1500,
@@ -215,10 +219,67 @@ static void latency(FILE *out)
     }
 }
 
+static bool lose_every_other(void *ctx, const struct link *link, ackd_time now,
+                             const struct wire_segment *s)
+{
+    struct run *r = ((struct world *)ctx)->users;
+    (void)link;
+    (void)now;
+    if (s->length < 1000 || r->lose == 0 || ++r->passed % 2 == 0) {
+        return true;
+    }
+    r->lose--;
+    return false;
+}
+
+/* From the first loss until all that was sent by the last of them is acknowledged, in ms. */
+static unsigned recovery_ms(enum tcp_congestion congestion, bool sack, unsigned losses)
+{
+    const struct setting s = {40, 0, 100, 0, 3};
+    struct run *r = run_new(1);
+    r->flow[0].congestion = congestion;
+    r->no_sack = !sack;
+    begin(r, &s);
+    world_pass(&r->w, s.warm_up * NS_PER_S);
+    r->lose = losses;
+    r->w.link[0].filter = lose_every_other;
+    ackd_time since = r->w.now;
+    while (r->lose > 0) {
+        world_pass(&r->w, NS_PER_MS);
+    }
+    uint32_t end = host_info(&r->w.host[0], r->flow[0].id).snd_nxt;
+    while ((int32_t)(host_info(&r->w.host[0], r->flow[0].id).snd_una - end) < 0) {
+        world_pass(&r->w, NS_PER_MS);
+    }
+    unsigned ms = (unsigned)(time_diff(r->w.now, since) / NS_PER_MS);
+    world_free(&r->w);
+    free(r);
+    return ms;
+}
+
+static void recovery(FILE *out)
+{
+    static const unsigned losses[] = {1, 2, 4, 8, 16};
+    fputs("Time in ms from the first of k losses, every other segment, until all of it is\n"
+          "acknowledged; one flow, RTT 40 ms, queue of one BDP\n\n",
+          out);
+    modules_header(out, "SACK   k");
+    for (unsigned i = 0; i < 10; i++) {
+        fprintf(out, "%4s %3u", i < 5 ? "yes" : "no", losses[i % 5]);
+        for (unsigned m = 0; m < TCP_CONGESTIONS; m++) {
+            fprintf(out, " %8u", recovery_ms((enum tcp_congestion)m, i < 5, losses[i % 5]));
+        }
+        fputc('\n', out);
+    }
+}
+
 static const struct {
     const char *name;
     void (*print)(FILE *out);
-} tables[] = {{"throughput", throughput}, {"fairness", fairness}, {"latency", latency}};
+} tables[] = {{"throughput", throughput},
+              {"fairness", fairness},
+              {"latency", latency},
+              {"recovery", recovery}};
 
 static int check(const char *path, const char *text)
 {
@@ -255,6 +316,7 @@ int main(int argc, char **argv)
         FILE *to = argc == 4 && strcmp(argv[2], "--update") == 0 ? fopen(argv[3], "w") : stdout;
         return to == NULL || fputs(text, to) < 0 || fclose(to) != 0;
     }
-    fputs("usage: golden throughput|fairness|latency [--check FILE | --update FILE]\n", stderr);
+    fputs("usage: golden throughput|fairness|latency|recovery [--check FILE | --update FILE]\n",
+          stderr);
     return 2;
 }
