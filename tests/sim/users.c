@@ -228,7 +228,8 @@ static bool user_write(struct world *w, struct users *u, struct user *me)
     static uint8_t data[CHUNK_MAX];
     uint32_t n = 1 + rng_below(&u->rng, me->chunk);
     n = n < me->to_send - me->sent ? n : (uint32_t)(me->to_send - me->sent);
-    pattern_fill(data, me->salt_out, me->sent, n);
+    int64_t room = tcp_send_room(me->host->engine, me->id); /* what is taken beyond is wrong */
+    pattern_fill(data, me->salt_out, me->sent, room < n ? (size_t)(room < 0 ? 0 : room) : n);
     unsigned flags = rng_below(&u->rng, 1000000) < me->push_ppm ? TCP_SEND_PUSH : 0;
     flags |= rng_below(&u->rng, 1000000) < me->urgent_ppm ? TCP_SEND_URGENT : 0;
     int64_t taken = tcp_send(me->host->engine, w->now, me->id, data, n, flags);
@@ -248,14 +249,17 @@ static bool user_write(struct world *w, struct users *u, struct user *me)
     return taken > 0;
 }
 
-static bool verify(struct world *w, struct user *me, const struct tcp_received *got)
+/* The first `length` octets are what they should be. */
+static bool verify(struct world *w, struct user *me, const struct tcp_received *got,
+                   uint64_t length)
 {
     static uint8_t want[CHUNK_MAX];
-    uint64_t at = got->offset;
+    uint64_t at = got->offset, end = at + length;
     for (unsigned i = 0; i < got->n_ranges; i++) {
-        for (uint32_t done = 0; done < got->range[i].length;) {
+        for (uint32_t done = 0; done < got->range[i].length && at < end;) {
             uint32_t n =
                 got->range[i].length - done < CHUNK_MAX ? got->range[i].length - done : CHUNK_MAX;
+            n = n < end - at ? n : (uint32_t)(end - at);
             pattern_fill(want, me->salt_in, at, n);
             if (memcmp(want, got->range[i].data + done, n) != 0) {
                 world_fail(w, "%s: wrong bytes at or after stream offset %" PRIu64, me->host->name,
@@ -299,12 +303,13 @@ static bool user_read(struct world *w, struct users *u, struct user *me)
     for (unsigned i = 0; i < got.n_ranges; i++) {
         seen += got.range[i].length;
     }
-    if (!verify(w, me, &got) || seen == 0 || seen > got.available || got.offset != me->received) {
+    uint64_t n = me->bite > 0 && me->bite < seen ? me->bite : seen;
+    if (!verify(w, me, &got, n) || seen == 0 || seen > got.available ||
+        got.offset != me->received) {
         world_fail(w, "%s: tcp_peek shows %" PRIu64 " of %" PRIu64 " bytes at %" PRIu64,
                    me->host->name, seen, got.available, got.offset);
         return false;
     }
-    uint64_t n = me->bite > 0 && me->bite < seen ? me->bite : seen;
     me->received += n;
     error = tcp_consume(me->host->engine, w->now, me->id, me->received);
     if (error != 0 || me->received > me->to_receive) {
