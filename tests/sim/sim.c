@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "meddler.h"
+#include "signing.h"
 #include "users.h"
 
 #define TIME_LIMIT_NS (4 * 3600 * NS_PER_S)
@@ -25,6 +26,7 @@ struct totals {
     struct meddler_stats meddler;
     uint64_t closes[TCP_CLOSES];
     uint64_t steps, bytes;
+    uint64_t signed_with[TCP_KEY_ALGORITHMS], key_changes; /* connections; wishes */
 };
 
 static void add_totals(struct totals *t, struct world *w)
@@ -156,11 +158,14 @@ static bool run_seed(uint64_t seed, bool verbose, struct totals *totals, uint64_
     struct users *u = malloc(sizeof(*u));
     struct world_config config;
     struct meddler meddler = {.stats = {0}};
+    struct signing signing = {.algorithm = TCP_KEY_NONE};
     users_random(u, &config, seed);
     world_init(w, &config);
     if (seed % 4 == 1) { /* one of the two misbehaves */
         unsigned peer = seed / 4 % 2;
         meddler_init(&meddler, seed, &w->link[peer], &w->link[1 - peer]);
+    } else { /* nobody meddles with what is signed */
+        signing_random(&signing, w, seed);
     }
     w->verbose = verbose;
     w->host[0].refuse_ppm = seed % 5 == 0 ? 3000 : 0;
@@ -168,6 +173,7 @@ static bool run_seed(uint64_t seed, bool verbose, struct totals *totals, uint64_
     users_start(u, w);
     world_settle(w);
     while (!users_done(w) && step_and_check(w)) {
+        signing_step(&signing, w, u);
     }
     if (!users_done(w)) {
         world_fail(w,
@@ -177,6 +183,7 @@ static bool run_seed(uint64_t seed, bool verbose, struct totals *totals, uint64_
                    u->user[1].sent, u->user[1].to_send, u->user[1].received, u->user[1].to_receive);
     } else {
         check_end(w, u);
+        signing_check(&signing, w);
     }
     bool good = w->failure[0] == 0;
     if (!good) {
@@ -188,6 +195,8 @@ static bool run_seed(uint64_t seed, bool verbose, struct totals *totals, uint64_
     }
     add_totals(totals, w);
     add_meddler(totals, &meddler.stats);
+    totals->signed_with[signing.algorithm]++;
+    totals->key_changes += signing.changes;
     totals->bytes += u->user[0].received + u->user[1].received;
     *digest = w->digest;
     world_free(w);
@@ -280,6 +289,11 @@ static unsigned check_floors(const struct totals *t, uint64_t seeds, bool enforc
         COUNTER(mtu_probes_acked, 110),
         COUNTER(mtu_probes_lost, 12),
         COUNTER(user_timeouts_received, 200),
+        {"signed: MD5", t->signed_with[TCP_KEY_MD5], 40},
+        {"signed: HMAC-SHA-1-96", t->signed_with[TCP_KEY_HMAC_SHA1_96], 35},
+        {"signed: AES-128-CMAC-96", t->signed_with[TCP_KEY_AES_128_CMAC_96], 40},
+        {"wishes for a key", t->key_changes, 110},
+        COUNTER(auth_key_changes, 130),
     };
 #undef COUNTER
 #undef DROP
