@@ -24,7 +24,8 @@ static int check_recovery(const struct tcb *c, const char **what)
     MUST(r->frto == FRTO_OFF || c->flags & C_RTO_RECOVERY, "F-RTO tests a timeout");
     MUST(r->dup_bytes == 0 || !c->nego.sack, "with SACK duplicate ACKs are not counted");
     MUST(r->dup_bytes <= tcb_outstanding(c), "no more has arrived than was sent");
-    MUST(c->cc.cwnd > 0 && c->cc.ssthresh > 0, "windows let something through");
+    MUST(c->cc.cwnd >= send_mss(c), "cwnd is a segment at least");
+    MUST(c->cc.ssthresh >= 2 * send_mss(c), "ssthresh is two segments at least");
     MUST(recovery_pipe(c) <= tcb_outstanding(c), "no more is in flight than is outstanding");
     return 0;
 }

@@ -93,13 +93,6 @@ static enum tcp_limit cwnd_limit(const struct tcb *c)
     return c->cc.state == RECOVERY_FAST ? TCP_LIMIT_RECOVERY : TCP_LIMIT_CONGESTION_WINDOW;
 }
 
-/* At least one segment of the present size, or a window set for a smaller one would wait for ever.
- */
-static uint32_t usable_cwnd(const struct tcb *c, uint32_t mss)
-{
-    return c->cc.cwnd > mss ? c->cc.cwnd : mss;
-}
-
 /* The handshake is ours to send or to wait for. True: the plan is made. */
 static bool plan_handshake(const struct tcp_engine *e, const struct tcb *c, ackd_time now,
                            struct plan *p)
@@ -145,7 +138,7 @@ static bool plan_retransmit(const struct tcp_engine *e, const struct tcb *c, str
         return false;
     }
     assert(p->mss > 0);
-    uint32_t pipe = recovery_pipe(c), cwnd = usable_cwnd(c, p->mss);
+    uint32_t pipe = recovery_pipe(c), cwnd = c->cc.cwnd;
     uint32_t room = cwnd > pipe ? cwnd - pipe : 0;
     bool now = c->flags & C_RETRANSMIT_NOW;
     if (room < p->mss && !now) {
@@ -270,7 +263,7 @@ static bool plan_new_data(const struct tcp_engine *e, const struct tcb *c, ackd_
     bool behind = record < unsent; /* a segment ends with its record */
     unsent = record;
     fin = fin && !behind;
-    uint32_t pipe = recovery_pipe(c), cwnd = usable_cwnd(c, p->mss);
+    uint32_t pipe = recovery_pipe(c), cwnd = c->cc.cwnd;
     if (c->cc.dup_acks && !recovery_repairing(c) && tcb_outstanding(c) + p->mss > cwnd) {
         p->kind = TCP_KIND_LIMITED_TRANSMIT; /* RFC 3042: only duplicate ACKs make room */
     }

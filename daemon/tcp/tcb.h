@@ -718,6 +718,9 @@ struct rtx_snapshot flow_snapshot(const struct tcb *c, ackd_time now);
 bool flow_select(struct tcp_engine *e, struct tcb *c, enum tcp_congestion which, ackd_time now);
 /* congestion.c: the connection's module, asked. Before there is a flow nothing moves. */
 void cc_init(struct tcb *c, bool syn_retransmitted);
+/* cwnd is at least one segment and ssthresh two (RFC 5681 equation (4)), always: whoever lowers a
+ * window by a rule that does not say so, or makes segments larger, calls this. */
+void cc_floors(struct tcb *c);
 void cc_acked(struct tcb *c, const struct rtxq_delta *delta, const struct cc_ack *ack);
 void cc_event(struct tcb *c, enum cc_event event, ackd_time now);
 uint32_t cc_ssthresh(struct tcb *c, bool ecn);

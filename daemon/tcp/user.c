@@ -547,6 +547,7 @@ int tcp_set_options(struct tcp_engine *e, ackd_time now, uint64_t id,
         tuning_free(e, c); /* begins anew from the new size */
     }
     if (c && c->t.rec.state != TCP_CLOSED) {
+        cc_floors(c); /* without its clamp a segment is larger */
         c->uto_due = options->uto;
         keepalive_restart(c, now);
         ready_sent(e, c);

@@ -1,6 +1,7 @@
 /* What the rest of the engine asks of congestion control, whichever module the connection has; and
  * what is the same for all of them: the initial window (RFC 6928), the restart after idle (RFC 5681
- * section 4.1), and the order in which an ACK is taken in: rate, losses, validation, module. */
+ * section 4.1), what no window falls below (equation (4) there), and the order in which an ACK is
+ * taken in: rate, losses, validation, module. */
 #include "tcp/tcb.h"
 
 #include <errno.h>
@@ -40,6 +41,13 @@ void cc_init(struct tcb *c, bool syn_retransmitted)
 {
     c->cc.cwnd = syn_retransmitted ? send_mss(c) : cc_initial_window(c);
     c->cc.ssthresh = UINT32_MAX;
+}
+
+void cc_floors(struct tcb *c)
+{
+    uint32_t mss = send_mss(c);
+    c->cc.cwnd = c->cc.cwnd > mss ? c->cc.cwnd : mss;
+    c->cc.ssthresh = c->cc.ssthresh > 2 * mss ? c->cc.ssthresh : 2 * mss;
 }
 
 static void tell_lost(struct tcb *c, struct cc_ack *ack)

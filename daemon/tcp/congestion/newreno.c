@@ -28,6 +28,7 @@ uint32_t cc_slow_start(struct tcb *c, const struct cc_ack *ack, struct hystart *
     unsigned divisor = hystart_acked(h, c, ack);
     if (!divisor) {
         c->cc.ssthresh = c->cc.cwnd;
+        cc_floors(c);
         return ack->acked;
     }
     uint32_t room = c->cc.ssthresh - c->cc.cwnd;

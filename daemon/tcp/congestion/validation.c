@@ -121,9 +121,9 @@ void validation_recovered(struct tcb *c)
     if (v->loss_flight) {
         uint32_t again = (uint32_t)c->retransmitted_bytes - v->loss_retransmitted;
         uint32_t left = again < v->loss_flight ? (v->loss_flight - again) / 2 : 0;
-        left = left > send_mss(c) ? left : send_mss(c);
         c->cc.cwnd = c->cc.cwnd < left ? c->cc.cwnd : left;
         c->cc.ssthresh = left;
+        cc_floors(c); /* "MUST NOT be reduced below 1 MSS" */
     }
     v->loss_flight = 0;
     v->defined = v->running = false;

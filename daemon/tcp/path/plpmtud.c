@@ -122,6 +122,7 @@ void mtu_route(struct tcb *c, uint32_t mtu, ackd_time now)
     }
     if (c->options->v.mtu_probing == TCP_MTU_PROBING_OFF) {
         c->mtu = mtu;
+        cc_floors(c);
         return;
     }
     search_begin(c, mtu, now);
@@ -207,6 +208,7 @@ void mtu_ack(struct tcp_engine *e, struct tcb *c, ackd_time now)
     }
     struct mtu_search *m = &c->flow->mtu;
     c->mtu = m->probe;
+    cc_floors(c);
     m->probe = 0;
     e->counters.mtu_probes_acked++;
     if (m->high < c->mtu + ACCURACY) {

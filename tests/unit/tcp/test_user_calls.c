@@ -296,6 +296,37 @@ static void a_clamp_under_what_is_in_flight(void **unused)
     script_end(&s);
 }
 
+static void no_clamp(struct tcp_options *o)
+{
+    o->mss_clamp = 0;
+}
+
+/* After a timeout cwnd is one segment, and remains one when segments become larger (RFC 5681
+ * section 3.1). */
+static void without_its_clamp_a_segment_is_larger(void **unused)
+{
+    (void)unused;
+    ESTABLISHED(s, SACK);
+    script_tune(&s, clamp);
+    script_send(&s, 500, 0);
+    script_expect(&s, "P. 1:501(500) ack 1");
+    script_advance_ms(&s, 10);
+    script_expect(&s, "P. 1:501(500) ack 1"); /* the probe */
+    script_advance_ms(&s, 1100);
+    script_expect(&s, "P. 1:501(500) ack 1");
+    struct tcp_info i = script_info(&s);
+    assert_int_equal(i.cwnd_bytes, 500);
+    assert_int_equal(i.ssthresh_bytes, 1000);
+    script_tune(&s, no_clamp);
+    i = script_info(&s);
+    assert_int_equal(i.cwnd_bytes, 1000);
+    assert_int_equal(i.ssthresh_bytes, 2000);
+    script_inject(&s, ". 1:1(0) ack 501");
+    script_send(&s, 1000, 0);
+    script_expect(&s, "P. 501:1501(1000) ack 1");
+    script_end(&s);
+}
+
 static void keepalive_on(struct tcp_options *o)
 {
     o->keepalive = true;
@@ -435,6 +466,7 @@ int user_calls_tests(void)
         cmocka_unit_test(flush_takes_the_urgent_mark_along),
         cmocka_unit_test(a_smaller_receive_buffer_takes_nothing_back),
         cmocka_unit_test(a_clamp_under_what_is_in_flight),
+        cmocka_unit_test(without_its_clamp_a_segment_is_larger),
         cmocka_unit_test(keepalive_on_and_off),
         cmocka_unit_test(a_keepalive_probe_is_no_ack),
         cmocka_unit_test(the_bsd_pointer_may_be_zero),

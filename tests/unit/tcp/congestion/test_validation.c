@@ -62,6 +62,27 @@ static void loss_without_validation(void **state)
     bench_end(&b);
 }
 
+/* The same where nothing would be left: "MUST NOT be reduced below 1 MSS", and ssthresh not below
+ * two (RFC 5681 equation (4)). */
+static void loss_of_all_that_was_in_use(void **state)
+{
+    (void)state;
+    struct bench b;
+    begin_used(&b);
+    for (int n = 0; n < 60; n++) {
+        light_round(&b, 3, 100 * NS_PER_MS);
+    }
+    b.c.snd.nxt = seq_add(b.c.snd.una, 3 * MSS);
+    b.c.cc.ssthresh = cc_ssthresh(&b.c, false);
+    b.c.cc.cwnd = b.c.cc.ssthresh;
+    cc_event(&b.c, CC_ENTER_RECOVERY, b.now);
+    b.c.retransmitted_bytes += 3 * MSS;
+    cc_event(&b.c, CC_LEAVE_RECOVERY, b.now);
+    assert_int_equal(b.c.cc.cwnd, MSS);
+    assert_int_equal(b.c.cc.ssthresh, 2 * MSS);
+    bench_end(&b);
+}
+
 /* Section 4.4.3: five minutes. */
 static void shrinks_in_the_end(void **state)
 {
@@ -109,6 +130,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(kept_but_not_grown),
         cmocka_unit_test(loss_without_validation),
+        cmocka_unit_test(loss_of_all_that_was_in_use),
         cmocka_unit_test(shrinks_in_the_end),
         cmocka_unit_test(restart),
     };
