@@ -1,4 +1,5 @@
-/* ackctl key: the keys that sign segments (TCP-AO, TCP-MD5). A key's octets are read from a file, a
+/* ackctl key: the keys that sign segments (TCP-AO, TCP-MD5), and with key_fast_open.c the secret of
+ * Fast Open's cookies. A key's octets are read from a file, a
  * descriptor or standard input, never from the command line, where everybody could see them; and no
  * command shows them. */
 #include <errno.h>
@@ -6,12 +7,12 @@
 #include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
+#include "key.h"
 #include "selector.h"
 #include "table.h"
 #include "units.h"
 #include "verbs.h"
 
-enum { SECRET_MAX = 80 };
 enum {
     KEY_FILE = ARGS_NAMES,
     KEY_FD,
@@ -23,11 +24,13 @@ enum {
     KEY_EXCLUDE,
     KEY_CURRENT,
     KEY_NEXT,
+    KEY_LISTENER,
 };
 
 static const struct opt options[] = {
-    {KEY_FILE, "file", ARG_REQUIRED, "PATH", "add: the key is what this file holds; - is stdin"},
-    {KEY_FD, "fd", ARG_REQUIRED, "N", "add: the key is what this descriptor yields"},
+    {KEY_FILE, "file", ARG_REQUIRED, "PATH",
+     "add, fast-open: the key is what this file holds; - is stdin"},
+    {KEY_FD, "fd", ARG_REQUIRED, "N", "add, fast-open: the key is what this descriptor yields"},
     {KEY_SEND_ID, "send-id", ARG_REQUIRED, "N", "add: KeyID of what we send (TCP-AO)"},
     {KEY_RECEIVE_ID, "receive-id", ARG_REQUIRED, "N", "add: KeyID of what we receive (TCP-AO)"},
     {KEY_LOCAL, "local", ARG_REQUIRED, "ADDR", "add: only for this address of ours"},
@@ -38,13 +41,14 @@ static const struct opt options[] = {
     {'f', "force", ARG_NONE, NULL, "rm: even if connections use it"},
     {KEY_CURRENT, "current", ARG_REQUIRED, "KEY", "use: sign with this key from now on"},
     {KEY_NEXT, "next", ARG_REQUIRED, "KEY", "use: ask the peer to sign with this key"},
+    {KEY_LISTENER, "listener", ARG_REQUIRED, "SELECTOR", "fast-open: of this listener alone"},
     {0},
 };
 
 struct wanted {
     struct ackd_key key;
-    const char *file;
-    int fd;
+    struct key_source source;
+    const char *listener;
     bool force;
     uint64_t current, next;
 };
@@ -65,11 +69,16 @@ static bool take(const struct ctl *ctl, int key, const char *value, struct wante
     bool good = true;
     switch (key) {
     case KEY_FILE:
-        w->file = value;
+        w->source.file = value;
+        w->source.given = true;
+        break;
+    case KEY_LISTENER:
+        w->listener = value;
         break;
     case KEY_FD:
         good = number(ctl, value, 65535, &v);
-        w->fd = (int)v;
+        w->source.fd = (int)v;
+        w->source.given = true;
         break;
     case KEY_SEND_ID:
         good = number(ctl, value, 255, &v);
@@ -109,37 +118,45 @@ static bool take(const struct ctl *ctl, int key, const char *value, struct wante
 
 static const char *const algorithms[] = {"", "md5", "hmac-sha-1-96", "aes-128-cmac-96"};
 
-/* The key without the newline that an editor leaves. Its length, or -1 after it was reported. */
-static int read_secret(const struct ctl *ctl, const struct wanted *w, char secret[SECRET_MAX + 2])
+int key_read(const struct ctl *ctl, const struct key_source *source,
+             char octets[KEY_OCTETS_MAX + 2])
 {
-    bool named = w->file && strcmp(w->file, "-") != 0;
-    int fd = named ? open(w->file, O_RDONLY | O_CLOEXEC) : w->fd;
+    bool named = source->file && strcmp(source->file, "-") != 0;
+    int fd = named ? open(source->file, O_RDONLY | O_CLOEXEC) : source->file ? 0 : source->fd;
     size_t n = 0;
     ssize_t got = 0;
     if (fd >= 0) {
-        while (n < SECRET_MAX + 2 && (got = read(fd, secret + n, SECRET_MAX + 2 - n)) > 0) {
+        while (n < KEY_OCTETS_MAX + 2 && (got = read(fd, octets + n, KEY_OCTETS_MAX + 2 - n)) > 0) {
             n += (size_t)got;
         }
     }
     if (fd < 0 || got < 0) {
-        ctl_complain(ctl, "%s: %s", named ? w->file : "the key", strerror(errno));
+        ctl_complain(ctl, "%s: %s", named ? source->file : "the key", strerror(errno));
         return -1;
     }
     if (named) {
         close(fd);
     }
-    n -= n && secret[n - 1] == '\n';
-    if (n < 1 || n > SECRET_MAX) {
-        ctl_complain(ctl, "a key has 1 to %d octets", SECRET_MAX);
+    return (int)n;
+}
+
+/* The key without the newline that an editor leaves. Its length, or -1 after it was reported. */
+static int read_secret(const struct ctl *ctl, const struct wanted *w,
+                       char secret[KEY_OCTETS_MAX + 2])
+{
+    int n = key_read(ctl, &w->source, secret);
+    n -= n > 0 && secret[n - 1] == '\n';
+    if (n == 0 || n > KEY_OCTETS_MAX) {
+        ctl_complain(ctl, "a key has 1 to %d octets", KEY_OCTETS_MAX);
         return -1;
     }
-    return (int)n;
+    return n;
 }
 
 static int add(struct ctl *ctl, int count, char **words, struct wanted *w)
 {
     struct ackd_error err = {0};
-    char secret[SECRET_MAX + 2];
+    char secret[KEY_OCTETS_MAX + 2];
     uint64_t id;
     int which = count == 2 ? prefix_match(words[0], algorithms + 1, 3) : -1;
     if (which < 0) {
@@ -252,7 +269,7 @@ static int use(struct ctl *ctl, int count, char **words, const struct wanted *w)
 
 static int run(struct ctl *ctl, int argc, char **argv)
 {
-    static const char *const parts[] = {"add", "ls", "rm", "use"};
+    static const char *const parts[] = {"add", "ls", "rm", "use", "fast-open"};
     struct args args = ctl_args(ctl, argc, argv);
     struct wanted w = {0};
     int key;
@@ -261,10 +278,10 @@ static int run(struct ctl *ctl, int argc, char **argv)
             return EXIT_USAGE;
         }
     }
-    int part = args.operands ? prefix_match(argv[0], parts, 4) : 1;
+    int part = args.operands ? prefix_match(argv[0], parts, 5) : 1;
     int count = args.operands ? args.operands - 1 : 0;
     if (part < 0) {
-        return ctl_usage(ctl, "'%s' is none of add, ls, rm, use", argv[0]);
+        return ctl_usage(ctl, "'%s' is none of add, ls, rm, use, fast-open", argv[0]);
     }
     if (!ctl_connect(ctl)) {
         return ctl->exit_code;
@@ -276,20 +293,26 @@ static int run(struct ctl *ctl, int argc, char **argv)
         return list(ctl);
     case 2:
         return rm(ctl, count, argv + 1, &w);
-    default:
+    case 3:
         return use(ctl, count, argv + 1, &w);
+    default:
+        return key_fast_open(ctl, count, argv + 1, &w.source, w.listener);
     }
 }
 
 const struct verb verb_key = {
     .name = "key",
-    .operands = "[add ALGORITHM PEER | ls | rm KEY... | use SELECTOR]",
-    .summary = "the keys that sign segments: TCP-AO and TCP-MD5, for BGP peers",
+    .operands = "[add ALGORITHM PEER | ls | rm KEY... | use SELECTOR | fast-open set|rotate|reset]",
+    .summary = "the keys that sign segments (TCP-AO, TCP-MD5), and Fast Open's",
     .details = "ALGORITHM is md5, hmac-sha-1-96 or aes-128-cmac-96, PEER an ADDR or ADDR/LEN. The "
                "key itself is read from a file, a\n"
                "descriptor, or standard input, without a final newline; nothing ever shows it. add "
-               "prints the number of the key.",
-    .complete = "add ls rm use",
+               "prints the number of the key.\n"
+               "fast-open: the secret of listeners' cookies. set takes a key, or KEY,BACKUP, as in "
+               "net.ipv4.tcp_fastopen_key, or 16 or\n"
+               "32 octets; rotate makes the present key the backup (without a new key a random one "
+               "is taken); reset gives it up.",
+    .complete = "add ls rm use fast-open set rotate reset",
     .options = options,
     .run = run,
 };

@@ -4,7 +4,10 @@
  * One poll() watches standard input, the daemon's socket and the interrupt. There is one buffer,
  * for what standard input gave and the connection does not take yet; while it is not empty standard
  * input is left alone, and while standard output blocks the peer's window closes. The endpoints
- * belong to a session, so that they end with this process. */
+ * belong to a session, so that they end with this process.
+ *
+ * With --fast-open (RFC 7413) the connection begins with the first of the input: it goes with the
+ * SYN where the peer gave us a cookie before, else behind the handshake, which brings one. */
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -22,6 +25,9 @@
     (INT64_C(200) * 1000000000) /* beyond R2 for SYN: the daemon's verdict comes first */
 #define SLICE_NS (INT64_C(60) * 1000000000)
 #define CLEANUP_MS 2000
+#define FAST_OPEN_QUEUE 128 /* as many as may wait to be accepted */
+
+enum { NC_FAST_OPEN = ARGS_NAMES };
 
 static const struct opt options[] = {
     {'l', "listen", ARG_NONE, NULL, "listen, and take the first connection"},
@@ -36,13 +42,15 @@ static const struct opt options[] = {
     {'p', "port", ARG_REQUIRED, "PORT", "local port"},
     {'4', "ipv4", ARG_NONE, NULL, "only IPv4"},
     {'6', "ipv6", ARG_NONE, NULL, "only IPv6"},
+    {NC_FAST_OPEN, "fast-open", ARG_NONE, NULL,
+     "the first input goes with the SYN; with -l: such data are taken (RFC 7413)"},
     {0},
 };
 
 struct nc {
     struct ctl *ctl;
     const char *object; /* for messages */
-    bool listen, keep, probe, verbose, input_ended;
+    bool listen, keep, probe, verbose, fast_open, input_ended;
     int64_t quit_ns, wait_ns; /* -1: not given */
     unsigned family;
     struct ackd_endpoint local;
@@ -190,18 +198,32 @@ static void give_up(struct nc *nc, uint64_t id)
     ackd_set_cancel_fd(nc->ctl->ackd, ctl_cancel_fd());
 }
 
-static int serve(struct nc *nc, uint64_t id)
+/* The first `sent` bytes of the buffer are accepted already. */
+static int serve(struct nc *nc, uint64_t id, uint64_t sent)
 {
     struct ackd_error err = {0};
     int code = EXIT_DONE;
     nc->output_ended = nc->shut = false;
-    nc->used = nc->taken = 0;
-    nc->stream = ackd_stream_open(nc->ctl->ackd, &(struct ackd_stream_request){.id = id}, &err);
+    nc->taken = (size_t)sent;
+    nc->stream = ackd_stream_open(nc->ctl->ackd,
+                                  &(struct ackd_stream_request){.id = id, .send_from = sent}, &err);
     if (!nc->stream || converse(nc, &err) < 0) {
         code = ctl_fail(nc->ctl, nc->object, &err);
     }
     give_up(nc, id);
     return code;
+}
+
+/* Waits for the first of the input, which --fast-open sends with the SYN. */
+static int first_input(struct nc *nc)
+{
+    struct ackd_error err = {0};
+    while (!nc->used && !nc->input_ended) {
+        if (wait(nc, INT64_MAX, &err) < 0) {
+            return ctl_fail(nc->ctl, nc->object, &err);
+        }
+    }
+    return 0;
 }
 
 static int connect_to(struct nc *nc, char **operands, int count)
@@ -218,10 +240,17 @@ static int connect_to(struct nc *nc, char **operands, int count)
     if (!ctl_connect(nc->ctl)) {
         return nc->ctl->exit_code;
     }
+    if (nc->fast_open && !nc->probe && (code = first_input(nc)) != 0) {
+        return code;
+    }
     int64_t patience = nc->wait_ns > 0 ? nc->wait_ns : OPEN_WAIT_NS;
     for (size_t i = 0; i < dest.count && opened < 0; i++) {
-        struct ackd_open_request request = {
-            .remote = dest.to[i], .local = nc->local, .wait_ms = ctl_wait_ms(patience)};
+        struct ackd_open_request request = {.remote = dest.to[i],
+                                            .local = nc->local,
+                                            .wait_ms = ctl_wait_ms(patience),
+                                            .fast_open = nc->fast_open,
+                                            .data = nc->buffer,
+                                            .length = nc->used};
         opened = ackd_open(nc->ctl->ackd, &request, &result, &err);
         if (opened < 0 && error_exit_code(&err) != EXIT_TCP) {
             break;
@@ -243,7 +272,7 @@ static int connect_to(struct nc *nc, char **operands, int count)
         give_up(nc, result.id);
         return EXIT_DONE;
     }
-    return serve(nc, result.id);
+    return serve(nc, result.id, result.accepted_until);
 }
 
 /* -l PORT, -l ADDR:PORT, -l ADDR PORT, or -l with -s and -p. */
@@ -305,8 +334,12 @@ static int listen_on(struct nc *nc, char **operands, int count)
     if (!ctl_connect(nc->ctl)) {
         return nc->ctl->exit_code;
     }
-    struct ackd_listen_request request = {
-        .local = nc->local, .v4_only = nc->family == 4, .v6_only = nc->family == 6};
+    const struct ackd_options taking = {.has_fast_open_queue = true,
+                                        .fast_open_queue = FAST_OPEN_QUEUE};
+    struct ackd_listen_request request = {.local = nc->local,
+                                          .v4_only = nc->family == 4,
+                                          .v6_only = nc->family == 6,
+                                          .options = nc->fast_open ? &taking : NULL};
     if (ackd_listen(nc->ctl->ackd, &request, &listener, &err) < 0) {
         return ctl_fail(nc->ctl, nc->object, &err);
     }
@@ -319,7 +352,8 @@ static int listen_on(struct nc *nc, char **operands, int count)
             if (!nc->keep) { /* one was wanted: others are refused from now on */
                 ackd_close(nc->ctl->ackd, listener.id, ACKD_CLOSE_HOW_RELEASE, 0, NULL, NULL);
             }
-            code = serve(nc, id);
+            nc->used = 0;
+            code = serve(nc, id, 0);
         }
     } while (nc->keep && code <= EXIT_TCP && !ctl_cancelled());
     return code;
@@ -349,6 +383,7 @@ static int take(struct nc *nc, int key, const char *value)
         nc->family = (unsigned)(key - '0');
         return 0;
     default:
+        nc->fast_open |= key == NC_FAST_OPEN;
         nc->listen |= key == 'l';
         nc->keep |= key == 'k';
         nc->probe |= key == 'z';

@@ -637,10 +637,14 @@ int ackd_metrics(struct ackd *a, const struct ackd_path_metrics **list, size_t *
 /* Forgets what is known of `remote`, with NULL everything; *cleared (or NULL) says how many. */
 int ackd_clear_metrics(struct ackd *a, const char *remote, uint32_t *cleared,
                        struct ackd_error *err);
-/* The secret of the cookies that listeners make (RFC 7413), and what it was before; 16 bytes, or
- * NULL: keys of the daemon's own, no backup. */
-int ackd_set_fast_open_key(struct ackd *a, const uint8_t *key, const uint8_t *backup,
-                           struct ackd_error *err);
+/* The secret of the cookies that a listener makes (RFC 7413; 0: every listener without one of its
+ * own), and what it was before; 16 bytes, or NULL: keys of the daemon's own (a listener: the common
+ * ones again), no backup. */
+int ackd_set_fast_open_key(struct ackd *a, uint64_t listener, const uint8_t *key,
+                           const uint8_t *backup, struct ackd_error *err);
+/* Another secret, NULL: a random one; the present one stays good as the backup. */
+int ackd_rotate_fast_open_key(struct ackd *a, uint64_t listener, const uint8_t *key,
+                              struct ackd_error *err);
 
 /* ---- enums as text ---- */
 

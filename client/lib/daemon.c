@@ -253,13 +253,29 @@ int ackd_clear_metrics(struct ackd *a, const char *remote, uint32_t *cleared,
     return 0;
 }
 
-int ackd_set_fast_open_key(struct ackd *a, const uint8_t *key, const uint8_t *backup,
-                           struct ackd_error *err)
+static int fast_open_key(struct ackd *a, Ackd__V1__SetFastOpenKeyRequest *m, const uint8_t *key,
+                         struct ackd_error *err)
+{
+    if (key)
+        m->key = (ProtobufCBinaryData){16, (uint8_t *)(uintptr_t)key};
+    return CALL(a, Daemon, SetFastOpenKey, m, set_fast_open_key, 0, NULL, err);
+}
+
+int ackd_set_fast_open_key(struct ackd *a, uint64_t listener, const uint8_t *key,
+                           const uint8_t *backup, struct ackd_error *err)
 {
     Ackd__V1__SetFastOpenKeyRequest m = ACKD__V1__SET_FAST_OPEN_KEY_REQUEST__INIT;
-    if (key)
-        m.key = (ProtobufCBinaryData){16, (uint8_t *)(uintptr_t)key};
+    m.listener_id = listener;
     if (backup)
         m.backup = (ProtobufCBinaryData){16, (uint8_t *)(uintptr_t)backup};
-    return CALL(a, Daemon, SetFastOpenKey, &m, set_fast_open_key, 0, NULL, err);
+    return fast_open_key(a, &m, key, err);
+}
+
+int ackd_rotate_fast_open_key(struct ackd *a, uint64_t listener, const uint8_t *key,
+                              struct ackd_error *err)
+{
+    Ackd__V1__SetFastOpenKeyRequest m = ACKD__V1__SET_FAST_OPEN_KEY_REQUEST__INIT;
+    m.listener_id = listener;
+    m.rotate = true;
+    return fast_open_key(a, &m, key, err);
 }

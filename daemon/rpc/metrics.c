@@ -73,28 +73,73 @@ static void on_clear_metrics(struct grpc_call *call, const ProtobufCMessage *mes
     grpc_call_reply(call, &r.base);
 }
 
-static void on_set_fast_open_key(struct grpc_call *call, const ProtobufCMessage *message,
-                                 size_t wire_bytes)
+/* False: the call has failed. */
+static bool keys_check(struct grpc_call *call, const Ackd__V1__SetFastOpenKeyRequest *m)
 {
-    const Ackd__V1__SetFastOpenKeyRequest *m = (const Ackd__V1__SetFastOpenKeyRequest *)message;
-    const struct rpc *rpc = grpc_call_arg(call);
     const ProtobufCBinaryData *keys[] = {&m->key, &m->backup};
-    (void)wire_bytes;
     for (unsigned i = 0; i < 2; i++) {
         if (keys[i]->len && keys[i]->len != KEY_LENGTH) {
             call_fail_field(call, i ? "backup" : "key", "%s: a key has 16 bytes",
                             i ? "backup" : "key");
-            return;
+            return false;
         }
     }
-    if (m->backup.len && !m->key.len) {
-        call_fail_field(call, "backup", "backup: there is none without a key");
-        return;
+    if (m->backup.len && (!m->key.len || m->rotate)) {
+        call_fail_field(call, "backup", "%s",
+                        m->rotate ? "backup: with rotate it is the key that is in use now"
+                                  : "backup: there is none without a key");
+        return false;
     }
-    tcp_fast_open_keys(rpc->config.engine, rpc_now(rpc), m->key.len ? m->key.data : NULL,
-                       m->backup.len ? m->backup.data : NULL);
-    Ackd__V1__SetFastOpenKeyResponse r = ACKD__V1__SET_FAST_OPEN_KEY_RESPONSE__INIT;
-    grpc_call_reply(call, &r.base);
+    return true;
+}
+
+static int keys_set(struct rpc *rpc, const Ackd__V1__SetFastOpenKeyRequest *m)
+{
+    struct tcp_engine *engine = rpc->config.engine;
+    const uint8_t *key = m->key.len ? m->key.data : NULL;
+    return m->rotate ? tcp_fast_open_rotate(engine, rpc_now(rpc), m->listener_id, key)
+                     : tcp_fast_open_keys(engine, rpc_now(rpc), m->listener_id, key,
+                                          m->backup.len ? m->backup.data : NULL);
+}
+
+static void audit(const struct rpc *rpc, const struct grpc_call *call,
+                  const Ackd__V1__SetFastOpenKeyRequest *m)
+{
+    const struct grpc_peer *p = grpc_call_peer(call);
+    log_notice(rpc->config.log,
+               "the Fast Open key of listener %llu (0: all): %s by uid %u (%s, pid %d)",
+               (unsigned long long)m->listener_id,
+               m->rotate    ? "rotated"
+               : m->key.len ? "set"
+                            : "given up",
+               (unsigned)p->uid, p->command, (int)p->pid);
+}
+
+static void on_set_fast_open_key(struct grpc_call *call, const ProtobufCMessage *message,
+                                 size_t wire_bytes)
+{
+    const Ackd__V1__SetFastOpenKeyRequest *m = (const Ackd__V1__SetFastOpenKeyRequest *)message;
+    struct rpc *rpc = grpc_call_arg(call);
+    (void)wire_bytes;
+    if (keys_check(call, m)) {
+        int error = keys_set(rpc, m);
+        if (error == -EBADF) {
+            call_fail_id(call, EBADF, "LISTENER_UNKNOWN", m->listener_id,
+                         "there is no listener %llu", (unsigned long long)m->listener_id);
+        } else if (error) {
+            call_fail_errno(call, -error, "the Fast Open key");
+        } else {
+            Ackd__V1__SetFastOpenKeyResponse r = ACKD__V1__SET_FAST_OPEN_KEY_RESPONSE__INIT;
+            audit(rpc, call, m);
+            grpc_call_reply(call, &r.base);
+        }
+    }
+    if (m->key.len) {
+        explicit_bzero(m->key.data, m->key.len);
+    }
+    if (m->backup.len) {
+        explicit_bzero(m->backup.data, m->backup.len);
+    }
 }
 
 DAEMON_METHOD(list_metrics, ListMetrics);

@@ -3,8 +3,9 @@
  * A cookie proves that a client once received a packet at its address, so that the listener may
  * take data from its SYN without a round trip. It is SipHash-2-4 over the client's and the
  * listener's address under a key; the key changes every twelve hours, the one before is good for as
- * long. An operator's key stays (servers that share an address share it). Keys and cookies are
- * those of Linux, so that either can stand in for the other.
+ * long. An operator's key stays (servers that share an address share it), for all listeners or for
+ * one that has keys of its own; two are good at a time, so that it can be changed, too. Keys and
+ * cookies are those of Linux, so that either can stand in for the other.
  *
  * The client keeps the cookie with the MSS of the answer in the cache of metrics.c. The first SYN
  * carries as much data as fit beside all the options there may be; every later SYN is plain. What
@@ -20,6 +21,7 @@
 
 #include "tcp/tcb.h"
 
+#define KEY_LIFE_NS (12 * 3600 * NS_PER_S)
 #define BLACK_HOLE_NS (60 * NS_PER_S)
 #define BLACK_HOLE_DOUBLINGS 6
 #define OPTIONS_MAX (TCP_HEADER_MAX - TCP_HEADER_MIN)
@@ -37,6 +39,37 @@ void fast_open_init(struct tcp_engine *e, ackd_time now)
     e->fast_open = (struct fast_open_keys){.key = {random_key(&e->rng)}, .n = 1, .made = now};
 }
 
+/* A new key before the present ones: the newest of those stays good. */
+static void rotate(struct fast_open_keys *k, const struct hash_key *fresh)
+{
+    k->key[1] = k->key[0];
+    k->key[0] = *fresh;
+    k->n = 2;
+}
+
+const struct fast_open_keys *fast_open_keys_of(struct tcp_engine *e, const struct listener *l,
+                                               ackd_time now)
+{
+    struct fast_open_keys *k = &e->fast_open;
+    if (l->fast_open) {
+        return l->fast_open;
+    }
+    if (!k->fixed && time_diff(now, k->made) >= KEY_LIFE_NS) {
+        bool recent = time_diff(now, k->made) < 2 * KEY_LIFE_NS;
+        struct hash_key fresh = random_key(&e->rng);
+        rotate(k, &fresh);
+        k->n = recent ? 2 : 1;
+        k->made = now;
+    }
+    return k;
+}
+
+void fast_open_forget(struct tcp_engine *e, struct listener *l)
+{
+    arena_release(e->arena, l->fast_open, sizeof *l->fast_open);
+    l->fast_open = NULL;
+}
+
 static uint64_t little_endian(const uint8_t *b)
 {
     uint64_t v = 0;
@@ -46,19 +79,76 @@ static uint64_t little_endian(const uint8_t *b)
     return v;
 }
 
-void tcp_fast_open_keys(struct tcp_engine *e, ackd_time now, const uint8_t primary[16],
-                        const uint8_t backup[16])
+static struct hash_key key_read(const uint8_t b[16])
 {
+    return (struct hash_key){little_endian(b), little_endian(b + 8)};
+}
+
+/* The keys that a call is about: a listener's own, made as a copy of those in force, or the
+ * engine's. */
+static int keys_need(struct tcp_engine *e, ackd_time now, uint64_t listener,
+                     struct fast_open_keys **keys)
+{
+    struct listener *l = listener ? listener_find(e, listener) : NULL;
+    *keys = &e->fast_open;
+    if (!listener) {
+        return 0;
+    }
+    if (!l) {
+        return -EBADF;
+    }
+    if (!l->fast_open) {
+        struct fast_open_keys *own = arena_alloc(e->arena, sizeof *own);
+        if (!own) {
+            return -ENOBUFS;
+        }
+        *own = *fast_open_keys_of(e, l, now);
+        l->fast_open = own;
+    }
+    *keys = l->fast_open;
+    return 0;
+}
+
+int tcp_fast_open_keys(struct tcp_engine *e, ackd_time now, uint64_t listener,
+                       const uint8_t primary[16], const uint8_t backup[16])
+{
+    struct fast_open_keys *k;
+    struct listener *l = listener_find(e, listener);
+    if (!primary && listener) {
+        if (l && l->fast_open) {
+            fast_open_forget(e, l);
+        }
+        return l ? 0 : -EBADF;
+    }
     if (!primary) {
         fast_open_init(e, now);
-        return;
+        return 0;
     }
-    e->fast_open = (struct fast_open_keys){
-        .key = {{little_endian(primary), little_endian(primary + 8)}}, .n = 1, .fixed = true};
+    int error = keys_need(e, now, listener, &k);
+    if (error) {
+        return error;
+    }
+    *k = (struct fast_open_keys){.key = {key_read(primary)}, .n = 1, .fixed = true};
     if (backup) {
-        e->fast_open.key[1] = (struct hash_key){little_endian(backup), little_endian(backup + 8)};
-        e->fast_open.n = 2;
+        k->key[1] = key_read(backup);
+        k->n = 2;
     }
+    return 0;
+}
+
+int tcp_fast_open_rotate(struct tcp_engine *e, ackd_time now, uint64_t listener,
+                         const uint8_t primary[16])
+{
+    struct fast_open_keys *k;
+    int error = keys_need(e, now, listener, &k);
+    if (error) {
+        return error;
+    }
+    struct hash_key fresh = primary ? key_read(primary) : random_key(&e->rng);
+    rotate(k, &fresh);
+    k->fixed |= primary != NULL;
+    k->made = now;
+    return 0;
 }
 
 void fast_open_cookie(const struct hash_key *key, const struct tcp_tuple *t,

@@ -25,7 +25,7 @@ enum {                        /* tcb.fast_open */
        FAST_OPEN_RESENT = 32, /* our SYN was sent again */
 };
 
-/* The listeners' secrets. */
+/* The secret of a listener's cookies, or of all that have none of their own. */
 struct fast_open_keys {
     struct hash_key key[2]; /* what cookies are made with; what they were made with before */
     unsigned n;
@@ -42,6 +42,11 @@ enum fast_open_verdict {
 
 /* ---- fast_open.c */
 void fast_open_init(struct tcp_engine *e, ackd_time now);
+/* The keys of a listener's cookies, changed when their time has come. */
+const struct fast_open_keys *fast_open_keys_of(struct tcp_engine *e, const struct listener *l,
+                                               ackd_time now);
+/* The listener has none of its own any more. */
+void fast_open_forget(struct tcp_engine *e, struct listener *l);
 /* The cookie of t->remote towards t->local under one of the keys. */
 void fast_open_cookie(const struct hash_key *key, const struct tcp_tuple *t,
                       uint8_t cookie[FAST_OPEN_COOKIE]);
@@ -59,7 +64,8 @@ enum fast_open_verdict fast_open_judge(struct tcp_engine *e, struct listener *l,
 /* FAST_OPEN_ACCEPT: false without memory, then the handshake goes the long way. */
 bool fast_open_accept(struct tcp_engine *e, struct listener *l, struct segment *s);
 /* The option that grants a cookie. */
-void fast_open_grant(struct tcp_engine *e, struct control_segment *cs, bool experimental);
+void fast_open_grant(struct tcp_engine *e, const struct listener *l, ackd_time now,
+                     struct control_segment *cs, bool experimental);
 /* The handshake of a connection that was made by a SYN is through, or it ended before. */
 void fast_open_settled(struct tcp_engine *e, struct tcb *c, ackd_time now, bool reset);
 

@@ -14,25 +14,11 @@
 #include "tcp/isn.h"
 #include "tcp/tcb.h"
 
-#define KEY_LIFE_NS (12 * 3600 * NS_PER_S)
 #define RESET_COUNTS_NS (60 * NS_PER_S)
 
-static void keys_rotate(struct tcp_engine *e, ackd_time now)
+static bool cookie_valid(struct tcp_engine *e, const struct listener *l, const struct segment *s)
 {
-    struct fast_open_keys *k = &e->fast_open;
-    if (!k->fixed && time_diff(now, k->made) >= KEY_LIFE_NS) {
-        struct hash_key old = k->key[0];
-        bool recent = time_diff(now, k->made) < 2 * KEY_LIFE_NS;
-        fast_open_init(e, now);
-        k->key[1] = old;
-        k->n = recent ? 2 : 1;
-    }
-}
-
-static bool cookie_valid(struct tcp_engine *e, const struct segment *s)
-{
-    const struct fast_open_keys *k = &e->fast_open;
-    keys_rotate(e, s->now);
+    const struct fast_open_keys *k = fast_open_keys_of(e, l, s->now);
     for (unsigned i = 0; i < k->n; i++) {
         uint8_t cookie[FAST_OPEN_COOKIE];
         fast_open_cookie(&k->key[i], &s->tuple, cookie);
@@ -72,16 +58,17 @@ enum fast_open_verdict fast_open_judge(struct tcp_engine *e, struct listener *l,
         e->counters.fast_open_cookies_granted++;
         return FAST_OPEN_GRANT;
     }
-    if (cookie_valid(e, s)) {
+    if (cookie_valid(e, l, s)) {
         return FAST_OPEN_ACCEPT;
     }
     e->counters.fast_open_bad_cookies++;
     return FAST_OPEN_GRANT;
 }
 
-void fast_open_grant(struct tcp_engine *e, struct control_segment *cs, bool experimental)
+void fast_open_grant(struct tcp_engine *e, const struct listener *l, ackd_time now,
+                     struct control_segment *cs, bool experimental)
 {
-    fast_open_cookie(&e->fast_open.key[0], &cs->tuple, cs->cookie);
+    fast_open_cookie(&fast_open_keys_of(e, l, now)->key[0], &cs->tuple, cs->cookie);
     cs->options.has_fast_open = true;
     cs->options.fast_open_experimental = experimental;
     cs->options.fast_open = cs->cookie;

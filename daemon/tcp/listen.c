@@ -60,7 +60,7 @@ static void syn_ack(struct tcp_engine *e, const struct listener *l, struct half_
     cs->tos = (uint8_t)(l->options->v.dscp << 2);
     cs->options = syn_ack_options(l, h, now, timestamp_offset(&e->ts_key, &h->t.rec.tuple));
     if (h->grant && !cs->again) {
-        fast_open_grant(e, cs, h->grant_experimental);
+        fast_open_grant(e, l, now, cs, h->grant_experimental);
     }
     auth_control(e, &h->t, &cs);
 }
@@ -594,6 +594,7 @@ void listener_close(struct tcp_engine *e, struct listener *l, ackd_time now)
     *p = l->port_next;
     list_remove(&l->ready);
     rec_leave(e, &l->rec);
+    fast_open_forget(e, l);
     options_drop(e, l->options);
     slab_free(&e->listener_slab, l);
 }

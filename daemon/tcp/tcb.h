@@ -63,6 +63,7 @@ struct listener {
     ackd_time cookie_sent;                        /* the last SYN cookie; TIME_NEVER */
     uint32_t fast_open_pending, fast_open_resets; /* see fast_open_server.c */
     ackd_time fast_open_resets_until;
+    struct fast_open_keys *fast_open; /* of its own; NULL: the engine's */
     struct shared_options *options;
 };
 

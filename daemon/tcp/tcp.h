@@ -449,10 +449,16 @@ int tcp_open(struct tcp_engine *engine, ackd_time now, const struct tcp_open_arg
  * -ENOKEY when it would carry none and ask for a cookie, or be plain. */
 int64_t tcp_fast_open_room(const struct tcp_engine *engine, ackd_time now,
                            const struct tcp_open_args *args);
-/* The keys of the cookies that listeners make, as Linux has them in tcp_fastopen_key; `backup`
- * (NULL: none) is what was used before. NULL as primary: keys of our own, changed every 12 h. */
-void tcp_fast_open_keys(struct tcp_engine *engine, ackd_time now, const uint8_t primary[16],
-                        const uint8_t backup[16]);
+/* The keys of the cookies that a listener makes (0: all listeners without keys of their own), as
+ * Linux has them in tcp_fastopen_key; `backup` (NULL: none) is what was used before. NULL as
+ * primary: keys of our own, changed every 12 h; a listener's: the common ones again. -EBADF (no
+ * such listener), -ENOBUFS. */
+int tcp_fast_open_keys(struct tcp_engine *engine, ackd_time now, uint64_t listener,
+                       const uint8_t primary[16], const uint8_t backup[16]);
+/* Cookies are made with `primary` (NULL: a random key) from now on; what they were made with is the
+ * backup. A listener without keys of its own has some from then on. Errors as above. */
+int tcp_fast_open_rotate(struct tcp_engine *engine, ackd_time now, uint64_t listener,
+                         const uint8_t primary[16]);
 
 struct tcp_listen_args {
     struct tcp_tuple

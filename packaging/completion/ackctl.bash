@@ -44,7 +44,7 @@ _ackctl() {
         if [[ $cur == -* ]]; then words=' -n --max --min -w --wait --no-wait --all --peek -v --verbose --socket -j --json --timeout --help'
         else words=$(ackctl ls -H --columns id 2>/dev/null; ackctl ls -H --columns label 2>/dev/null); fi ;;
     nc)
-        if [[ $cur == -* ]]; then words=' -l --listen -k --keep-open -N -q -w --wait -z -v --verbose -n -s --source -p --port -4 --ipv4 -6 --ipv6 --socket -j --json --timeout --help'
+        if [[ $cur == -* ]]; then words=' -l --listen -k --keep-open -N -q -w --wait -z -v --verbose -n -s --source -p --port -4 --ipv4 -6 --ipv6 --fast-open --socket -j --json --timeout --help'
         else words=$(getent hosts 2>/dev/null | sed "s/^[^ ]* *//"); fi ;;
     close)
         if [[ $cur == -* ]]; then words=' --half -w --wait -v --verbose --socket -j --json --timeout --help'
@@ -65,8 +65,8 @@ _ackctl() {
         if [[ $cur == -* ]]; then words=' --socket -j --json --timeout --help'
         else words='status version log-level addresses routes neighbours metrics'; fi ;;
     key)
-        if [[ $cur == -* ]]; then words=' --file --fd --send-id --receive-id --local --local-port --remote-port --exclude-options -f --force --current --next --socket -j --json --timeout --help'
-        else words='add ls rm use'; fi ;;
+        if [[ $cur == -* ]]; then words=' --file --fd --send-id --receive-id --local --local-port --remote-port --exclude-options -f --force --current --next --listener --socket -j --json --timeout --help'
+        else words='add ls rm use fast-open set rotate reset'; fi ;;
     conformance)
         if [[ $cur == -* ]]; then words=' -t --tests --socket -j --json --timeout --help'
         else words=''; fi ;;

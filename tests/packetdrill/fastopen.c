@@ -63,7 +63,7 @@ void fastopen_sysctl_keys(struct layer *l)
     const char *comma = strchr(l->fastopen_key, ',');
     if (parse_key(l->fastopen_key, primary)) {
         bool two = comma && parse_key(comma + 1, backup);
-        tcp_fast_open_keys(l->engine, l->now, primary, two ? backup : NULL);
+        tcp_fast_open_keys(l->engine, l->now, 0, primary, two ? backup : NULL);
     }
 }
 
@@ -73,7 +73,7 @@ int fastopen_set_keys(struct layer *l, const uint8_t *value, size_t length)
         return EINVAL;
     }
     l->own_fastopen_keys = true;
-    tcp_fast_open_keys(l->engine, l->now, value, length == 32 ? value + 16 : NULL);
+    tcp_fast_open_keys(l->engine, l->now, 0, value, length == 32 ? value + 16 : NULL);
     return 0;
 }
 

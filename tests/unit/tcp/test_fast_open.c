@@ -250,7 +250,7 @@ static const uint8_t key[16] = {0xf7, 0x63, 0xbf, 0xa0, 0x81, 0x3d, 0x80, 0xed,
 static void listener_with_key(struct script *s, void (*adjust)(struct tcp_config *))
 {
     script_begin(s, adjust);
-    tcp_fast_open_keys(s->engine, s->now, key, NULL);
+    tcp_fast_open_keys(s->engine, s->now, 0, key, NULL);
     s->tuple.local = ip_addr_v4(192, 168, 0, 2);
     s->tuple.remote = ip_addr_v4(10, 248, 0, 2);
     script_listen(s, 4);
@@ -434,14 +434,66 @@ static void a_key_outlives_its_successor(void **state) /* section 4.1.2 */
     static const uint8_t other[16] = {1};
     struct script s;
     listener_with_key(&s, queue_of_two);
-    tcp_fast_open_keys(s.engine, s.now, other, key);
+    tcp_fast_open_keys(s.engine, s.now, 0, other, key);
     script_inject(&s, "S 0:10(10) win 10000 <mss 1012,FO " VALID ",nop,nop>");
     script_expect(&s, "S. 0:0(0) ack 11");
     s.tuple.remote_port++;
-    tcp_fast_open_keys(s.engine, s.now, other, NULL);
+    tcp_fast_open_keys(s.engine, s.now, 0, other, NULL);
     script_inject(&s, "S 0:10(10) win 10000 <mss 1012,FO " VALID ",nop,nop>");
     script_expect(&s, "S. 0:0(0) ack 1");
     script_end(&s);
+}
+
+static void a_listener_may_have_keys_of_its_own(void **state) /* Linux: TCP_FASTOPEN_KEY */
+{
+    (void)state;
+    static const uint8_t other[16] = {1};
+    struct script s;
+    uint64_t listener;
+    listener_with_key(&s, queue_of_two);
+    tcp_fast_open_keys(s.engine, s.now, 0, other, NULL);
+    script_inject(&s, "S 0:10(10) win 10000 <mss 1012,FO " VALID ",nop,nop>");
+    script_expect(&s, "S. 0:0(0) ack 1");
+    listener = script_info(&s).listener;
+    assert_int_equal(tcp_fast_open_keys(s.engine, s.now, listener + 100, key, NULL), -EBADF);
+    assert_int_equal(tcp_fast_open_keys(s.engine, s.now, listener + 100, NULL, NULL), -EBADF);
+    assert_int_equal(tcp_fast_open_rotate(s.engine, s.now, listener + 100, NULL), -EBADF);
+    assert_int_equal(tcp_fast_open_keys(s.engine, s.now, listener, key, NULL), 0);
+    s.tuple.remote_port++;
+    script_inject(&s, "S 0:10(10) win 10000 <mss 1012,FO " VALID ",nop,nop>");
+    script_expect(&s, "S. 0:0(0) ack 11");
+    assert_int_equal(tcp_fast_open_keys(s.engine, s.now, listener, NULL, NULL), 0);
+    s.tuple.remote_port++;
+    script_inject(&s, "S 0:10(10) win 10000 <mss 1012,FO " VALID ",nop,nop>");
+    script_expect(&s, "S. 0:0(0) ack 1");
+    script_end(&s);
+}
+
+/* The key before is good once more; the one before that is not. */
+static void a_key_is_rotated(void **state)
+{
+    (void)state;
+    static const uint8_t other[16] = {1};
+    struct script s;
+    for (unsigned own = 0; own < 2; own++) {
+        listener_with_key(&s, queue_of_two);
+        script_inject(&s, "S 0:0(0) win 10000 <mss 1012>");
+        script_expect(&s, "S. 0:0(0) ack 1");
+        uint64_t listener = own ? script_info(&s).listener : 0;
+        assert_int_equal(tcp_fast_open_rotate(s.engine, s.now, listener, NULL), 0);
+        s.tuple.remote_port++;
+        script_inject(&s, "S 0:10(10) win 10000 <mss 1012,FO " VALID ",nop,nop>");
+        script_expect(&s, "S. 0:0(0) ack 11");
+        assert_int_equal(tcp_fast_open_rotate(s.engine, s.now, listener, other), 0);
+        s.tuple.remote_port++;
+        script_inject(&s, "S 0:10(10) win 10000 <mss 1012,FO " VALID ",nop,nop>");
+        script_expect(&s, "S. 0:0(0) ack 1");
+        assert_int_equal(tcp_fast_open_rotate(s.engine, s.now, listener, key), 0);
+        s.tuple.remote_port++;
+        script_inject(&s, "S 0:10(10) win 10000 <mss 1012,FO " VALID ",nop,nop>");
+        script_expect(&s, "S. 0:0(0) ack 11");
+        script_end(&s);
+    }
 }
 
 int main(void)
@@ -455,6 +507,8 @@ int main(void)
         cmocka_unit_test(the_experimental_option_is_a_fallback),
         cmocka_unit_test(both_ends_may_open_at_once),
         cmocka_unit_test(cookies_are_those_of_linux),
+        cmocka_unit_test(a_listener_may_have_keys_of_its_own),
+        cmocka_unit_test(a_key_is_rotated),
         cmocka_unit_test(data_in_the_syn_are_served_before_the_handshake_ends),
         cmocka_unit_test(only_the_syn_ack_goes_again),
         cmocka_unit_test(another_cookie_gets_a_new_one_and_no_service),

@@ -744,6 +744,53 @@ static void answer_network(struct double_stream *s, const char *name)
     }
 }
 
+/* ---- Daemon: keys */
+
+static void answer_keys(struct double_stream *s)
+{
+    Ackd__V1__ListKeysResponse r = ACKD__V1__LIST_KEYS_RESPONSE__INIT;
+    Ackd__V1__Key bgp = ACKD__V1__KEY__INIT, peers = ACKD__V1__KEY__INIT, *all[] = {&bgp, &peers};
+    bgp.key_id = 1;
+    bgp.algorithm = ACKD__V1__KEY_ALGORITHM__KEY_ALGORITHM_MD5;
+    bgp.remote = "192.0.2.1";
+    bgp.remote_port = 179;
+    bgp.connections = 1;
+    peers.key_id = 3;
+    peers.algorithm = ACKD__V1__KEY_ALGORITHM__KEY_ALGORITHM_AES_128_CMAC_96;
+    peers.remote = "2001:db8::/64";
+    peers.local = "2001:db8:1::1";
+    peers.send_id = 1;
+    peers.receive_id = 200;
+    peers.exclude_options = true;
+    r.n_keys = 2;
+    r.keys = all;
+    double_reply(s, &r.base);
+}
+
+static void answer_add_key(struct double_stream *s, const Ackd__V1__AddKeyRequest *q)
+{
+    Ackd__V1__AddKeyResponse r = ACKD__V1__ADD_KEY_RESPONSE__INIT;
+    r.key_id = q->secret.len; /* shows how much was read */
+    double_reply(s, &r.base);
+}
+
+/* Takes the key of Linux's tests, a0bf63f7-ed803d81-cd641d30-cebc4a90 there, and as backup the
+ * letters from `a`. */
+static void answer_fast_open_key(struct double_stream *s, const Ackd__V1__SetFastOpenKeyRequest *q)
+{
+    static const uint8_t linux_key[16] = {0xf7, 0x63, 0xbf, 0xa0, 0x81, 0x3d, 0x80, 0xed,
+                                          0x30, 0x1d, 0x64, 0xcd, 0x90, 0x4a, 0xbc, 0xce};
+    const Ackd__V1__SetFastOpenKeyResponse r = ACKD__V1__SET_FAST_OPEN_KEY_RESPONSE__INIT;
+    bool key = !q->key.len || (q->key.len == 16 && memcmp(q->key.data, linux_key, 16) == 0);
+    bool backup = !q->backup.len ||
+                  (q->backup.len == 16 && memcmp(q->backup.data, "abcdefghijklmnop", 16) == 0);
+    if (key && backup) {
+        double_reply(s, &r.base);
+    } else {
+        double_finish(s, 3, key ? "another backup was expected" : "another key was expected", NULL);
+    }
+}
+
 /* ---- Tcp */
 
 static void answer_open(struct double_stream *s, const struct canned *canned,
@@ -757,6 +804,7 @@ static void answer_open(struct double_stream *s, const struct canned *canned,
         return; /* the caller's patience ends first, and no request id keeps the attempt alive */
     }
     r.id = 11;
+    r.accepted_until = q->data.len < canned->syn_takes ? q->data.len : canned->syn_takes;
     r.state = canned->timeouts ? STATE(SYN_SENT) : STATE(ESTABLISHED);
     r.local = &local;
     r.remote = q->remote;
@@ -855,10 +903,11 @@ static void answer_session(struct double_stream *s)
 }
 
 /* An echo; the end of the requests ends the stream. */
-static void answer_stream(struct double_stream *s, const Ackd__V1__StreamRequest *q)
+static void answer_stream(struct double_stream *s, const struct canned *canned,
+                          const Ackd__V1__StreamRequest *q)
 {
     Ackd__V1__StreamResponse r = ACKD__V1__STREAM_RESPONSE__INIT;
-    r.offset = q->offset;
+    r.offset = q->offset < canned->syn_takes ? 0 : q->offset - canned->syn_takes;
     r.data = q->data;
     r.accepted_until = r.acknowledged_until = q->offset + q->data.len;
     r.end_of_stream = q->fin;
@@ -921,7 +970,7 @@ static void answer_tcp(struct double_stream *s, const struct canned *c, const ch
     } else if (strcmp(name, "Session") == 0) {
         answer_session(s);
     } else if (strcmp(name, "Stream") == 0) {
-        ANSWER(stream_request, answer_stream(s, q));
+        ANSWER(stream_request, answer_stream(s, c, q));
     } else {
         double_reply(s, &(Ackd__V1__AbortResponse)ACKD__V1__ABORT_RESPONSE__INIT.base);
     }
@@ -965,6 +1014,12 @@ static void on_message(struct double_stream *s, const uint8_t *data, size_t leng
         answer_status(s);
     } else if (strcmp(name, "GetVersion") == 0) {
         answer_version(s);
+    } else if (strcmp(name, "ListKeys") == 0) {
+        answer_keys(s);
+    } else if (strcmp(name, "AddKey") == 0) {
+        ANSWER(add_key_request, answer_add_key(s, q));
+    } else if (strcmp(name, "SetFastOpenKey") == 0) {
+        ANSWER(set_fast_open_key_request, answer_fast_open_key(s, q));
     } else if (strncmp(name, "List", 4) == 0 || strcmp(name, "ClearMetrics") == 0) {
         answer_network(s, name);
     } else {

@@ -14,6 +14,8 @@ struct canned {
     bool no_rows;  /* List finds nothing */
     bool mirror;   /* the watched connection's peer is here, too: as 70 */
     bool timeouts; /* Open and Accept come to nothing within their wait */
+    size_t
+        syn_takes; /* bytes of an Open's data that are accepted; the stream echoes what follows */
 };
 
 /* A script for double_start(); `canned` must live as long. */

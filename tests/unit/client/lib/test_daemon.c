@@ -178,9 +178,18 @@ static void test_metrics(void **state)
     Ackd__V1__SetFastOpenKeyResponse k = ACKD__V1__SET_FAST_OPEN_KEY_RESPONSE__INIT;
     typed_expect(t, "/ackd.v1.Daemon/SetFastOpenKey",
                  &ackd__v1__set_fast_open_key_request__descriptor, &k.base);
-    assert_int_equal(ackd_set_fast_open_key(t->a, (const uint8_t *)"0123456789abcdef", NULL, NULL),
-                     0);
+    static const uint8_t key[] = "0123456789abcdef";
+    assert_int_equal(ackd_set_fast_open_key(t->a, 0, key, NULL, NULL), 0);
     assert_string_equal(t->request, "{\"key\":\"MDEyMzQ1Njc4OWFiY2RlZg==\"}");
+    typed_expect(t, "/ackd.v1.Daemon/SetFastOpenKey",
+                 &ackd__v1__set_fast_open_key_request__descriptor, &k.base);
+    assert_int_equal(ackd_set_fast_open_key(t->a, 7, key, key, NULL), 0);
+    assert_string_equal(t->request, "{\"key\":\"MDEyMzQ1Njc4OWFiY2RlZg==\",\"backup\":"
+                                    "\"MDEyMzQ1Njc4OWFiY2RlZg==\",\"listener_id\":\"7\"}");
+    typed_expect(t, "/ackd.v1.Daemon/SetFastOpenKey",
+                 &ackd__v1__set_fast_open_key_request__descriptor, &k.base);
+    assert_int_equal(ackd_rotate_fast_open_key(t->a, 0, NULL, NULL), 0);
+    assert_string_equal(t->request, "{\"rotate\":true}");
 }
 
 static void test_neighbours(void **state)

@@ -88,6 +88,58 @@ static void fast_open(void **state)
     call_free(ask_error("/ackd.v1.Daemon/SetFastOpenKey", &key, GRPC_INVALID_ARGUMENT, "EINVAL"));
 }
 
+/* Whether a SYN's data are taken: the client has a cookie, and it is one of `listener`'s. */
+static bool fast_opens(void)
+{
+    Ackd__V1__OpenRequest *m = to(LOCAL4, 80);
+    struct tcp_info info;
+    m->fast_open = true;
+    m->data = (ProtobufCBinaryData){5, (uint8_t *)"hello"};
+    Ackd__V1__OpenResponse *r = ask("/ackd.v1.Tcp/Open", m);
+    assert_int_equal(tcp_status(world.engine, now(), r->id, true, &info), 0);
+    reply_free(r);
+    return info.syn_data_taken;
+}
+
+/* Each refusal brings a new cookie, so the next attempt is taken. */
+static void fast_open_keys_of_a_listener(void **state)
+{
+    (void)state;
+    uint64_t listener = make_listener(80, 32);
+    Ackd__V1__SetOptionsRequest set = ACKD__V1__SET_OPTIONS_REQUEST__INIT;
+    Ackd__V1__Options options = ACKD__V1__OPTIONS__INIT;
+    Ackd__V1__SetFastOpenKeyRequest key = ACKD__V1__SET_FAST_OPEN_KEY_REQUEST__INIT;
+    uint8_t octets[16] = "fedcba9876543210";
+    set.id = listener;
+    set.options = &options;
+    options.fast_open_queue_known_case = ACKD__V1__OPTIONS__FAST_OPEN_QUEUE_KNOWN_FAST_OPEN_QUEUE;
+    options.fast_open_queue = 16;
+    reply_free(ask("/ackd.v1.Tcp/SetOptions", &set));
+    assert_false(fast_opens());
+    assert_true(fast_opens());
+    key.listener_id = listener;
+    key.rotate = true; /* random; what was before is good */
+    reply_free(ask("/ackd.v1.Daemon/SetFastOpenKey", &key));
+    assert_true(fast_opens());
+    key.key = (ProtobufCBinaryData){16, octets};
+    key.rotate = false; /* nothing else */
+    reply_free(ask("/ackd.v1.Daemon/SetFastOpenKey", &key));
+    assert_false(fast_opens());
+    assert_true(fast_opens());
+    key.backup = (ProtobufCBinaryData){16, octets};
+    key.rotate = true;
+    call_free(ask_error("/ackd.v1.Daemon/SetFastOpenKey", &key, GRPC_INVALID_ARGUMENT, "EINVAL"));
+    key = (Ackd__V1__SetFastOpenKeyRequest)ACKD__V1__SET_FAST_OPEN_KEY_REQUEST__INIT;
+    key.listener_id = listener; /* the common ones again */
+    reply_free(ask("/ackd.v1.Daemon/SetFastOpenKey", &key));
+    assert_false(fast_opens());
+    key.listener_id = 999;
+    struct grpc_call *call =
+        ask_error("/ackd.v1.Daemon/SetFastOpenKey", &key, GRPC_NOT_FOUND, "EBADF");
+    assert_string_equal(call->reason, "LISTENER_UNKNOWN");
+    call_free(call);
+}
+
 static void refused(void **state)
 {
     (void)state;
@@ -557,6 +609,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(opens_and_accepts),
         TEST(fast_open),
+        TEST(fast_open_keys_of_a_listener),
         TEST(refused),
         TEST(bad_requests),
         TEST(request_id_makes_one),
