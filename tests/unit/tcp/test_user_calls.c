@@ -310,7 +310,7 @@ static void without_its_clamp_a_segment_is_larger(void **unused)
     script_tune(&s, clamp);
     script_send(&s, 500, 0);
     script_expect(&s, "P. 1:501(500) ack 1");
-    script_advance_ms(&s, 10);
+    script_advance_ms(&s, 300);
     script_expect(&s, "P. 1:501(500) ack 1"); /* the probe */
     script_advance_ms(&s, 1100);
     script_expect(&s, "P. 1:501(500) ack 1");
