@@ -391,18 +391,8 @@ static void stop(struct daemon *d)
     notify_stopping();
     rpc_drain(d->rpc);
     log_notice(d->log, "stopping: %u endpoints end", tcp_endpoints(d->engine));
-    struct tcp_cursor *cursor = tcp_cursor_new(d->engine, 0);
-    while (cursor != NULL) {
-        uint64_t id = tcp_cursor_next(cursor, 1024);
-        if (id == 0) {
-            break;
-        }
-        if (id != UINT64_MAX) {
-            tcp_abort(d->engine, loop_now(d->loop), id, TCP_CLOSE_KILLED);
-        }
-    }
-    if (cursor != NULL) {
-        tcp_cursor_free(cursor);
+    for (uint64_t id = 0; (id = tcp_next_id(d->engine, id)) != 0;) {
+        tcp_abort(d->engine, loop_now(d->loop), id, TCP_CLOSE_KILLED);
     }
     cycle_flush(d->cycle, LAST_FRAMES);
     loop_stop(d->loop);

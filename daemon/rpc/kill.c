@@ -78,7 +78,6 @@ static void kill_turn(void *arg)
 
 static void call_free(struct kill_call *c)
 {
-    walk_end(&c->walk);
     filter_clear(&c->filter);
     if (c->turn) {
         loop_timer_free(c->turn);
@@ -95,7 +94,8 @@ static int begin(struct kill_call *c, const Ackd__V1__KillRequest *m, const char
     }
     c->rows = brief_new(KILLED_ROWS);
     c->turn = loop_timer_new(c->rpc->config.loop, kill_turn, c);
-    return c->rows && c->turn && walk_start(&c->walk, c->rpc, &c->filter, 0) ? 0 : -ENOMEM;
+    walk_start(&c->walk, c->rpc, &c->filter, 0);
+    return c->rows && c->turn ? 0 : -ENOMEM;
 }
 
 static void on_message(struct grpc_call *call, const ProtobufCMessage *message, size_t wire_bytes)

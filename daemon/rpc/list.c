@@ -130,7 +130,6 @@ static void list_turn(void *arg)
 
 static void call_free(struct list_call *c)
 {
-    walk_end(&c->walk);
     filter_clear(&c->filter);
     if (c->turn) {
         loop_timer_free(c->turn);
@@ -155,9 +154,10 @@ static void on_message(struct grpc_call *call, const ProtobufCMessage *message, 
     }
     struct list_call *c = calloc(1, sizeof *c);
     int error = c ? filter_read(&c->filter, m->filter, &field) : -ENOMEM;
-    if (error == 0 && ((!m->closed && !walk_start(&c->walk, rpc, &c->filter, m->page_after_id)) ||
-                       !(c->turn = loop_timer_new(rpc->config.loop, list_turn, c)))) {
-        error = -ENOMEM;
+    if (error == 0) {
+        walk_start(&c->walk, rpc, &c->filter, m->page_after_id);
+        c->turn = loop_timer_new(rpc->config.loop, list_turn, c);
+        error = c->turn ? 0 : -ENOMEM;
     }
     if (error < 0) {
         filter_fail(call, error, field);

@@ -11,14 +11,12 @@ enum { WALK_BUDGET = 512 };
 struct walk {
     struct rpc *rpc;
     const struct filter *filter; /* the caller's */
-    struct tcp_cursor *cursor;   /* NULL when the filter names ids */
     unsigned next_id;            /* index in filter->ids */
     uint64_t last;               /* the last id that was looked at */
 };
 
-/* Begins after id `after`. False when out of memory. */
-bool walk_start(struct walk *w, struct rpc *rpc, const struct filter *filter, uint64_t after);
-void walk_end(struct walk *w);
+/* Begins after id `after`. */
+void walk_start(struct walk *w, struct rpc *rpc, const struct filter *filter, uint64_t after);
 
 enum walk_result { WALK_FOUND, WALK_END, WALK_PAUSE };
 /* The next match, its full or cheap status in *info. Each record looked at costs one of *budget; at

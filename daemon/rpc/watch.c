@@ -86,7 +86,6 @@ static void end_snapshot(struct watch_call *c)
 {
     Ackd__V1__WatchEvent m = ACKD__V1__WATCH_EVENT__INIT;
     Ackd__V1__Synced synced = ACKD__V1__SYNCED__INIT;
-    walk_end(&c->walk);
     c->snapshot = false;
     m.event_case = ACKD__V1__WATCH_EVENT__EVENT_SYNCED;
     m.synced = &synced;
@@ -280,7 +279,6 @@ static void on_news(void *arg)
 static void call_free(struct watch_call *c)
 {
     observe_watch_free(c->watch);
-    walk_end(&c->walk);
     filter_clear(&c->filter);
     if (c->turn) {
         loop_timer_free(c->turn);
@@ -338,9 +336,7 @@ static int subscribe(struct watch_call *c, const Ackd__V1__WatchRequest *m, cons
         return -ENOMEM;
     }
     c->snapshot = m->initial_snapshot;
-    if (c->snapshot && !walk_start(&c->walk, rpc, &c->filter, 0)) {
-        return -ENOMEM;
-    }
+    walk_start(&c->walk, rpc, &c->filter, 0);
     return m->after_event ? observe_watch_after(c->watch, m->after_event) : 0;
 }
 

@@ -8,8 +8,8 @@ enum { RECORDS_TURN = 256 };
 
 struct removal {
     struct list link; /* on engine.removals */
-    struct tcp_cursor *cursor;
     struct ip_addr local;
+    uint64_t after; /* where the next turn goes on */
     uint64_t until; /* the last id there was */
 };
 
@@ -28,15 +28,15 @@ static void end_one(struct tcp_engine *e, struct rec *r, ackd_time now, const st
 }
 
 /* Walks on, at most `budget` records; true at the end. */
-static bool walk(struct tcp_engine *e, struct tcp_cursor *cursor, ackd_time now,
-                 const struct ip_addr *local, uint64_t until, uint64_t budget)
+static bool walk(struct tcp_engine *e, struct removal *r, ackd_time now, unsigned budget)
 {
     for (; budget > 0; budget--) {
-        uint64_t id = tcp_cursor_next(cursor, 1);
-        if (id == 0 || id > until) {
+        struct rec *next = rec_next(e, r->after);
+        if (!next || next->id > r->until) {
             return true;
         }
-        end_one(e, container_of(cursor->at, struct rec, all), now, local);
+        r->after = next->id;
+        end_one(e, next, now, &r->local);
     }
     return false;
 }
@@ -44,7 +44,6 @@ static bool walk(struct tcp_engine *e, struct tcp_cursor *cursor, ackd_time now,
 static void removal_free(struct tcp_engine *e, struct removal *r)
 {
     list_remove(&r->link);
-    tcp_cursor_free(r->cursor);
     arena_release(e->arena, r, sizeof *r);
 }
 
@@ -54,7 +53,7 @@ void removals_step(struct tcp_engine *e, ackd_time now)
         return;
     }
     struct removal *r = container_of(e->removals.next, struct removal, link);
-    if (walk(e, r->cursor, now, &r->local, r->until, RECORDS_TURN)) {
+    if (walk(e, r, now, RECORDS_TURN)) {
         removal_free(e, r);
     }
 }
@@ -67,26 +66,16 @@ void removals_clear(struct tcp_engine *e)
     }
 }
 
-/* Without memory to remember where it was, the walk is done in one go. */
-static void walk_all(struct tcp_engine *e, ackd_time now, const struct ip_addr *local)
-{
-    list_for_each_safe(link, next, &e->all)
-    {
-        end_one(e, container_of(link, struct rec, all), now, local);
-    }
-}
-
 void tcp_address_removed(struct tcp_engine *e, ackd_time now, const struct ip_addr *local)
 {
+    struct removal walks = {.local = *local, .until = e->last_id};
     struct removal *r = arena_alloc(e->arena, sizeof *r);
-    struct tcp_cursor *cursor = r ? tcp_cursor_new(e, 0) : NULL;
-    if (cursor) {
-        *r = (struct removal){.cursor = cursor, .local = *local, .until = e->last_id};
+    if (r) {
+        *r = walks;
         list_append(&e->removals, &r->link);
         removals_step(e, now);
-    } else {
-        arena_release(e->arena, r, sizeof *r);
-        walk_all(e, now, local);
+    } else { /* without memory to remember where it was, the walk is done in one go */
+        walk(e, &walks, now, UINT32_MAX);
     }
     door_close(e);
 }

@@ -16,34 +16,23 @@ static uint64_t tuple_hash(const struct tcp_engine *e, const struct tcp_tuple *t
     return siphash24(&e->tuple_key, t, sizeof *t);
 }
 
-static uint64_t id_hash(uint64_t id)
-{
-    return (id * UINT64_C(0x9e3779b97f4a7c15)) >> 24;
-}
-
 static uint64_t node_tuple_hash(const void *ctx, const struct table_node *n)
 {
     const struct rec *r = container_of(n, const struct rec, by_tuple);
     return tuple_hash(ctx, &r->tuple);
 }
 
-static uint64_t node_id_hash(const void *ctx, const struct table_node *n)
-{
-    (void)ctx;
-    return id_hash(container_of(n, const struct rec, by_id)->id);
-}
-
 /* ---- records ---- */
 
-struct rec *rec_find(struct tcp_engine *e, uint64_t id)
+struct rec *rec_find(const struct tcp_engine *e, uint64_t id)
 {
-    for (struct table_node *n = table_chain(&e->by_id, id_hash(id)); n; n = n->next) {
-        struct rec *r = container_of(n, struct rec, by_id);
-        if (r->id == id) {
-            return r;
-        }
-    }
-    return NULL;
+    return ids_find(&e->ids, id);
+}
+
+struct rec *rec_next(const struct tcp_engine *e, uint64_t after)
+{
+    uint64_t id;
+    return ids_next(&e->ids, after, &id);
 }
 
 struct rec *rec_lookup(struct tcp_engine *e, const struct tcp_tuple *t)
@@ -121,16 +110,18 @@ bool tuple_is_free(void *engine, const struct tcp_tuple *t)
     return !rec_lookup(engine, t) && !listener_lookup(engine, t);
 }
 
-void rec_enter(struct tcp_engine *e, struct rec *r, uint64_t id, enum rec_kind kind,
-               const struct tcp_tuple *t)
+bool rec_enter(struct tcp_engine *e, struct rec *r, enum rec_kind kind, const struct tcp_tuple *t)
 {
-    r->id = id ? id : ++e->last_id;
+    if (!ids_insert(&e->ids, e->last_id + 1, r)) {
+        return false;
+    }
+    r->in_ids = true;
+    r->id = ++e->last_id;
     r->kind = kind;
     r->tuple = *t;
-    list_append(&e->all, &r->all);
-    table_insert(&e->by_id, &r->by_id, id_hash(r->id), node_id_hash, e);
     e->endpoints++;
     e->counters.states[r->state]++;
+    return true;
 }
 
 void rec_enter_tuple(struct tcp_engine *e, struct rec *r)
@@ -147,23 +138,11 @@ void rec_leave_tuple(struct tcp_engine *e, struct rec *r)
     }
 }
 
-static void cursors_move(struct tcp_engine *e, struct list *from, struct list *to)
-{
-    list_for_each(link, &e->cursors)
-    {
-        struct tcp_cursor *cursor = container_of(link, struct tcp_cursor, link);
-        if (cursor->at == from) {
-            cursor->at = to;
-        }
-    }
-}
-
 void rec_leave(struct tcp_engine *e, struct rec *r)
 {
     rec_leave_tuple(e, r);
-    table_remove(&e->by_id, &r->by_id, id_hash(r->id));
-    cursors_move(e, &r->all, r->all.prev);
-    list_remove(&r->all);
+    ids_remove(&e->ids, r->id);
+    r->in_ids = false;
     e->endpoints--;
     e->counters.states[r->state]--;
 }
@@ -174,10 +153,9 @@ void rec_replace(struct tcp_engine *e, struct rec *old, struct rec *n, enum rec_
     n->kind = kind;
     n->tuple = old->tuple;
     n->state = old->state;
-    cursors_move(e, &old->all, &n->all);
-    list_replace(&old->all, &n->all);
-    table_remove(&e->by_id, &old->by_id, id_hash(old->id));
-    table_insert(&e->by_id, &n->by_id, id_hash(n->id), node_id_hash, e);
+    ids_replace(&e->ids, n->id, n);
+    n->in_ids = true;
+    old->in_ids = false;
     if (old->in_tuple_table) {
         rec_leave_tuple(e, old);
         rec_enter_tuple(e, n);
@@ -223,7 +201,7 @@ static bool engine_tables(struct tcp_engine *e)
 {
     const struct tcp_config *c = &e->config;
     size_t heads = LISTENER_BUCKETS * sizeof(struct listener *);
-    if (!table_init(&e->by_tuple, e->arena) || !table_init(&e->by_id, e->arena)) {
+    if (!table_init(&e->by_tuple, e->arena)) {
         return false;
     }
     e->listeners = arena_alloc(e->arena, heads);
@@ -287,8 +265,9 @@ struct tcp_engine *tcp_engine_new(const struct tcp_config *config, ackd_time now
     keys_init(e);
     ports_init(&e->ports, &e->rng, config->port_first, config->port_last);
     wheel_init(&e->wheel, now);
-    struct list *heads[] = {&e->all,     &e->output,   &e->ready, &e->listener_ready, &e->control,
-                            &e->cursors, &e->removals, &e->dead,  &e->time_waits};
+    ids_init(&e->ids, e->arena);
+    struct list *heads[] = {&e->output,   &e->ready, &e->listener_ready, &e->control,
+                            &e->removals, &e->dead,  &e->time_waits};
     for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
         list_init(heads[i]);
     }
@@ -309,11 +288,9 @@ void tcp_engine_free(struct tcp_engine *e)
         return;
     }
     removals_clear(e);
-    list_for_each_safe(link, tmp, &e->all)
-    {
-        struct rec *r = container_of(link, struct rec, all);
+    for (struct rec *r = rec_next(e, 0); r; r = rec_next(e, r->id)) {
         if (r->kind == REC_CONNECTION) {
-            tcb_destroy(e, tcb_of_rec(r));
+            tcb_destroy(e, tcb_of_rec(r)); /* its memory stays until the door closes */
         }
     }
     door_close(e);
@@ -326,9 +303,7 @@ void tcp_engine_free(struct tcp_engine *e)
     if (e->by_tuple.directory) {
         table_done(&e->by_tuple);
     }
-    if (e->by_id.directory) {
-        table_done(&e->by_id);
-    }
+    ids_clear(&e->ids);
     if (e->metrics.bucket) {
         metrics_free(e);
     }

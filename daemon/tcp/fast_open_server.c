@@ -105,12 +105,11 @@ bool fast_open_accept(struct tcp_engine *e, struct listener *l, struct segment *
     c->listener = l->rec.id;
     child_numbers(e, c, s);
     c->uto_remote = user_timeout_heard(e, s);
-    rec_enter(e, &c->t.rec, 0, REC_CONNECTION, &s->tuple);
-    rec_enter_tuple(e, &c->t.rec);
-    if (!tcb_activity(e, c, s->now)) {
+    if (!rec_enter(e, &c->t.rec, REC_CONNECTION, &s->tuple) || !tcb_activity(e, c, s->now)) {
         tcb_destroy(e, c);
         return false;
     }
+    rec_enter_tuple(e, &c->t.rec);
     l->fast_open_pending++;
     e->counters.passive_opens++;
     e->counters.fast_open_passive++;

@@ -99,9 +99,7 @@ int tcp_check(struct tcp_engine *e, ackd_time now, const char **what)
     (void)now;
     uint32_t n = 0, half_open = 0, time_wait = 0;
     uint64_t last = 0, states[TCP_STATES] = {0};
-    list_for_each(link, &e->all)
-    {
-        struct rec *r = container_of(link, struct rec, all);
+    for (struct rec *r = rec_next(e, 0); r; r = rec_next(e, r->id)) {
         n++;
         states[r->state]++;
         half_open += r->kind == REC_HALF_OPEN;

@@ -122,7 +122,6 @@ static struct half_open *half_open_new(struct tcp_engine *e, const struct listen
     if (!h) {
         return NULL;
     }
-    list_init(&h->t.rec.all);
     list_init(&h->t.aged);
     wheel_entry_init(&h->t.timer);
     h->t.rec.state = TCP_LISTEN;
@@ -131,18 +130,24 @@ static struct half_open *half_open_new(struct tcp_engine *e, const struct listen
     return h;
 }
 
-static void half_open_enter(struct tcp_engine *e, struct listener *l, struct half_open *h,
+/* False without memory: the record is freed. */
+static bool half_open_enter(struct tcp_engine *e, struct listener *l, struct half_open *h,
                             struct segment *s)
 {
     h->mtu = s->rx->mtu > 65535 ? 65535 : (uint16_t)s->rx->mtu;
     h->transmissions = 1;
-    rec_enter(e, &h->t.rec, 0, REC_HALF_OPEN, &s->tuple);
+    if (!rec_enter(e, &h->t.rec, REC_HALF_OPEN, &s->tuple)) {
+        slab_free(&e->half_open_slab, h);
+        s->drop = TCP_DROP_NO_MEMORY;
+        return false;
+    }
     rec_enter_tuple(e, &h->t.rec);
     e->half_open++;
     l->half_open++;
     e->counters.passive_opens++;
     s->id = h->t.rec.id;
     state_set(e, &h->t.rec, TCP_SYN_RECEIVED, s->now, TCP_CLOSE_NONE);
+    return true;
 }
 
 /* The SYN,ACK of a SYN that is forgotten. False: a cookie would not do. */
@@ -220,7 +225,9 @@ static void listen_syn(struct tcp_engine *e, struct listener *l, struct segment 
     h->grant = verdict == FAST_OPEN_GRANT;
     h->grant_experimental = s->o.fast_open_experimental;
     h->nego.ecn = (uint8_t)ecn_from_syn(&l->options->v, s->h.flags);
-    half_open_enter(e, l, h, s);
+    if (!half_open_enter(e, l, h, s)) {
+        return;
+    }
     if (!auth_begin(e, &h->t, s, h->iss, &h->nego)) {
         s->drop = TCP_DROP_NO_MEMORY;
         half_open_drop(e, h, s->now, TCP_CLOSE_SYN_RECEIVED_TIMEOUT);
@@ -260,7 +267,9 @@ static void cookie_ack(struct tcp_engine *e, struct listener *l, struct segment 
     h->window = s->h.window;
     syn_cookie_negotiated(&l->options->v, s, &h->nego);
     h->nego.peer_mss = mss;
-    half_open_enter(e, l, h, s);
+    if (!half_open_enter(e, l, h, s)) {
+        return;
+    }
     uint64_t id = s->id;
     half_open_ack(e, h, s);
     struct rec *r = rec_find(e, id);
@@ -541,11 +550,11 @@ int tcp_listen(struct tcp_engine *e, ackd_time now, const struct tcp_listen_args
         return -ENOBUFS;
     }
     l->options = a.options ? options_new(e, a.options) : options_share(e->defaults);
-    if (!l->options) {
+    if (!l->options || !rec_enter(e, &l->rec, REC_LISTENER, &a.tuple)) {
+        options_drop(e, l->options);
         slab_free(&e->listener_slab, l);
         return -ENOBUFS;
     }
-    list_init(&l->rec.all);
     list_init(&l->accept);
     list_init(&l->ready);
     l->backlog = a.backlog;
@@ -555,7 +564,6 @@ int tcp_listen(struct tcp_engine *e, ackd_time now, const struct tcp_listen_args
     l->cookie = a.cookie;
     l->created = now;
     l->cookie_sent = TIME_NEVER;
-    rec_enter(e, &l->rec, 0, REC_LISTENER, &a.tuple);
     struct listener **head = &e->listeners[a.tuple.local_port % LISTENER_BUCKETS];
     l->port_next = *head;
     *head = l;

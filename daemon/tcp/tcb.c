@@ -18,7 +18,6 @@ struct tcb *tcb_new(struct tcp_engine *e, ackd_time now, const struct tcp_tuple 
     list_init(&c->out);
     list_init(&c->ready);
     list_init(&c->accept);
-    list_init(&c->t.rec.all);
     list_init(&c->t.aged);
     wheel_entry_init(&c->t.timer);
     c->options = options_share(o);
@@ -103,7 +102,7 @@ void tcb_destroy(struct tcp_engine *e, struct tcb *c)
     }
     options_drop(e, c->options);
     c->options = NULL;
-    if (!list_empty(&c->t.rec.all)) { /* not yet replaced by a smaller record */
+    if (c->t.rec.in_ids) { /* not replaced by a smaller record */
         rec_leave(e, &c->t.rec);
     }
     list_append(&e->dead, &c->out);

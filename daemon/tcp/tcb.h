@@ -14,6 +14,7 @@
 #include "tcp/auth/auth.h"
 #include "tcp/congestion/congestion.h"
 #include "tcp/fast_open.h"
+#include "tcp/ids.h"
 #include "tcp/metrics.h"
 #include "tcp/ports.h"
 #include "tcp/rcvq.h"
@@ -33,12 +34,11 @@ struct shared_options {
 enum rec_kind { REC_LISTENER, REC_HALF_OPEN, REC_CONNECTION, REC_TIME_WAIT };
 
 struct rec {
-    struct table_node by_tuple, by_id;
-    struct list all; /* every record, in order of ids */
+    struct table_node by_tuple;
     uint64_t id;
     struct tcp_tuple tuple;
     uint8_t kind, state; /* enum rec_kind, enum tcp_state */
-    bool in_tuple_table;
+    bool in_ids, in_tuple_table;
 };
 
 /* A record with an entry in the wheel. */
@@ -358,13 +358,6 @@ struct cached_headers {
     struct tcp_last_header received, sent;
 };
 
-struct tcp_cursor {
-    struct tcp_engine *engine;
-    struct list *at;  /* the link after which to go on */
-    uint64_t after;   /* skip ids up to here */
-    struct list link; /* on engine.cursors */
-};
-
 struct tcp_engine {
     struct tcp_config config;
     struct arena *arena;
@@ -377,8 +370,8 @@ struct tcp_engine {
     struct fast_open_keys fast_open;
     struct auth_keys keys;
     struct wheel wheel;
-    struct table by_tuple, by_id;
-    struct list all;
+    struct table by_tuple;
+    struct ids ids;              /* every record */
     struct listener **listeners; /* LISTENER_BUCKETS heads by local port */
     uint64_t last_id;
     uint32_t endpoints, half_open, time_wait;
@@ -394,9 +387,8 @@ struct tcp_engine {
     struct list control;
     uint32_t control_count;
     struct list time_waits; /* timed.aged, the oldest first */
-    struct list cursors;
-    struct list removals; /* address_removed.c: walks that are not finished */
-    struct list dead;     /* tcb.out of records that are gone; freed when the door closes */
+    struct list removals;   /* address_removed.c: walks that are not finished */
+    struct list dead;       /* tcb.out of records that are gone; freed when the door closes */
 
     bool trace;
     struct tcp_event *events; /* ring */
@@ -484,15 +476,17 @@ static inline uint64_t tcb_received(const struct tcb *c)
 /* ---- engine.c: records, lookup ---- */
 /* Frees what died inside this door: the last thing every door does. */
 void door_close(struct tcp_engine *e);
-struct rec *rec_find(struct tcp_engine *e, uint64_t id);
+struct rec *rec_find(const struct tcp_engine *e, uint64_t id);
+/* The one with the smallest id above `after`, NULL. */
+struct rec *rec_next(const struct tcp_engine *e, uint64_t after);
 struct rec *rec_lookup(struct tcp_engine *e, const struct tcp_tuple *t);
 /* The most specific listener for the tuple (U-4), NULL. */
 struct listener *listener_lookup(struct tcp_engine *e, const struct tcp_tuple *t);
 /* A listener exactly on this address and port? */
 bool tuple_is_free(void *engine, const struct tcp_tuple *t);
-/* Enters a new record into the listing; id 0 takes the next. Does not touch the tuple table. */
-void rec_enter(struct tcp_engine *e, struct rec *r, uint64_t id, enum rec_kind kind,
-               const struct tcp_tuple *t);
+/* Gives a new record the next id, by which it is found; false without memory. Does not touch the
+ * tuple table. */
+bool rec_enter(struct tcp_engine *e, struct rec *r, enum rec_kind kind, const struct tcp_tuple *t);
 void rec_enter_tuple(struct tcp_engine *e, struct rec *r);
 void rec_leave_tuple(struct tcp_engine *e, struct rec *r);
 void rec_leave(struct tcp_engine *e, struct rec *r);

@@ -592,19 +592,9 @@ struct tcp_last_header {
 int tcp_last_headers(struct tcp_engine *engine, uint64_t id, struct tcp_last_header *received,
                      struct tcp_last_header *sent);
 
-/* A place in the listing, in order of ids, that survives removals between calls: step a listing of
- * any length without holding up packets. */
-struct tcp_cursor;
-/* Starts after id `after` (0: at the beginning). NULL when out of memory. */
-struct tcp_cursor *tcp_cursor_new(struct tcp_engine *engine, uint64_t after);
-/* The next id, or 0 at the end. A skip to `after` walks at most `budget` records a call and then
- * answers UINT64_MAX: call again. */
-uint64_t tcp_cursor_next(struct tcp_cursor *cursor, unsigned budget);
-/* tcp_status() of the endpoint that tcp_cursor_next() has just answered, without looking for it.
- * Only before any other call. */
-void tcp_cursor_status(const struct tcp_cursor *cursor, ackd_time now, bool full,
-                       struct tcp_info *info);
-void tcp_cursor_free(struct tcp_cursor *cursor);
+/* The listing, in order of ids: the smallest id above `after`, 0 at the end. So a listing of any
+ * length is stepped without holding up packets, whatever comes and goes between two calls. */
+uint64_t tcp_next_id(const struct tcp_engine *engine, uint64_t after);
 
 /* What connections between two hosts left to their successors (RFC 9040). */
 struct tcp_metrics {

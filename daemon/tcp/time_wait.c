@@ -56,7 +56,6 @@ bool time_wait_compact(struct tcp_engine *e, struct tcb *c, ackd_time now)
     if (!tw) {
         return false; /* the tcb itself goes on to serve */
     }
-    list_init(&tw->t.rec.all);
     list_init(&tw->t.aged);
     wheel_entry_init(&tw->t.timer);
     tw->snd_nxt = c->snd.nxt;

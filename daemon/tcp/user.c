@@ -103,10 +103,12 @@ int tcp_open(struct tcp_engine *e, ackd_time now, const struct tcp_open_args *ar
     c->owner = args->owner;
     c->cookie = args->cookie;
     c->snd.iss = c->snd.una = c->snd.nxt = c->snd.up = iss;
-    rec_enter(e, &c->t.rec, 0, REC_CONNECTION, &t);
-    rec_enter_tuple(e, &c->t.rec);
-    error = open_auth(e, c);
-    if (error || !tcb_activity(e, c, now)) {
+    bool entered = rec_enter(e, &c->t.rec, REC_CONNECTION, &t);
+    if (entered) {
+        rec_enter_tuple(e, &c->t.rec);
+        error = open_auth(e, c);
+    }
+    if (!entered || error || !tcb_activity(e, c, now)) {
         tcb_destroy(e, c);
         door_close(e);
         return error ? error : -ENOBUFS;

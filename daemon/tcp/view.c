@@ -1,6 +1,5 @@
 /* STATUS (RFC 9293 section 3.9.1.6) and more: what can be seen of an endpoint, one function for
- * `show`, the RPCs and TCP_INFO alike; and the listing, stepped by a cursor that survives whatever
- * happens to the records between two steps. */
+ * `show`, the RPCs and TCP_INFO alike; and the listing. */
 #include "tcp/tcb.h"
 
 #include <errno.h>
@@ -254,45 +253,10 @@ int tcp_status(struct tcp_engine *e, ackd_time now, uint64_t id, bool full, stru
 
 /* ---- the listing ---- */
 
-struct tcp_cursor *tcp_cursor_new(struct tcp_engine *e, uint64_t after)
+uint64_t tcp_next_id(const struct tcp_engine *e, uint64_t after)
 {
-    struct tcp_cursor *cursor = arena_alloc(e->arena, sizeof *cursor);
-    if (!cursor) {
-        return NULL;
-    }
-    struct rec *r = after ? rec_find(e, after) : NULL;
-    *cursor = (struct tcp_cursor){.engine = e, .at = r ? &r->all : &e->all, .after = after};
-    list_append(&e->cursors, &cursor->link);
-    return cursor;
-}
-
-uint64_t tcp_cursor_next(struct tcp_cursor *cursor, unsigned budget)
-{
-    while (cursor->at->next != &cursor->engine->all) {
-        cursor->at = cursor->at->next;
-        uint64_t id = container_of(cursor->at, struct rec, all)->id;
-        if (id > cursor->after) {
-            return id;
-        }
-        if (!budget--) {
-            return UINT64_MAX;
-        }
-    }
-    return 0;
-}
-
-void tcp_cursor_status(const struct tcp_cursor *cursor, ackd_time now, bool full,
-                       struct tcp_info *i)
-{
-    view_rec(container_of(cursor->at, struct rec, all), now, full, i);
-}
-
-void tcp_cursor_free(struct tcp_cursor *cursor)
-{
-    if (cursor) {
-        list_remove(&cursor->link);
-        arena_release(cursor->engine->arena, cursor, sizeof *cursor);
-    }
+    const struct rec *r = rec_next(e, after);
+    return r ? r->id : 0;
 }
 
 unsigned tcp_closed_list(struct tcp_engine *e, uint64_t *position, struct tcp_closed *out,

@@ -423,15 +423,8 @@ void world_diagnose(struct world *w, FILE *out)
                 " corrupted %" PRIu64 " late %" PRIu64 "\n",
                 h->name, tcp_next_deadline(h->engine).ns, w->link[i].n, link_next(&w->link[i]).ns,
                 l->segments, l->lost, l->queue_full, l->duplicated, l->corrupted, l->late);
-        struct tcp_cursor *cursor = tcp_cursor_new(h->engine, 0);
-        uint64_t id;
-        while (cursor != NULL && (id = tcp_cursor_next(cursor, 1000)) != 0) {
-            if (id != UINT64_MAX) {
-                diagnose_connection(h, id, out);
-            }
-        }
-        if (cursor != NULL) {
-            tcp_cursor_free(cursor);
+        for (uint64_t id = 0; (id = tcp_next_id(h->engine, id)) != 0;) {
+            diagnose_connection(h, id, out);
         }
     }
 }

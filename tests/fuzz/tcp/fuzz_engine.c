@@ -474,18 +474,16 @@ static void watch(struct world *w, unsigned i, struct bytes *in)
     struct tcp_engine *e = w->side[i].engine;
     struct tcp_last_header sent, received;
     struct tcp_closed closed[3];
-    uint64_t position = take_u8(in), id;
-    struct tcp_cursor *cursor = tcp_cursor_new(e, position);
+    uint64_t position = take_u8(in), id = position;
     unsigned n = 0;
-    while (cursor != NULL && (id = tcp_cursor_next(cursor, 2)) != 0) {
+    while ((id = tcp_next_id(e, id)) != 0) {
         struct tcp_info c;
         FUZZ_CHECK(++n < 1000);
-        FUZZ_CHECK(id == UINT64_MAX || tcp_status(e, w->now, id, true, &c) == 0);
+        FUZZ_CHECK(tcp_status(e, w->now, id, true, &c) == 0);
         if (n == 2) {
             tcp_abort(e, w->now, pick(&w->side[i], in), TCP_CLOSE_ABORTED);
         }
     }
-    tcp_cursor_free(cursor);
     tcp_last_headers(e, position, &received, &sent);
     tcp_closed_list(e, &position, closed, 3);
     if (take_u8(in) == 9) {
@@ -585,15 +583,12 @@ static void everything_arrives(struct world *w)
     accept_all(w);
     run_for(w, HOUR_NS);
     for (unsigned i = 0; i < 2; i++) {
-        struct tcp_cursor *cursor = tcp_cursor_new(w->side[i].engine, 0);
-        uint64_t id;
-        while ((id = tcp_cursor_next(cursor, 100)) != 0) {
+        for (uint64_t id = 0; (id = tcp_next_id(w->side[i].engine, id)) != 0;) {
             struct tcp_info c;
             FUZZ_CHECK(tcp_status(w->side[i].engine, w->now, id, true, &c) == 0);
             bool lives = c.state >= TCP_SYN_SENT && c.state <= TCP_LAST_ACK && !c.released;
             FUZZ_CHECK(w->forged || !lives || c.send_q_bytes == 0 || c.snd_wnd == 0);
         }
-        tcp_cursor_free(cursor);
     }
 }
 
@@ -601,12 +596,9 @@ static void nothing_stays(struct world *w)
 {
     for (unsigned i = 0; i < 2; i++) {
         struct side *s = &w->side[i];
-        struct tcp_cursor *cursor = tcp_cursor_new(s->engine, 0);
-        uint64_t id;
-        while ((id = tcp_cursor_next(cursor, 100)) != 0) {
+        for (uint64_t id = 0; (id = tcp_next_id(s->engine, id)) != 0;) {
             tcp_release(s->engine, w->now, id);
         }
-        tcp_cursor_free(cursor);
         s->n_ids = 0;
     }
     run_for(w, 3 * HOUR_NS);

@@ -590,12 +590,10 @@ static void accept_queue_is_not_ours(void **state)
     (void)state;
     uint64_t listener = make_listener(80, 8);
     make_connection(80, listener, NULL);
-    struct tcp_cursor *cursor = tcp_cursor_new(world.engine, 0);
-    uint64_t id, last = 0;
-    while ((id = tcp_cursor_next(cursor, 10)) != 0) {
+    uint64_t last = 0;
+    for (uint64_t id = 0; (id = tcp_next_id(world.engine, id)) != 0;) {
         last = endpoint_find(world.rpc, id) ? last : id;
     }
-    tcp_cursor_free(cursor);
     assert_true(last != 0);
     Ackd__V1__StatusRequest m = ACKD__V1__STATUS_REQUEST__INIT;
     m.id = last;
