@@ -58,20 +58,36 @@ static bool may_change(struct rpc *rpc, struct grpc_call *call, uint64_t id,
     return false;
 }
 
+/* The endpoint, NULL for one that no user holds, as those that are built in: an administrator
+ * steers that, too; it has no label. False: the call was failed. */
+static bool may_steer(struct rpc *rpc, struct grpc_call *call, uint64_t id, bool labelled,
+                      struct endpoint **e)
+{
+    struct tcp_info info;
+    *e = NULL;
+    if (!labelled && peer_role(&rpc->config.policy, grpc_call_peer(call)) >= RPC_ROLE_ADMIN &&
+        tcp_status(rpc->config.engine, rpc_now(rpc), id, false, &info) == 0 &&
+        info.owner != RPC_OWNER) {
+        return true;
+    }
+    *e = endpoint_of_call(rpc, call, id);
+    return *e != NULL;
+}
+
 static void on_set_options(struct grpc_call *call, const ProtobufCMessage *message,
                            size_t wire_bytes)
 {
     const Ackd__V1__SetOptionsRequest *m = (const Ackd__V1__SetOptionsRequest *)message;
     struct rpc *rpc = grpc_call_arg(call);
     struct tcp_engine *engine = rpc->config.engine;
-    struct endpoint *e = endpoint_of_call(rpc, call, m->id);
+    bool labelled = m->label_known_case == ACKD__V1__SET_OPTIONS_REQUEST__LABEL_KNOWN_LABEL;
+    struct endpoint *e;
     struct tcp_options options;
     const char *field = NULL;
     (void)wire_bytes;
-    if (!e) {
+    if (!may_steer(rpc, call, m->id, labelled, &e)) {
         return;
     }
-    bool labelled = m->label_known_case == ACKD__V1__SET_OPTIONS_REQUEST__LABEL_KNOWN_LABEL;
     if (labelled && strlen(m->label) > LABEL_MAX) {
         call_fail_field(call, "label", "label: at most %d bytes", LABEL_MAX);
         return;

@@ -43,7 +43,7 @@ struct connection {
 struct client {
     union address to, from[MAX_SOURCES];
     unsigned n_sources, n_connections;
-    int64_t duration_ns;
+    int64_t duration_ns, settle_ns; /* of which the first part does not count */
     const char *congestion;
     uint8_t *pattern, *buffer;
     int epoll;
@@ -225,8 +225,12 @@ static bool is_pattern(const struct client *c, uint64_t offset, size_t length)
 static void bulk_receive(struct client *c, struct result *r)
 {
     open_all(c, EPOLLIN);
-    int64_t began = clock_now();
-    while (clock_now() - began < c->duration_ns && r->unverified == NULL) {
+    int64_t began = clock_now(), end = began + c->duration_ns, counts = began + c->settle_ns;
+    for (int64_t now = began; now < end && r->unverified == NULL; now = clock_now()) {
+        if (began < counts && now >= counts) {
+            began = counts = now;
+            r->bytes = 0;
+        }
         struct epoll_event event[EVENTS];
         int n = wait_events(c, event);
         if (n == 0) {
@@ -362,6 +366,8 @@ static void parse(struct client *c, int argc, char **argv)
         const char *name = argv[i], *value = argv[i + 1];
         if (strcmp(name, "--seconds") == 0) {
             c->duration_ns = (int64_t)(strtod(value, NULL) * 1e9);
+        } else if (strcmp(name, "--settle") == 0) {
+            c->settle_ns = (int64_t)(strtod(value, NULL) * 1e9);
         } else if (strcmp(name, "--connections") == 0) {
             c->n_connections = (unsigned)strtoul(value, NULL, 10);
         } else if (strcmp(name, "--congestion") == 0) {
@@ -396,8 +402,8 @@ int main(int argc, char **argv)
     int64_t percentile[3] = {0};
     errno = 0;
     if (argc < 4) {
-        fail("client send|recv|connect|ping ADDRESS PORT [--seconds S] [--connections N] "
-             "[--congestion NAME] [--from ADDRESS]...");
+        fail("client send|recv|connect|ping ADDRESS PORT [--seconds S] [--settle S] "
+             "[--connections N] [--congestion NAME] [--from ADDRESS]...");
     }
     parse(&c, argc, argv);
     c.pattern = pattern_new();

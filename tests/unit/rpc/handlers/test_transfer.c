@@ -503,6 +503,33 @@ static void options_of_the_syn(void **state)
     assert_int_equal(info.peer_mss_bytes, 1000);
 }
 
+/* What is built in has no holder: an administrator sets its options, nobody else, and nobody its
+ * label. */
+static void options_of_what_is_built_in(void **state)
+{
+    (void)state;
+    static const char path[] = "/ackd.v1.Tcp/SetOptions";
+    struct tcp_listen_args args = {
+        .tuple = {.local_port = 19}, .backlog = 1, .owner = RPC_OWNER + 1};
+    uint64_t id;
+    assert_int_equal(tcp_listen(world.engine, now(), &args, &id), 0);
+    Ackd__V1__SetOptionsRequest m = ACKD__V1__SET_OPTIONS_REQUEST__INIT;
+    Ackd__V1__Options o = ACKD__V1__OPTIONS__INIT;
+    m.id = id;
+    m.options = &o;
+    o.congestion = ACKD__V1__CONGESTION__CONGESTION_BBR;
+    reply_free(ask(path, &m));
+    struct tcp_options set;
+    assert_int_equal(tcp_get_options(world.engine, id, &set), 0);
+    assert_int_equal(set.congestion, TCP_CONGESTION_BBR);
+    m.label_known_case = ACKD__V1__SET_OPTIONS_REQUEST__LABEL_KNOWN_LABEL;
+    m.label = "mine";
+    expect_reason(ask_error(path, &m, GRPC_PERMISSION_DENIED, "EPERM"), "NOT_HELD", "id", NULL);
+    m.label_known_case = ACKD__V1__SET_OPTIONS_REQUEST__LABEL_KNOWN__NOT_SET;
+    world.peer.uid = 4242;
+    expect_reason(ask_error(path, &m, GRPC_PERMISSION_DENIED, "EPERM"), "NOT_HELD", "id", NULL);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, world_teardown)
 
 int main(void)
@@ -524,6 +551,7 @@ int main(void)
         TEST(urgent),
         TEST(options_and_label),
         TEST(options_of_the_syn),
+        TEST(options_of_what_is_built_in),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
