@@ -47,11 +47,14 @@ static void probe_taken(struct tcp_engine *e, struct tcb *c, const struct segmen
     e->counters.out_bytes++;
 }
 
+/* A segment that acknowledges more than SND.WL2 is newer than the one that the window is from, also
+ * when its octets are old, sent again: without its window SND.UNA + SND.WND would be an edge that
+ * the peer never offered. Otherwise SND.WL1 decides (RFC 9293 section 3.10.7.4). */
 void window_from_segment(struct tcp_engine *e, struct tcb *c, const struct segment *s)
 {
     uint32_t window = (uint32_t)s->h.window << s->wscale;
-    bool newer =
-        seq_lt(c->snd.wl1, s->seq) || (seq_eq(c->snd.wl1, s->seq) && seq_le(c->snd.wl2, s->h.ack));
+    bool newer = seq_lt(c->snd.wl2, s->h.ack) || seq_lt(c->snd.wl1, s->seq) ||
+                 (seq_eq(c->snd.wl1, s->seq) && seq_eq(c->snd.wl2, s->h.ack));
     if (seq_lt(s->h.ack, c->snd.una) || !newer) {
         return;
     }

@@ -67,8 +67,8 @@ static void answer_unacceptable(struct tcp_engine *e, struct tcb *c, const struc
     }
 }
 
-/* All of it is old: its text is dropped, its ACK may still count; its window does not, because its
- * sequence number is behind SND.WL1. */
+/* All of it is old: its text is dropped, its ACK may still count, and its window if the ACK is new.
+ */
 static bool old_segment(struct tcp_engine *e, struct tcb *c, struct segment *s)
 {
     s->drop = s->payload || s->h.flags & TCP_FIN ? TCP_DROP_OLD_DUPLICATE : TCP_DROP_OUT_OF_WINDOW;

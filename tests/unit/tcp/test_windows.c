@@ -199,6 +199,26 @@ static void a_late_duplicate_does_not_change_the_window(void **state)
 }
 
 /* MUST-38: the override timer runs whatever the peer sends meanwhile. */
+/* A peer's segments of equal age at the wire, seen by their ACKs: what goes again has an old number
+ * and a new window. Without it, SND.UNA + SND.WND would be an edge that was never offered. */
+static void what_the_peer_sends_again_has_a_new_window(void **state)
+{
+    (void)state;
+    ESTABLISHED(s, SACK);
+    script_inject(&s, ". 1:101(100) ack 1 win 4000");
+    script_discard(&s);
+    script_send(&s, 10000, 0);
+    assert_int_equal(script_discard(&s), 4);
+    script_inject(&s, ". 1:101(100) ack 3001 win 1000"); /* up to 4001, as before */
+    assert_int_equal(script_info(&s).snd_wnd, 1000);
+    script_expect(&s, ". 4001:4001(0) ack 101");
+    script_quiet(&s);
+    script_inject(&s, ". 101:101(0) ack 3001 win 2000"); /* SND.WL1 holds on */
+    script_expect(&s, ". 4001:5001(1000) ack 101");
+    script_quiet(&s);
+    script_end(&s);
+}
+
 static void a_talking_peer_does_not_hold_the_override_timer(void **state)
 {
     (void)state;
@@ -341,6 +361,7 @@ int windows_tests(void)
         cmocka_unit_test(an_ack_from_the_right_edge_counts),
         cmocka_unit_test(the_user_who_never_reads),
         cmocka_unit_test(a_late_duplicate_does_not_change_the_window),
+        cmocka_unit_test(what_the_peer_sends_again_has_a_new_window),
         cmocka_unit_test(a_talking_peer_does_not_hold_the_override_timer),
         cmocka_unit_test(answers_to_probes_are_no_duplicate_acks),
         cmocka_unit_test(a_probed_octet_gives_no_rtt),
