@@ -352,8 +352,7 @@ static bool meddled(struct link *link, ackd_time now, struct wire_segment *s)
     return pass;
 }
 
-/* Takes the segment over. */
-static void carry(struct link *link, ackd_time now, struct wire_segment *s)
+void link_carry(struct link *link, ackd_time now, struct wire_segment *s)
 {
     ackd_time left;
     s->sent = now;
@@ -451,7 +450,7 @@ void link_send(struct link *link, ackd_time now, const struct tcp_tx *tx)
         if (tx->checksum_partial || !first || !last) {
             put_checksum(s);
         }
-        carry(link, now, s);
+        link_carry(link, now, s);
         offset += n;
     } while (offset < tx->payload_len);
 }

@@ -106,6 +106,9 @@ void link_free(struct link *link);
 /* Takes what tcp_flush() yielded: one frame, as the device would. */
 void link_send(struct link *link, ackd_time now, const struct tcp_tx *tx);
 
+/* Takes over a segment, as a router that forwards it. */
+void link_carry(struct link *link, ackd_time now, struct wire_segment *s);
+
 /* Puts a copy of a segment on its way, with a fresh checksum unless `damaged`: for tests that forge
  * one. */
 void link_inject(struct link *link, ackd_time now, const struct wire_segment *s);

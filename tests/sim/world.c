@@ -65,7 +65,9 @@ void world_config_default(struct world_config *config, uint64_t seed)
     memset(config, 0, sizeof(*config));
     config->seed = seed;
     config->memory_limit = 512u << 20;
-    for (unsigned i = 0; i < 2; i++) {
+    config->hosts = 2;
+    config->left = 1;
+    for (unsigned i = 0; i < HOSTS_MAX; i++) {
         config->profile[i] = (struct link_profile){.mtu = 1500, .delay_ns = 10 * NS_PER_MS};
         config->device[i] = (struct tcp_link){.max_frame = 65535};
         tcp_config_default(&config->engine[i]);
@@ -75,6 +77,40 @@ void world_config_default(struct world_config *config, uint64_t seed)
         config->engine[i].defaults.snd_buffer = 1 << 20; /* whoever writes need not wait */
         config->addr[i] = ip_addr_v4(192, 0, 2, (uint8_t)(1 + i));
     }
+}
+
+/* Which of the hosts stands left of the bottleneck? */
+static bool is_left(const struct world *w, unsigned i)
+{
+    return i < w->left;
+}
+
+/* Whose address it has: a segment may be for the sender itself. */
+static struct host *host_of(struct world *w, const struct ip_addr *addr, struct host *otherwise)
+{
+    for (unsigned i = 0; i < w->hosts; i++) {
+        if (ip_addr_equal(&w->host[i].addr, addr)) {
+            return &w->host[i];
+        }
+    }
+    return otherwise;
+}
+
+/* Between two hosts the numbers are relative to the last SYN of each. */
+static void print_segment(struct world *w, const struct link *link, ackd_time now,
+                          enum link_fate fate, const struct wire_segment *s)
+{
+    char line[TRACE_LINE];
+    if (w->hosts == 2) {
+        unsigned from = (unsigned)(link - w->link);
+        puts(trace_segment(line, now, w->host[from].name, w->host[1 - from].name, s, fate,
+                           w->host[from].iss, w->host[1 - from].iss));
+        return;
+    }
+    trace_segment(line, now, host_of(w, &s->src, w->host)->name, host_of(w, &s->dst, w->host)->name,
+                  s, fate, 0, 0);
+    printf("%s, link %u, port %u > %u\n", line, (unsigned)(link - w->link),
+           s->bytes[0] << 8 | s->bytes[1], s->bytes[2] << 8 | s->bytes[3]);
 }
 
 static void trace(void *ctx, const struct link *link, ackd_time now, enum link_fate fate,
@@ -90,14 +126,12 @@ static void trace(void *ctx, const struct link *link, ackd_time now, enum link_f
         w->digest = digest_add(w->digest ^ (uint64_t)now.ns ^ s->length, s->bytes, s->length);
     }
     struct tcp_hdr h;
-    if (fate != LINK_ARRIVED && !s->damaged && tcp_hdr_parse(s->bytes, s->length, &h) &&
-        h.flags & TCP_SYN) {
+    if (from < w->hosts && fate != LINK_ARRIVED && !s->damaged &&
+        tcp_hdr_parse(s->bytes, s->length, &h) && h.flags & TCP_SYN) {
         w->host[from].iss = h.seq.v;
     }
     if (w->verbose) {
-        char line[TRACE_LINE];
-        puts(trace_segment(line, now, w->host[from].name, w->host[1 - from].name, s, fate,
-                           w->host[from].iss, w->host[1 - from].iss));
+        print_segment(w, link, now, fate, s);
     }
 }
 
@@ -117,7 +151,8 @@ static void fill_idle(struct host *h)
 static void host_init(struct world *w, unsigned i, const struct world_config *config)
 {
     struct host *h = &w->host[i];
-    h->name = i == 0 ? "a" : "b";
+    static const char *const names[HOSTS_MAX] = {"a", "b", "c", "d", "e", "f", "g", "h"};
+    h->name = names[i];
     h->world = w;
     h->addr = config->addr[i];
     h->out = &w->link[i];
@@ -137,28 +172,55 @@ static void host_init(struct world *w, unsigned i, const struct world_config *co
     h->baseline = memory_used(&h->memory);
 }
 
+static void wire(struct world *w, unsigned i, const struct link_profile *profile, unsigned back,
+                 uint64_t seed)
+{
+    link_init(&w->link[i], profile, seed * w->links + i);
+    w->link[i].trace = trace;
+    w->link[i].ctx = w;
+    w->link[i].back = &w->link[back];
+}
+
 void world_init(struct world *w, const struct world_config *config)
 {
     memset(w, 0, sizeof(*w));
     rng_init(&w->rng, config->seed, UINT64_C(0x776f726c64));
     w->now = time_from_ns(NS_PER_S);
     w->check_every = 1;
-    for (unsigned i = 0; i < 2; i++) {
-        link_init(&w->link[i], &config->profile[i], config->seed * 2 + i);
-        w->link[i].trace = trace;
-        w->link[i].ctx = w;
-        w->link[i].back = &w->link[1 - i];
+    w->hosts = config->hosts;
+    w->left = config->left;
+    w->links = w->hosts == 2 ? 2 : 2 * w->hosts + 2;
+    for (unsigned i = 0; i < w->hosts; i++) {
+        unsigned down = w->hosts + 2 + i;
+        wire(w, i, &config->profile[i], w->hosts == 2 ? 1 - i : down, config->seed);
+        if (w->hosts > 2) {
+            wire(w, down, &config->down[i], i, config->seed);
+        }
         host_init(w, i, config);
+    }
+    for (unsigned i = 0; i < 2 && w->hosts > 2; i++) {
+        wire(w, w->hosts + i, &config->bottleneck[i], w->hosts + 1 - i, config->seed);
     }
 }
 
 void world_free(struct world *w)
 {
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < w->links; i++) {
         link_free(&w->link[i]);
+    }
+    for (unsigned i = 0; i < w->hosts; i++) {
         tcp_engine_free(w->host[i].engine);
         arena_free(w->host[i].memory.arena);
     }
+}
+
+unsigned world_in_flight(const struct world *w)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < w->links; i++) {
+        n += w->link[i].n;
+    }
+    return n;
 }
 
 size_t host_used(const struct host *h)
@@ -205,17 +267,6 @@ void host_input(struct host *h, const struct wire_segment *s)
     pkt_unref(pkt);
 }
 
-/* Whose address it has: a segment may be for the sender itself. */
-static struct host *host_of(struct world *w, const struct ip_addr *addr, struct host *otherwise)
-{
-    for (unsigned i = 0; i < 2; i++) {
-        if (ip_addr_equal(&w->host[i].addr, addr)) {
-            return &w->host[i];
-        }
-    }
-    return otherwise;
-}
-
 /* "Too big", about a segment that this host sent. */
 static void host_icmp(struct host *h, const struct wire_segment *s)
 {
@@ -232,22 +283,47 @@ static void host_icmp(struct host *h, const struct wire_segment *s)
     tcp_icmp(h->engine, h->world->now, &icmp);
 }
 
-static bool deliver(struct world *w)
+/* The next link on the way of a segment that came over link i; NULL: it is there. */
+static struct link *next_hop(struct world *w, unsigned i, const struct host *to)
 {
-    bool any = false;
-    for (unsigned i = 0; i < 2; i++) {
+    unsigned host = (unsigned)(to - w->host);
+    if (w->hosts == 2 || i >= w->hosts + 2) {
+        return NULL;
+    }
+    bool crosses = i < w->hosts && is_left(w, i) != is_left(w, host);
+    return crosses ? &w->link[w->hosts + !is_left(w, i)] : &w->link[w->hosts + 2 + host];
+}
+
+/* Frees it, or hands it to the next link. */
+static void arrive(struct world *w, unsigned i, struct wire_segment *s)
+{
+    struct host *otherwise = &w->host[w->hosts == 2 ? 1 - i : 0];
+    if (s->icmp_mtu > 0) {
+        host_icmp(host_of(w, &s->src, otherwise), s);
+    } else {
+        struct host *to = host_of(w, &s->dst, otherwise);
+        struct link *next = next_hop(w, i, to);
+        if (next != NULL) {
+            link_carry(next, w->now, s);
+            return;
+        }
+        if (!s->damaged) {
+            monitor_received(&to->monitor, s);
+        }
+        host_input(to, s);
+    }
+    free(s);
+}
+
+/* The links are in such an order that what comes over one at once is seen at the next. */
+static void deliver(struct world *w)
+{
+    for (unsigned i = 0; i < w->links; i++) {
         struct wire_segment *s;
         while ((s = link_receive(&w->link[i], w->now)) != NULL) {
-            if (s->icmp_mtu > 0) {
-                host_icmp(host_of(w, &s->src, &w->host[1 - i]), s);
-            } else {
-                host_input(host_of(w, &s->dst, &w->host[1 - i]), s);
-            }
-            free(s);
-            any = true;
+            arrive(w, i, s);
         }
     }
-    return any;
 }
 
 static bool flush(struct world *w, struct host *h)
@@ -255,6 +331,10 @@ static bool flush(struct world *w, struct host *h)
     struct tcp_tx tx;
     unsigned n = 0;
     while (tcp_flush(h->engine, w->now, &tx)) {
+        const char *broken = monitor_sent(&h->monitor, &tx);
+        if (broken != NULL) {
+            world_fail(w, "%s: what it sent breaks a promise: %s", h->name, broken);
+        }
         if (h->refuse_ppm > 0 && rng_below(&w->rng, 1000000) < h->refuse_ppm) {
             tcp_tx_failed(h->engine, w->now, &tx, TCP_TX_LOCAL_DROP, 0);
             if (w->verbose) {
@@ -300,7 +380,7 @@ static void drain_events(struct world *w, struct host *h)
 static bool serve(struct world *w)
 {
     bool any = false;
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < w->hosts; i++) {
         struct tcp_ready ready;
         while (tcp_ready_next(w->host[i].engine, &ready)) {
             any = true;
@@ -314,7 +394,7 @@ static bool serve(struct world *w)
 
 static void check(struct world *w)
 {
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < w->hosts; i++) {
         struct host *h = &w->host[i];
         const char *what = "";
         int line = tcp_check(h->engine, w->now, &what);
@@ -326,8 +406,10 @@ static void check(struct world *w)
                        "%s: after the timers and the flush the next deadline is not later than now",
                        h->name);
         }
+    }
+    for (unsigned i = 0; i < w->links; i++) {
         if (w->link[i].stats.oversize > 0) {
-            world_fail(w, "%s: sent a segment that does not fit into %u bytes", h->name,
+            world_fail(w, "link %u: a segment was sent that does not fit into %u bytes", i,
                        w->link[i].profile.mtu);
         }
     }
@@ -336,9 +418,11 @@ static void check(struct world *w)
 static ackd_time next_instant(const struct world *w)
 {
     ackd_time next = w->wake != NULL ? w->wake(w) : TIME_NEVER;
-    for (unsigned i = 0; i < 2; i++) {
-        next =
-            time_min(next, time_min(link_next(&w->link[i]), tcp_next_deadline(w->host[i].engine)));
+    for (unsigned i = 0; i < w->hosts; i++) {
+        next = time_min(next, tcp_next_deadline(w->host[i].engine));
+    }
+    for (unsigned i = 0; i < w->links; i++) {
+        next = time_min(next, link_next(&w->link[i]));
     }
     return next;
 }
@@ -346,13 +430,13 @@ static ackd_time next_instant(const struct world *w)
 void world_settle(struct world *w)
 {
     deliver(w);
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < w->hosts; i++) {
         tcp_timeout(w->host[i].engine, w->now);
     }
     bool more = true;
     for (unsigned rounds = 0; more; rounds++) {
         more = serve(w);
-        for (unsigned i = 0; i < 2; i++) {
+        for (unsigned i = 0; i < w->hosts; i++) {
             more = flush(w, &w->host[i]) || more;
             drain_events(w, &w->host[i]);
         }
@@ -414,7 +498,7 @@ void world_diagnose(struct world *w, FILE *out)
 {
     fprintf(out, "  at +%" PRId64 ".%06" PRId64 " s, step %" PRIu64 "\n", w->now.ns / NS_PER_S,
             w->now.ns % NS_PER_S / 1000, w->steps);
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < w->hosts; i++) {
         struct host *h = &w->host[i];
         const struct link_stats *l = &w->link[i].stats;
         fprintf(out,

@@ -1,12 +1,23 @@
-/* Two engines, a wire each way, and one virtual clock. A step goes to the next instant at which
+/* Engines, the wires between them, and one virtual clock. A step goes to the next instant at which
  * anything happens, hands over what arrived, runs the timers, lets the users act, sends, and then
- * checks every invariant. */
+ * checks every invariant.
+ *
+ * Two hosts have a wire each way. More of them stand left and right of a bottleneck, each behind an
+ * access link of its own with a direction up and one down:
+ *
+ *     a --\                               /-- d
+ *     b ---- router == bottleneck == router --- e
+ *     c --/                               \-- f       */
 #ifndef SIM_WORLD_H
 #define SIM_WORLD_H
 
 #include <stdio.h>
 #include "link.h"
+#include "monitor.h"
 #include "../unit/tcp/memory.h"
+
+#define HOSTS_MAX 8u
+#define LINKS_MAX (2 * HOSTS_MAX + 2)
 
 struct world;
 
@@ -24,12 +35,16 @@ struct host {
     uint64_t closes[TCP_CLOSES];
     uint32_t iss; /* of the first connection, for the trace */
     uint64_t next_event;
+    struct monitor monitor;
 };
 
 struct world {
     ackd_time now;
-    struct host host[2];
-    struct link link[2]; /* link[i] leads away from host[i] */
+    unsigned hosts, left, links; /* hosts; of them left of the bottleneck; links */
+    struct host host[HOSTS_MAX];
+    /* link[i] leads away from host[i]. Beyond two hosts: link[hosts] is the bottleneck from left to
+     * right, link[hosts + 1] back, and link[hosts + 2 + i] leads to host[i]. */
+    struct link link[LINKS_MAX];
     struct rng rng;
     uint64_t steps, digest; /* of everything that was put on the wire */
     bool verbose;
@@ -46,13 +61,16 @@ struct world {
 
 struct world_config {
     uint64_t seed;
-    struct link_profile profile[2];
-    struct tcp_link device[2];
-    struct tcp_config engine[2]; /* arena and seeds are filled in */
-    struct ip_addr addr[2];
+    unsigned hosts, left;
+    struct link_profile profile[HOSTS_MAX];             /* away from the host */
+    struct link_profile down[HOSTS_MAX], bottleneck[2]; /* beyond two hosts */
+    struct tcp_link device[HOSTS_MAX];
+    struct tcp_config engine[HOSTS_MAX]; /* arena and seeds are filled in */
+    struct ip_addr addr[HOSTS_MAX];
     size_t memory_limit;
 };
-/* Addresses 192.0.2.1 and .2, a wire of 1500 bytes and 10 ms without faults, default options. */
+/* Two hosts, addresses 192.0.2.1 and so on, wires of 1500 bytes and 10 ms without faults, default
+ * options. */
 void world_config_default(struct world_config *config, uint64_t seed);
 
 void world_init(struct world *w, const struct world_config *config);
@@ -73,6 +91,9 @@ void world_pass(struct world *w, int64_t ns);
 void world_fail(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Everything that can be known about why it does not go on. */
 void world_diagnose(struct world *w, FILE *out);
+
+/* How much is on the wires, in segments. */
+unsigned world_in_flight(const struct world *w);
 
 /* Hands a frame from the wire to a host's engine. */
 void host_input(struct host *h, const struct wire_segment *s);
