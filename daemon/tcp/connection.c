@@ -449,9 +449,16 @@ static bool check_syn(struct tcp_engine *e, struct tcb *c, struct segment *s)
     }
     if (c->t.rec.state == TCP_SYN_RECEIVED && seq_eq(s->h.seq, c->rcv.irs)) {
         if (s->h.flags & TCP_ACK) {
+            accecn_syn_ack_again(c, s);
             return true;
         }
         s->drop = TCP_DROP_OLD_DUPLICATE; /* our SYN,ACK got lost */
+        if (!ecn_syn_again(&c->nego, s)) {
+            reset_for_segment(e, s, TCP_RST_SENT_ECN_FORMS_MIXED);
+            tcb_closed(e, c, s->now, TCP_CLOSE_ECN_FORMS_MIXED);
+            return false;
+        }
+        c->ecn.send_not_ect |= c->nego.ecn_plain;
         struct rtx_run *syn = c->act ? rtxq_first(&c->act->rtxq) : NULL;
         if (syn) {
             rtxq_mark_lost(&c->act->rtxq, syn);
@@ -462,6 +469,9 @@ static bool check_syn(struct tcp_engine *e, struct tcb *c, struct segment *s)
     }
     s->drop = TCP_DROP_SYN_CHALLENGED;
     challenge_ack(e, c, s->now);
+    if (c->flags & C_CHALLENGE) {
+        accecn_syn_ack_again(c, s);
+    }
     return false;
 }
 

@@ -89,6 +89,8 @@ static void child_numbers(struct tcp_engine *e, struct tcb *c, const struct segm
     c->rcv.nxt = c->rcv.ack_sent = seq_add(s->h.seq, 1);
     c->rcv.adv = seq_add(c->rcv.nxt, s->payload);
     negotiate_from_syn(s, &c->nego);
+    c->nego.ecn = (uint8_t)ecn_from_syn(&c->options->v, s->h.flags);
+    ecn_agreed(e, c, false);
     c->ts_recent = s->o.tsval;
     c->ts_recent_at = s->now;
 }

@@ -180,6 +180,7 @@ static void syn_sent_syn(struct tcp_engine *e, struct tcb *c, struct segment *s,
         }
         c->snd.wnd = c->snd.max_wnd = s->h.window; /* the window of a SYN is not scaled */
         cc_init(c, delta.retrans_acked);
+        accecn_syn_ack_heard(e, c, s);
         established_enter(e, c, s);
         s->syn = false;
         s->seq = seq_add(s->seq, 1);

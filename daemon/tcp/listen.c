@@ -54,11 +54,14 @@ static void syn_ack(struct tcp_engine *e, const struct listener *l, struct half_
     cs->seq = cs->iss = h->iss;
     cs->irs = h->irs;
     cs->ack = seq_add(h->irs, 1);
-    cs->flags = TCP_SYN | TCP_ACK | ecn_syn_flags(h->nego.ecn, true, h->nego.ecn_seen);
+    cs->flags = TCP_SYN | TCP_ACK | ecn_syn_flags(e, &h->nego, true, h->transmissions);
     cs->window = h->offered;
     cs->ttl = l->options->v.ttl;
     cs->tos = (uint8_t)(l->options->v.dscp << 2);
     cs->options = syn_ack_options(l, h, now, timestamp_offset(&e->ts_key, &h->t.rec.tuple));
+    if (h->nego.ecn == ECN_ACCURATE && !cs->again) {
+        accecn_syn_option(&cs->options);
+    }
     if (h->grant && !cs->again) {
         fast_open_grant(e, l, now, cs, h->grant_experimental);
     }
@@ -415,10 +418,16 @@ void half_open_input(struct tcp_engine *e, struct half_open *h, struct segment *
     tcp_seq rcv_nxt = seq_add(h->irs, 1);
     s->id = h->t.rec.id;
     if ((s->h.flags & (TCP_SYN | TCP_RST)) == TCP_SYN && seq_eq(s->h.seq, h->irs)) {
-        if (!(s->h.flags & TCP_ACK)) {
-            answer(e, h, s->now); /* our SYN,ACK got lost */
-        }
         s->drop = TCP_DROP_OLD_DUPLICATE;
+        if (s->h.flags & TCP_ACK) {
+            return;
+        }
+        if (ecn_syn_again(&h->nego, s)) {
+            answer(e, h, s->now); /* our SYN,ACK got lost */
+            return;
+        }
+        reset_for_segment(e, s, TCP_RST_SENT_ECN_FORMS_MIXED);
+        half_open_drop(e, h, s->now, TCP_CLOSE_ECN_FORMS_MIXED);
         return;
     }
     if (!seq_in_window(s->h.seq, rcv_nxt, h->offered)) { /* first, the sequence number */

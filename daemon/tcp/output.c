@@ -43,12 +43,24 @@ static uint32_t sack_option_len(const struct tcb *c)
     return n ? 4 + 8 * n : 0;
 }
 
+static uint32_t user_timeout_option_len(const struct tcb *c)
+{
+    return user_timeout_due(c) ? 4 : 0;
+}
+
+/* Octets that are left for AccECN's option, which comes last. */
+static uint32_t accecn_room(const struct tcb *c)
+{
+    uint32_t used = sack_option_len(c) + user_timeout_option_len(c) + fixed_options(c);
+    uint32_t all = TCP_HEADER_MAX - TCP_HEADER_MIN;
+    return all > used ? all - used : 0;
+}
+
 /* The smallest MSS with timestamps still has 8 octets beside as many SACK blocks as fit there. */
 static uint32_t segment_mss(const struct tcb *c, ackd_time now)
 {
-    uint32_t sack = sack_option_len(c), uto = user_timeout_due(c) ? 4 : 0;
-    uint32_t used = sack + uto + fixed_options(c), all = TCP_HEADER_MAX - TCP_HEADER_MIN;
-    return send_mss(c) - sack - uto - accecn_option_len(c, now, all > used ? all - used : 0);
+    return send_mss(c) - sack_option_len(c) - user_timeout_option_len(c) -
+           accecn_option_len(c, now, accecn_room(c));
 }
 
 /* Two congestion windows in a round trip, for 2^-10 s. */
@@ -391,6 +403,11 @@ void output_plan(const struct tcp_engine *e, const struct tcb *c, ackd_time now,
     if (plan_handshake(e, c, now, p)) {
         return;
     }
+    if (accecn_reflects(c)) {
+        p->what = PLAN_ACK;
+        p->kind = ack_kind(c);
+        return;
+    }
     if (c->rcv.dup_acks_due) {
         p->what = PLAN_ACK;
         p->kind = TCP_KIND_DUPLICATE_ACK;
@@ -507,15 +524,16 @@ static void put_tcb_header(const struct tcp_engine *e, struct tcp_tx *tx, struct
     explicit_bzero(&sig, sizeof sig);
 }
 
-static void segment_options(struct tcb *c, struct tcp_opts *o, bool syn, ackd_time now)
+static void segment_options(struct tcb *c, const struct plan *p, struct tcp_opts *o, ackd_time now)
 {
+    uint32_t room = accecn_room(c);
     *o = (struct tcp_opts){0};
     if (c->nego.timestamps) {
         o->has_timestamps = true;
         o->tsval = timestamp_now(c->ts_offset, now);
         o->tsecr = c->ts_recent;
     }
-    if (syn) {
+    if (p->what == PLAN_SYN) {
         o->has_mss = true;
         o->mss = c->adv_mss;
         o->sack_permitted = c->nego.sack;
@@ -528,7 +546,9 @@ static void segment_options(struct tcb *c, struct tcp_opts *o, bool syn, ackd_ti
             user_timeout_option(&c->options->v, o);
             c->uto_due = false;
         }
-        accecn_option(c, now, o);
+        if (!p->run) { /* a retransmission has none: it may be what the path drops */
+            accecn_option(c, now, room, p->length, o);
+        }
     }
 }
 
@@ -621,18 +641,18 @@ static void finish(struct tcp_engine *e, struct tcb *c, ackd_time now, const str
 {
     bool syn = p->what == PLAN_SYN, acks = c->t.rec.state != TCP_SYN_SENT;
     struct tcp_opts o;
-    if (syn && p->run && !acks) {
-        ecn_syn_lost(e, &c->nego, p->run->transmissions);
-    }
-    segment_options(c, &o, syn, now);
+    segment_options(c, p, &o, now);
     if (syn && !acks && !p->run) {
         fast_open_syn_option(e, c, now, p->length, &o);
     }
+    if (syn && acks && !p->run && c->nego.ecn == ECN_ACCURATE) {
+        accecn_syn_option(&o);
+    }
     struct tcp_hdr h = {.seq = p->start, .window = rcv_window_field(e, c, syn)};
     if (syn) {
-        h.flags |= TCP_SYN | ecn_syn_flags(c->nego.ecn, acks, c->nego.ecn_seen);
+        h.flags |= TCP_SYN | ecn_tcb_syn_flags(e, c, acks, p->run ? p->run->transmissions : 1);
     } else {
-        h.flags |= ecn_flags(e, c, p);
+        h.flags |= ecn_flags(e, c, p, &o);
     }
     if (acks) {
         h.flags |= TCP_ACK;

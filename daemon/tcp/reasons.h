@@ -71,7 +71,8 @@
     X(SESSION_ENDED, "the session that owned the connection ended")                                \
     X(LISTENER_CLOSED, "the listener closed before the connection was accepted")                   \
     X(TIMED_OUT, "the connection was given up after a timeout")                                    \
-    X(KEY_REMOVED, "the key that signed the connection was removed")
+    X(KEY_REMOVED, "the key that signed the connection was removed")                               \
+    X(ECN_FORMS_MIXED, "the SYN came again and offered another form of ECN (RFC 9768)")
 
 /* In which state a reset was received and obeyed. */
 #define TCP_RST_RECEIVED_REASONS(X)                                                                \
@@ -108,7 +109,9 @@
     X(LISTENER_CLOSED, ECONNABORTED, "the listener was closed")                                    \
     X(ORPHAN_TIMEOUT, ETIMEDOUT,                                                                   \
       "the peer kept its window closed and nobody here holds the connection (RFC 6429)")           \
-    X(KEY_REMOVED, ECONNABORTED, "the key that signed the connection was removed")
+    X(KEY_REMOVED, ECONNABORTED, "the key that signed the connection was removed")                 \
+    X(ECN_FORMS_MIXED, ECONNABORTED,                                                               \
+      "the peer's SYN came again and offered another form of ECN (RFC 9768)")
 
 /* Why nothing (more) is being sent right now. The limited-by clocks add up time by these. */
 #define TCP_LIMIT_REASONS(X)                                                                       \
@@ -195,8 +198,8 @@
     X(ecn_ce_received, "segments", "segments received with the mark CE (RFC 3168)")                \
     X(ecn_ece_received, "segments", "echoes of marks received: ECE, or packets by AccECN")         \
     X(ecn_cwr_sent, "segments", "segments sent with CWR")                                          \
-    X(ecn_fallbacks, "connections", "SYNs that went again without the offer of ECN")               \
-    X(ecn_mangled, "connections", "connections on whose path ECN's flags are cleared")             \
+    X(ecn_fallbacks, "connections", "handshakes whose SYN or SYN,ACK went again without ECN")      \
+    X(ecn_mangled, "connections", "connections on whose path ECN's bits are changed")              \
     X(mtu_probes, "segments", "segments sent larger than the path MTU, to probe it (RFC 4821)")    \
     X(mtu_probes_acked, "segments", "of these, acknowledged: the path MTU was raised")             \
     X(mtu_probes_lost, "segments", "of these, lost: too large")                                    \

@@ -75,6 +75,7 @@ struct negotiated {
     bool agreed : 1;                           /* it has */
     uint8_t ecn : 2;      /* enum ecn_mode: what is offered, then what was agreed */
     uint8_t ecn_seen : 2; /* the codepoint that the peer's SYN or SYN,ACK arrived with */
+    bool ecn_plain : 1;   /* a SYN or SYN,ACK went or came without ECN's flags */
 };
 
 /* The ECN field of the IP header (RFC 3168 section 5). */
@@ -82,22 +83,44 @@ enum { IP_ECN_NOT_ECT, IP_ECN_ECT1, IP_ECN_ECT0, IP_ECN_CE };
 
 enum ecn_mode { ECN_NONE, ECN_CLASSIC, ECN_ACCURATE };
 
+#define ACCECN_PACKETS_START 5 /* section 3.2.1: zero would look like a cleared field */
+
 /* What is counted and told of marks, both ways; exists once AccECN was agreed on. Octets are modulo
  * 2^24 and in the order ECT(0), CE, ECT(1). */
 struct accecn {
     struct {
         uint32_t packets; /* marked CE */
         uint32_t bytes[3];
-    } received, echoed;  /* by us from the peer; by the peer, as far as we know, from us */
-    uint32_t told;       /* received.packets in what was last sent */
-    ackd_time beacon_at; /* when the option is due again */
-    bool handshake;      /* the peer's first ACE after its SYN is still to come */
-    bool reflect;        /* our next ACE tells how its SYN,ACK arrived */
-    bool option_due;     /* on the next segment; option_news: on the next when beacon_at has come */
-    bool option_news;
+    } received, echoed; /* by us from the peer; by the peer, as far as we know, from us */
+    /* The receiver's (accecn.c). */
+    uint32_t told;            /* received.packets in what was last sent */
+    uint32_t untold_octets;   /* with a mark or ECT, since the option was last sent */
+    uint32_t untold_segments; /*   and segments */
+    ackd_time beacon_at;      /* when the option is due again */
+    uint8_t option_due;       /* the next so many segments carry it */
+    uint8_t changed;          /* bit n: bytes[n] changed since it was last sent */
+    uint8_t last;             /* codepoint of the last packet */
+    int8_t last_counter;      /* index of the counter that text raised last */
+    uint8_t repeated;         /* ACKs with the option in a row after which text came again */
+    bool option_sent : 1;     /* by the last ACK */
+    bool option_off : 1;      /* segments with it get lost */
+    bool first_data : 1;      /* our first data are still to be sent */
+    bool reflect : 1;         /* our next pure ACK tells how the SYN,ACK arrived */
+    bool syn_ack_marked : 1;  /* it was, and is counted */
+    /* The sender's (accecn_heard.c). */
+    bool handshake : 1;      /* the ACK of our SYN,ACK is still to come */
+    bool first_heard : 1;    /* the peer's first ACE as a counter is */
+    bool distrusted : 1;     /* what the peer echoes is not about congestion */
+    bool option_heard : 1;   /* the peer's option was seen, */
+    bool option_ignored : 1; /*   cleared on the way */
+    bool ect_echoed : 1;     /* octets arrived that were not marked */
+    uint8_t rounds;          /* of the first round trips, in which all was marked */
+    tcp_seq round_end;
+    uint32_t delivered;                               /* packets in them */
+    uint32_t packets_at_option, packets_since_option; /* echoed.packets at the last option, and
+                                                         packets acknowledged since */
+    int32_t acked_average;                            /* packets an ACK acknowledges, times 8 */
 };
-
-#define ACCECN_PACKETS_START 5 /* section 3.2.1: zero would look like a cleared field */
 
 struct half_open {
     struct timed t;
@@ -120,6 +143,7 @@ struct time_wait {
     tcp_seq snd_nxt, rcv_nxt;
     uint32_t ts_recent, ts_offset;
     uint16_t window; /* as last advertised, unscaled */
+    uint16_t ace;    /* flags of its ACKs (RFC 9768) */
     bool timestamps, rfc1337;
     uint8_t ttl, tos;
     uint32_t lifetime_ms;                /* 2 MSL, to restart it */
@@ -674,33 +698,51 @@ enum ecn_mode ecn_offer(const struct tcp_options *o);
  * offered. */
 enum ecn_mode ecn_from_syn(const struct tcp_options *o, uint16_t flags);
 enum ecn_mode ecn_from_syn_ack(enum ecn_mode offered, uint16_t flags);
-/* The flags of a SYN, or of a SYN,ACK that answers one that arrived with `codepoint`. */
-uint16_t ecn_syn_flags(enum ecn_mode mode, bool answers, unsigned codepoint);
-/* A SYN goes again, for the n-th time in all: without, for what may have been dropped because of it
- * (section 6.1.1.1). */
-void ecn_syn_lost(struct tcp_engine *e, struct negotiated *n, unsigned transmissions);
+/* The flags of a SYN (or of what answers one), when it is sent for the n-th time: without, for what
+ * may have been dropped because of them (section 6.1.1.1). */
+uint16_t ecn_syn_flags(struct tcp_engine *e, struct negotiated *n, bool answers,
+                       unsigned transmissions);
+uint16_t ecn_tcb_syn_flags(struct tcp_engine *e, struct tcb *c, bool answers,
+                           unsigned transmissions);
+/* The peer's SYN came again. False: it wants another form than before, and must be reset (RFC 9768
+ * section 3.1.5). */
+bool ecn_syn_again(struct negotiated *n, const struct segment *s);
+/* The ACE of what answers a SYN, or SYN,ACK, that arrived with this codepoint. */
+uint16_t ecn_accurate_handshake(unsigned codepoint);
 /* The SYNs are exchanged. */
 void ecn_agreed(struct tcp_engine *e, struct tcb *c, bool active);
 /* An acceptable segment came: counts and echoes its mark. Before its text is taken. */
 void ecn_received(struct tcp_engine *e, struct tcb *c, const struct segment *s);
 /* What a segment that is sent carries. */
-uint16_t ecn_flags(struct tcp_engine *e, struct tcb *c, const struct plan *p);
+uint16_t ecn_flags(struct tcp_engine *e, struct tcb *c, const struct plan *p,
+                   const struct tcp_opts *o);
 uint8_t ecn_codepoint(const struct tcb *c, const struct plan *p);
-/* CWR is due: it must stand on one segment, not on all of a super-frame. */
+/* The segment has CWR, which devices clear in all but the first of a super-frame: it is one. */
 bool ecn_single_segment(const struct tcb *c);
 /* Octets of what this ACK delivered that the peer says were marked. */
 uint32_t ecn_echoed(struct tcp_engine *e, struct tcb *c, const struct segment *s,
                     const struct rtxq_delta *delta);
 /* cwnd was reduced, for whatever reason: the peer is told. */
 void ecn_reduced(struct tcb *c);
-/* ecn/accecn.c: the same for AccECN. */
+/* ecn/accecn.c: the same for AccECN. `active`: a SYN,ACK answered our SYN. */
 bool accecn_begin(struct tcp_engine *e, struct tcb *c, bool active);
 void accecn_free(struct tcp_engine *e, struct tcb *c);
-void accecn_received(struct tcb *c, const struct segment *s);
-uint16_t accecn_flags(struct tcb *c);
+/* A SYN,ACK arrived with this codepoint; again, and confirms AccECN (else nothing is done). */
+void accecn_syn_ack_arrived(struct tcb *c, unsigned codepoint);
+void accecn_syn_ack_again(struct tcb *c, const struct segment *s);
+void accecn_received(struct tcb *c, const struct segment *s, bool acceptable);
+/* A pure ACK is due ahead of data. */
+bool accecn_reflects(const struct tcb *c);
+/* ACE of the segment that is sent now; as a counter. */
+uint16_t accecn_flags(struct tcb *c, bool pure_ack);
+uint16_t accecn_counter_flags(const struct tcb *c);
+/* The option of a SYN,ACK. */
+void accecn_syn_option(struct tcp_opts *o);
 /* Octets that accecn_option() will add where `room` are left. */
 uint32_t accecn_option_len(const struct tcb *c, ackd_time now, uint32_t room);
-void accecn_option(struct tcb *c, ackd_time now, struct tcp_opts *o);
+void accecn_option(struct tcb *c, ackd_time now, uint32_t room, bool data, struct tcp_opts *o);
+/* ecn/accecn_heard.c: what the SYN,ACK says of our SYN; of octets marked by all other segments. */
+void accecn_syn_ack_heard(struct tcp_engine *e, struct tcb *c, const struct segment *s);
 uint32_t accecn_echoed(struct tcp_engine *e, struct tcb *c, const struct segment *s,
                        const struct rtxq_delta *delta);
 

@@ -65,6 +65,7 @@ bool time_wait_compact(struct tcp_engine *e, struct tcb *c, ackd_time now)
     tw->timestamps = c->nego.timestamps;
     tw->rfc1337 = c->options->v.rfc1337;
     tw->window = (uint16_t)(rcv_window(c) >> c->nego.rcv_wscale);
+    tw->ace = accecn_counter_flags(c);
     tw->ttl = c->options->v.ttl;
     tw->tos = (uint8_t)(c->options->v.dscp << 2);
     tw->lifetime_ms = (uint32_t)(lifetime_ns(c) / NS_PER_MS);
@@ -121,7 +122,7 @@ static void time_wait_ack(struct tcp_engine *e, struct time_wait *tw, ackd_time 
     cs->seq = tw->snd_nxt;
     cs->ack = tw->rcv_nxt;
     cs->irs = seq_sub(tw->rcv_nxt, 1);
-    cs->flags = TCP_ACK;
+    cs->flags = TCP_ACK | tw->ace;
     cs->window = tw->window;
     cs->ttl = tw->ttl;
     cs->tos = tw->tos;

@@ -1,29 +1,34 @@
-/* Accurate ECN (RFC 9768). Each end counts what arrives marked and tells the other on every
- * segment: the packets modulo 8 in the three flags AE CWR ECE (together the ACE field), and, where
- * there is room, the octets by codepoint modulo 2^24 in an option. Counters start at 5 packets and
- * 1 octet each, so that zero, which a middlebox that clears bits leaves, cannot be mistaken for
- * them.
+/* Accurate ECN (RFC 9768), the receiver's half; what the sender makes of it is in accecn_heard.c.
+ * Each end counts what arrives marked and tells the other on every segment: the packets modulo 8
+ * in the three flags AE CWR ECE (together the ACE field), and, where there is room, the octets by
+ * codepoint modulo 2^24 in an option. The counters of packets and of octets with ECT start above
+ * zero, so that a zero, which a middlebox that clears bits leaves, cannot be mistaken for them.
  *
- * The sender takes the difference to what it knew. ACE may have wrapped when one ACK acknowledges
- * more than seven packets: then the most that the packets acknowledged allow is assumed, unless the
- * option shows how much was marked (section 3.2.2.5). */
+ * The pure ACK of a SYN,ACK is an exception: its ACE tells how the SYN,ACK arrived. It goes ahead
+ * of data (section 3.2.2.1), and again when the SYN,ACK comes again.
+ *
+ * Nothing guarantees that a middlebox lets the option pass. So it is on the first SYN,ACK only, on
+ * the first data segment but on no retransmission (section 3.2.3.2.2), and no more once what was
+ * acknowledged with it came again twice: those ACKs do not arrive. */
 #include "tcp/tcb.h"
 
-#define BYTES_START 1
 #define COUNTER_MASK 0xffffffu
 #define OPTION_LEN 12u /* with its padding */
+#define OPTION_LEN_TWO_FIELDS 8u
 #define BEACONS_PER_RTT 3
+#define SEGMENTS_UNTOLD_MAX 7u       /* ACE could wrap beyond */
+#define OCTETS_UNTOLD_MAX (1u << 21) /* section 3.2.3.3: less than 2^22 */
+#define CHANGE_TOLD_TWICE 2          /* section 3.2.3.3: and on the ACK after it */
+#define OPTION_LOST 2
 
-static unsigned ace_of(uint16_t flags)
-{
-    return (flags & TCP_AE ? 4u : 0u) | (flags & TCP_CWR ? 2u : 0u) | (flags & TCP_ECE ? 1u : 0u);
-}
+enum { FIELD_E0B, FIELD_CEB, FIELD_E1B }; /* the order of the option with kind 172 */
 
 static uint16_t flags_of(unsigned ace)
 {
     return (uint16_t)((ace & 4 ? TCP_AE : 0) | (ace & 2 ? TCP_CWR : 0) | (ace & 1 ? TCP_ECE : 0));
 }
 
+/* Section 3.2.1. */
 bool accecn_begin(struct tcp_engine *e, struct tcb *c, bool active)
 {
     c->accecn = slab_alloc(&e->accecn_slab);
@@ -31,15 +36,17 @@ bool accecn_begin(struct tcp_engine *e, struct tcb *c, bool active)
         return false;
     }
     struct accecn *a = c->accecn;
-    a->received.packets = a->echoed.packets = ACCECN_PACKETS_START;
-    for (unsigned i = 0; i < 3; i++) {
-        a->received.bytes[i] = a->echoed.bytes[i] = BYTES_START;
-    }
-    a->handshake = a->option_due = true;
-    a->reflect = active;
+    a->received.packets = a->echoed.packets = a->packets_at_option = ACCECN_PACKETS_START;
+    a->received.bytes[FIELD_E0B] = a->echoed.bytes[FIELD_E0B] = 1;
+    a->received.bytes[FIELD_E1B] = a->echoed.bytes[FIELD_E1B] = 1;
+    a->first_heard = a->first_data = true;
+    a->handshake = !active;
+    a->option_due = 1;
+    a->last = c->nego.ecn_seen;
+    a->last_counter = -1;
     a->beacon_at = time_from_ns(0);
-    a->received.packets += active && c->nego.ecn_seen == IP_ECN_CE; /* the SYN,ACK counts */
-    a->told = a->received.packets;
+    a->told = ACCECN_PACKETS_START;
+    a->acked_average = 2 * 8;
     return true;
 }
 
@@ -51,61 +58,141 @@ void accecn_free(struct tcp_engine *e, struct tcb *c)
     }
 }
 
+/* Of several SYN,ACKs the latest is told of; a mark counts once. */
+void accecn_syn_ack_arrived(struct tcb *c, unsigned codepoint)
+{
+    struct accecn *a = c->accecn;
+    c->nego.ecn_seen = codepoint & 3;
+    a->reflect = true;
+    if (codepoint == IP_ECN_CE && !a->syn_ack_marked) {
+        a->syn_ack_marked = true;
+        a->received.packets++;
+    }
+}
+
+void accecn_syn_ack_again(struct tcb *c, const struct segment *s)
+{
+    const uint16_t syn_ack = TCP_SYN | TCP_ACK;
+    if (c->accecn && !(c->flags & C_PASSIVE) && (s->h.flags & syn_ack) == syn_ack &&
+        seq_eq(s->h.seq, c->rcv.irs) && seq_gt(s->h.ack, c->snd.iss) &&
+        ecn_from_syn_ack(ECN_ACCURATE, s->h.flags) == ECN_ACCURATE) {
+        accecn_syn_ack_arrived(c, s->rx->tos & 3);
+    }
+}
+
 /* ---- receiving ---- */
 
-/* ECT(0), CE, ECT(1): the order of the option with kind 172. */
 static int counter_of(unsigned codepoint)
 {
-    static const int index[] = {
-        [IP_ECN_NOT_ECT] = -1, [IP_ECN_ECT1] = 2, [IP_ECN_ECT0] = 0, [IP_ECN_CE] = 1};
+    static const int index[] = {[IP_ECN_NOT_ECT] = -1,
+                                [IP_ECN_ECT1] = FIELD_E1B,
+                                [IP_ECN_ECT0] = FIELD_E0B,
+                                [IP_ECN_CE] = FIELD_CEB};
     return index[codepoint];
 }
 
-void accecn_received(struct tcb *c, const struct segment *s)
+static void count_octets(struct accecn *a, const struct segment *s, int counter)
+{
+    if (counter != a->last_counter || counter == FIELD_CEB) {
+        a->option_due = CHANGE_TOLD_TWICE;
+        a->last_counter = (int8_t)counter;
+    }
+    a->changed |= (uint8_t)(1u << counter);
+    a->untold_segments += s->segs;
+    a->untold_octets += s->payload;
+    a->received.bytes[counter] = (a->received.bytes[counter] + s->payload) & COUNTER_MASK;
+}
+
+/* Text that was acknowledged comes again: did the ACK carry an option, and is lost for it? */
+static void watch_repetition(struct accecn *a, const struct segment *s)
+{
+    if (s->payload && !s->data) {
+        a->repeated += a->option_sent && a->repeated < OPTION_LOST;
+        a->option_off = a->option_off || a->repeated >= OPTION_LOST;
+        a->option_sent = false;
+    } else if (s->data) {
+        a->repeated = 0;
+    }
+}
+
+void accecn_received(struct tcb *c, const struct segment *s, bool acceptable)
 {
     struct accecn *a = c->accecn;
-    unsigned codepoint = s->rx->tos & 3;
-    int counter = counter_of(codepoint);
-    if (!a || counter < 0) {
+    if (!a) {
         return;
     }
-    if (s->payload) {
-        a->option_due |= codepoint == IP_ECN_CE || a->received.bytes[counter] == BYTES_START;
-        a->option_news = true;
-        a->received.bytes[counter] = (a->received.bytes[counter] + s->payload) & COUNTER_MASK;
+    watch_repetition(a, s);
+    if (!acceptable) {
+        return;
     }
-    if (codepoint != IP_ECN_CE) {
+    unsigned codepoint = s->rx->tos & 3;
+    int counter = counter_of(codepoint);
+    bool marked = codepoint == IP_ECN_CE, before = a->last == IP_ECN_CE;
+    a->last = (uint8_t)codepoint;
+    if (s->payload && counter >= 0) {
+        count_octets(a, s, counter);
+    }
+    if (!marked || s->h.flags & TCP_SYN) { /* a SYN,ACK was counted as it came */
         return;
     }
     a->received.packets += s->segs;
-    /* Section 3.2.2.5.1: every second mark is told at once, or the field could wrap unseen. */
-    if (s->payload && a->received.packets - a->told >= 2) {
+    /* Section 3.2.2.5.1: the first mark, every second one, and of what needs no ACK every third. */
+    bool unacknowledged = s->payload || !seq_eq(c->rcv.nxt, c->rcv.ack_sent);
+    if ((s->payload && !before) || a->received.packets - a->told >= (unacknowledged ? 2 : 3)) {
         c->flags |= C_ACK_NOW;
     }
 }
 
 /* ---- telling ---- */
 
-uint16_t accecn_flags(struct tcb *c)
+/* Not ahead of data that the SYN,ACK refused (RFC 7413): a pure ACK would have their end for its
+ * number, and a listener that sent a SYN cookie must see the one after the SYN's. */
+bool accecn_reflects(const struct tcb *c)
+{
+    return c->accecn && c->accecn->reflect && (!tcb_outstanding(c) || c->flags & C_CHALLENGE);
+}
+
+uint16_t accecn_counter_flags(const struct tcb *c)
+{
+    return c->accecn ? flags_of(c->accecn->received.packets & 7) : 0;
+}
+
+uint16_t accecn_flags(struct tcb *c, bool pure_ack)
 {
     struct accecn *a = c->accecn;
     if (!a) {
         return 0;
     }
-    if (a->reflect) { /* the last ACK of our handshake says how the SYN,ACK arrived */
-        a->reflect = false;
-        a->told = a->received.packets;
-        return ecn_syn_flags(ECN_ACCURATE, true, c->nego.ecn_seen);
-    }
+    bool reflects = a->reflect && pure_ack;
+    a->reflect = false;
     a->told = a->received.packets;
-    return flags_of(a->received.packets & 7);
+    return reflects ? ecn_accurate_handshake(c->nego.ecn_seen) : accecn_counter_flags(c);
 }
 
-/* On what is sent anyway: at once after a mark, and for other news three times a round trip
- * (section 3.2.3.3). */
+void accecn_syn_option(struct tcp_opts *o)
+{
+    o->has_accecn = true;
+    o->accecn_fields = 3;
+    o->accecn[FIELD_E0B] = o->accecn[FIELD_E1B] = 1;
+}
+
+/* On what is sent anyway: at once after a mark or a change; for other news three times a round
+ * trip, and before ACE alone could mean too much. */
 static bool option_wanted(const struct accecn *a, ackd_time now)
 {
-    return a && (a->option_due || (a->option_news && time_reached(a->beacon_at, now)));
+    if (!a || a->option_off) {
+        return false;
+    }
+    bool news = a->untold_segments > 0;
+    return a->option_due || a->first_data || a->untold_segments > SEGMENTS_UNTOLD_MAX ||
+           a->untold_octets > OCTETS_UNTOLD_MAX || (news && time_reached(a->beacon_at, now));
+}
+
+/* In 8 octets are two fields: enough unless octets of both ECT were counted since the last. */
+static bool two_fields_tell_all(const struct accecn *a)
+{
+    const unsigned both = 1u << FIELD_E0B | 1u << FIELD_E1B;
+    return (a->changed & both) != both;
 }
 
 uint32_t accecn_option_len(const struct tcb *c, ackd_time now, uint32_t room)
@@ -113,102 +200,32 @@ uint32_t accecn_option_len(const struct tcb *c, ackd_time now, uint32_t room)
     if (!option_wanted(c->accecn, now)) {
         return 0;
     }
-    return room >= OPTION_LEN ? OPTION_LEN : room >= OPTION_LEN - 4 ? OPTION_LEN - 4 : 0;
+    return room >= OPTION_LEN                                                ? OPTION_LEN
+           : room >= OPTION_LEN_TWO_FIELDS && two_fields_tell_all(c->accecn) ? OPTION_LEN_TWO_FIELDS
+                                                                             : 0;
 }
 
-void accecn_option(struct tcb *c, ackd_time now, struct tcp_opts *o)
+void accecn_option(struct tcb *c, ackd_time now, uint32_t room, bool data, struct tcp_opts *o)
 {
     struct accecn *a = c->accecn;
-    if (!option_wanted(a, now)) {
+    uint32_t length = accecn_option_len(c, now, room);
+    if (a) {
+        a->option_sent = length > 0 && !data;
+    }
+    if (!length) {
         return;
     }
-    a->option_due = a->option_news = false;
+    bool order1 = length < OPTION_LEN && (a->changed & 1u << FIELD_E1B);
+    o->has_accecn = true;
+    o->accecn_order1 = order1;
+    o->accecn_fields = length == OPTION_LEN ? 3 : 2;
+    for (unsigned i = 0; i < o->accecn_fields; i++) {
+        o->accecn[i] = a->received.bytes[order1 ? 2 - i : i];
+    }
+    a->option_due -= a->option_due > 0;
+    a->first_data = a->first_data && !data;
+    a->untold_segments = a->untold_octets = 0;
+    a->changed = 0;
     int64_t rtt = c->rtt.srtt_ns > 0 ? c->rtt.srtt_ns : NS_PER_S;
     a->beacon_at = time_add(now, rtt / BEACONS_PER_RTT);
-    o->has_accecn = true;
-    o->accecn_order1 = false;
-    o->accecn_fields = 3;
-    for (unsigned i = 0; i < 3; i++) {
-        o->accecn[i] = a->received.bytes[i];
-    }
-}
-
-/* ---- hearing ---- */
-
-/* Octets newly marked CE by the option, and moves what is known on; -1 without one. */
-static int64_t option_marked(struct accecn *a, const struct segment *s)
-{
-    if (!s->o.has_accecn) {
-        return -1;
-    }
-    int64_t marked = -1;
-    for (unsigned i = 0; i < s->o.accecn_fields; i++) {
-        unsigned counter = s->o.accecn_order1 ? 2 - i : i; /* ECT(1), CE, ECT(0) */
-        uint32_t more = (s->o.accecn[i] - a->echoed.bytes[counter]) & COUNTER_MASK;
-        if (more > COUNTER_MASK / 2) { /* an older ACK: it tells nothing new */
-            continue;
-        }
-        a->echoed.bytes[counter] = s->o.accecn[i] & COUNTER_MASK;
-        if (counter == 1) {
-            marked = more;
-        }
-    }
-    return marked;
-}
-
-/* Packets newly marked (section 3.2.2.5.2 and appendix A.2). */
-static uint32_t ace_marked(struct accecn *a, const struct segment *s, uint32_t acked_packets,
-                           int64_t marked_bytes)
-{
-    uint32_t delta = (ace_of(s->h.flags) - a->echoed.packets) & 7;
-    if (acked_packets > 7 && marked_bytes != 0) {
-        uint32_t safe = acked_packets - ((acked_packets - delta) & 7);
-        uint32_t by_bytes = marked_bytes > 0 ? (uint32_t)marked_bytes / 64 + 1 : UINT32_MAX;
-        delta = safe <= by_bytes ? safe : delta;
-    }
-    a->echoed.packets += delta;
-    return delta;
-}
-
-/* The first ACE that the peer sends after the handshake: 0 was cleared on the way, and then nothing
- * of ECN can be trusted (section 3.2.2.3 and 3.2.2.4). A server learns from it how its SYN,ACK
- * arrived. */
-static bool first_heard(struct tcp_engine *e, struct tcb *c, const struct segment *s)
-{
-    struct accecn *a = c->accecn;
-    unsigned ace = ace_of(s->h.flags);
-    a->handshake = false;
-    if (!ace) {
-        c->ecn.send_not_ect = true;
-        e->counters.ecn_mangled++;
-        return false;
-    }
-    if (c->flags & C_PASSIVE) {
-        a->echoed.packets = ACCECN_PACKETS_START + (ace == 6);
-    }
-    return !(c->flags & C_PASSIVE);
-}
-
-uint32_t accecn_echoed(struct tcp_engine *e, struct tcb *c, const struct segment *s,
-                       const struct rtxq_delta *delta)
-{
-    struct accecn *a = c->accecn;
-    if (!a || s->h.flags & TCP_SYN || c->ecn.send_not_ect) {
-        return 0;
-    }
-    if (a->handshake && !first_heard(e, c, s)) {
-        return 0;
-    }
-    uint32_t mss = send_mss(c), packets = (delta->delivered + mss - 1) / mss;
-    if (!delta->delivered) {
-        packets = 1;
-    }
-    int64_t bytes = option_marked(a, s);
-    uint32_t marked = ace_marked(a, s, packets, bytes);
-    e->counters.ecn_ece_received += marked;
-    if (bytes >= 0) {
-        return (uint32_t)bytes < delta->delivered ? (uint32_t)bytes : delta->delivered;
-    }
-    uint64_t most = (uint64_t)marked * mss;
-    return most < delta->delivered ? (uint32_t)most : delta->delivered;
 }

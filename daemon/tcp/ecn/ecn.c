@@ -3,9 +3,14 @@
  * slows down without having lost anything.
  *
  * The handshake agrees in three flags, AE CWR ECE: a SYN with 011 offers the classic form and with
- * 111 the accurate one; a SYN,ACK with 001 (or 101, of the ECN nonce) answers the classic form, and
- * with 010, 011, 100 or 110 the accurate one, telling which codepoint the SYN arrived with. What
- * comes back as it was sent was reflected by somebody who knows nothing of ECN.
+ * 111 the accurate one; a SYN,ACK with 001 answers the classic form, and with 010, 011, 100 or 110
+ * the accurate one, telling which codepoint the SYN arrived with (101 is reserved, and says that it
+ * arrived as it was sent). What comes back as it was sent was reflected by somebody who knows
+ * nothing of ECN.
+ *
+ * A SYN or SYN,ACK that stays unanswered may have been dropped for its flags, and goes again
+ * without them. The first that arrives decides on the form (RFC 9768 section 3.1.4 and 3.1.5); but
+ * who cannot know which one that was at the other end sends nothing ECN-capable.
  *
  * In the classic form the receiver sets ECE on everything it sends from a marked segment on, until
  * one with CWR says that the sender has reacted; the sender reacts once a window, and says so on
@@ -16,9 +21,11 @@
  * section 6.1). */
 #include "tcp/tcb.h"
 
+#include <limits.h>
+
 #define SYN_FLAGS (TCP_AE | TCP_CWR | TCP_ECE)
 
-static uint16_t accurate_handshake(unsigned codepoint)
+uint16_t ecn_accurate_handshake(unsigned codepoint)
 {
     static const uint16_t flags[] = {
         [IP_ECN_NOT_ECT] = TCP_CWR,
@@ -26,7 +33,7 @@ static uint16_t accurate_handshake(unsigned codepoint)
         [IP_ECN_ECT0] = TCP_AE,
         [IP_ECN_CE] = TCP_AE | TCP_CWR,
     };
-    return flags[codepoint];
+    return flags[codepoint & 3];
 }
 
 /* ---- the handshake ---- */
@@ -58,38 +65,69 @@ enum ecn_mode ecn_from_syn_ack(enum ecn_mode offered, uint16_t flags)
     if (offered == ECN_NONE || !flags || flags == SYN_FLAGS) {
         return ECN_NONE;
     }
-    if (flags == TCP_ECE || flags == (TCP_AE | TCP_ECE)) {
+    if (flags == TCP_ECE || (flags == (TCP_AE | TCP_ECE) && offered == ECN_CLASSIC)) {
         return ECN_CLASSIC;
     }
     return offered == ECN_CLASSIC ? ECN_NONE : ECN_ACCURATE; /* 011 to 011 is a reflection */
 }
 
-uint16_t ecn_syn_flags(enum ecn_mode mode, bool answers, unsigned codepoint)
+/* Section 6.1.1.1; the accurate form is tried once more, and by both sides (RFC 9768 section
+ * 3.1.4.1, 3.2.3.2.2). */
+static unsigned tries(enum ecn_mode mode, bool answers)
 {
-    switch (mode) {
-    case ECN_CLASSIC:
-        return answers ? TCP_ECE : TCP_CWR | TCP_ECE;
-    case ECN_ACCURATE:
-        return answers ? accurate_handshake(codepoint) : SYN_FLAGS;
-    default:
-        return 0;
-    }
+    return mode == ECN_ACCURATE ? 2 : answers ? UINT_MAX : 1;
 }
 
-void ecn_syn_lost(struct tcp_engine *e, struct negotiated *n, unsigned transmissions)
+uint16_t ecn_syn_flags(struct tcp_engine *e, struct negotiated *n, bool answers,
+                       unsigned transmissions)
 {
-    /* The accurate form is tried once more (RFC 9768 section 3.1.4.1). */
-    unsigned tries = n->ecn == ECN_ACCURATE ? 2 : 1;
-    if (n->ecn != ECN_NONE && transmissions > tries) {
-        n->ecn = ECN_NONE;
-        e->counters.ecn_fallbacks++;
+    if (n->ecn == ECN_NONE) {
+        return 0;
     }
+    if (transmissions > tries((enum ecn_mode)n->ecn, answers)) {
+        e->counters.ecn_fallbacks += !n->ecn_plain;
+        n->ecn_plain = true;
+        return 0;
+    }
+    if (n->ecn == ECN_CLASSIC) {
+        return answers ? TCP_ECE : TCP_CWR | TCP_ECE;
+    }
+    return answers ? ecn_accurate_handshake(n->ecn_seen) : SYN_FLAGS;
+}
+
+uint16_t ecn_tcb_syn_flags(struct tcp_engine *e, struct tcb *c, bool answers,
+                           unsigned transmissions)
+{
+    bool both = answers && !(c->flags & C_PASSIVE); /* simultaneous open: the SYN was the first */
+    uint16_t flags = ecn_syn_flags(e, &c->nego, answers, transmissions - both);
+    c->ecn.send_not_ect |= answers && c->nego.ecn_plain;
+    return flags;
+}
+
+bool ecn_syn_again(struct negotiated *n, const struct segment *s)
+{
+    uint16_t flags = s->h.flags & SYN_FLAGS;
+    if (n->ecn == ECN_NONE) {
+        return true;
+    }
+    n->ecn_seen = s->rx->tos & 3;
+    n->ecn_plain |= !flags;
+    bool classic = flags == (TCP_CWR | TCP_ECE), accurate = flags & TCP_AE;
+    return n->ecn == ECN_ACCURATE ? !classic : !accurate;
 }
 
 void ecn_agreed(struct tcp_engine *e, struct tcb *c, bool active)
 {
     if (c->nego.ecn == ECN_ACCURATE && !accecn_begin(e, c, active)) {
         c->ecn.send_not_ect = true; /* no memory: we neither count nor tell */
+    }
+    /* Who opened with AccECN knows that the other end has it, whatever else was sent (section
+     * 3.1.5); for the others see RFC 3168 section 6.1.1. */
+    if (c->nego.ecn_plain && !(active && c->nego.ecn == ECN_ACCURATE)) {
+        c->ecn.send_not_ect = true;
+    }
+    if (active && c->accecn) {
+        accecn_syn_ack_arrived(c, c->nego.ecn_seen);
     }
 }
 
@@ -117,22 +155,25 @@ static void classic_received(struct tcb *c, const struct segment *s)
 
 void ecn_received(struct tcp_engine *e, struct tcb *c, const struct segment *s)
 {
+    /* Section 6.1.5, RFC 9768 section 1.3: what lies outside the window may be forged. */
+    bool acceptable = s->drop != TCP_DROP_OLD_DUPLICATE && s->drop != TCP_DROP_OUT_OF_WINDOW;
     if ((s->rx->tos & 3) == IP_ECN_CE) {
         e->counters.ecn_ce_received += s->segs;
     }
-    if (c->nego.ecn == ECN_CLASSIC) {
+    if (c->nego.ecn == ECN_CLASSIC && acceptable) {
         classic_received(c, s);
     } else if (c->nego.ecn == ECN_ACCURATE) {
-        accecn_received(c, s);
+        accecn_received(c, s, acceptable);
     }
 }
 
 /* ---- sending ---- */
 
-uint16_t ecn_flags(struct tcp_engine *e, struct tcb *c, const struct plan *p)
+uint16_t ecn_flags(struct tcp_engine *e, struct tcb *c, const struct plan *p,
+                   const struct tcp_opts *o)
 {
     if (c->nego.ecn == ECN_ACCURATE) {
-        return accecn_flags(c);
+        return accecn_flags(c, p->what == PLAN_ACK && !o->n_sack);
     }
     if (c->nego.ecn != ECN_CLASSIC) {
         return 0;
@@ -155,7 +196,7 @@ uint8_t ecn_codepoint(const struct tcb *c, const struct plan *p)
 
 bool ecn_single_segment(const struct tcb *c)
 {
-    return c->ecn.cwr_due;
+    return c->ecn.cwr_due || accecn_counter_flags(c) & TCP_CWR;
 }
 
 uint32_t ecn_echoed(struct tcp_engine *e, struct tcb *c, const struct segment *s,

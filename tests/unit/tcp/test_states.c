@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -519,6 +520,37 @@ static void self_connect(void **state) /* U-5 */
     script_end(&s);
 }
 
+static void fast_open_listener(struct tcp_config *c)
+{
+    c->defaults.fast_open_queue = 10;
+    c->defaults.fast_open_no_cookie = true;
+}
+
+/* RFC 9768 section 3.1.5: two forms in one handshake. */
+static void two_forms_are_reset(void **state)
+{
+    (void)state;
+    static const char *const table[][2] = {{"SECe", "SEC"}, {"SEC", "SECe"}, {"SEC", "Se"}};
+    for (unsigned i = 0; i < 6; i++) {
+        struct script s;
+        char text[100];
+        script_begin(&s, i < 3 ? NULL : fast_open_listener);
+        script_listen(&s, 16);
+        unsigned length = i < 3 ? 0 : 10;
+        snprintf(text, sizeof text, "%s 0:%u(%u) win 65535 <mss 1000,sackOK>", table[i % 3][0],
+                 length, length);
+        script_inject(&s, text);
+        script_discard(&s);
+        snprintf(text, sizeof text, "%s 0:%u(%u) win 65535 <mss 1000,sackOK>", table[i % 3][1],
+                 length, length);
+        script_inject(&s, text);
+        assert_int_equal(script_discard(&s), 1);
+        assert_int_equal(script_counters(&s)->rsts_sent[TCP_RST_SENT_ECN_FORMS_MIXED], 1);
+        assert_int_equal(script_counters(&s)->closes[TCP_CLOSE_ECN_FORMS_MIXED], 1);
+        script_end(&s);
+    }
+}
+
 int states_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -550,6 +582,7 @@ int states_tests(void)
         cmocka_unit_test(closing_a_listener_resets_the_unaccepted),
         cmocka_unit_test(listen_conflicts),
         cmocka_unit_test(open_errors),
+        cmocka_unit_test(two_forms_are_reset),
         cmocka_unit_test(self_connect),
     };
     return cmocka_run_group_tests_name("states", tests, NULL, NULL);
