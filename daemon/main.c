@@ -17,6 +17,7 @@
 #include "host/mem.h"
 #include "host/notify.h"
 #include "host/signals.h"
+#include "host/stop.h"
 #include "host/tap.h"
 #include "net/net.h"
 #include "observe/observe.h"
@@ -54,7 +55,7 @@ struct daemon {
     struct cycle *cycle;
     struct signals *signals;
     struct notify *notify;
-    bool stopping;
+    struct stop *stop; /* NULL until a signal says so */
 };
 
 /* ---- making the rooms ---- */
@@ -384,28 +385,29 @@ static void reload(struct daemon *d)
     free(text);
 }
 
-/* Peers are told: every connection that lives is reset, and the resets are sent. */
+/* Peers are told; and what cannot be told in time is not. */
 static void stop(struct daemon *d)
 {
-    enum { LAST_FRAMES = 65536 };
+    static const int64_t patience_ns = 5 * NS_PER_S;
     notify_stopping();
     rpc_drain(d->rpc);
     log_notice(d->log, "stopping: %u endpoints end", tcp_endpoints(d->engine));
-    for (uint64_t id = 0; (id = tcp_next_id(d->engine, id)) != 0;) {
-        tcp_abort(d->engine, loop_now(d->loop), id, TCP_CLOSE_KILLED);
+    d->stop = stop_begin(d->loop, d->engine, d->cycle, patience_ns);
+    if (d->stop == NULL) {
+        loop_stop(d->loop);
     }
-    cycle_flush(d->cycle, LAST_FRAMES);
-    loop_stop(d->loop);
 }
 
+/* A second signal asks for less patience. */
 static void on_signal(void *arg, int signal)
 {
     struct daemon *d = arg;
     if (signal == SIGHUP) {
         reload(d);
-    } else if (!d->stopping) {
-        d->stopping = true;
+    } else if (d->stop == NULL) {
         stop(d);
+    } else {
+        loop_stop(d->loop);
     }
 }
 
@@ -448,6 +450,7 @@ static void close_socket(const struct daemon *d, int fd, const char *path)
 
 static void finish(struct daemon *d)
 {
+    stop_free(d->stop);
     notify_free(d->notify);
     signals_free(d->signals);
     if (d->rpc != NULL) {
@@ -478,6 +481,12 @@ static int run(struct daemon *d)
     int r = started ? loop_run(d->loop) : 0;
     if (r < 0) {
         log_error(d->log, "the loop ended: %s", strerror(-r));
+    }
+    if (started) {
+        struct loop_stats stats;
+        loop_stats(d->loop, &stats);
+        log_info(d->log, "the longest callback used %lld us (%s)",
+                 (long long)(stats.longest_cpu_ns / NS_PER_US), stats.longest_cpu_name);
     }
     bool failed = !started || r < 0 || cycle_failed(d->cycle);
     finish(d);

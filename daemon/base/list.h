@@ -57,6 +57,18 @@ static inline void list_remove(struct list *n)
     n->next = n->prev = n;
 }
 
+/* Move all of `from` to the end of `head`; `from` is empty afterwards. */
+static inline void list_append_all(struct list *head, struct list *from)
+{
+    if (!list_empty(from)) {
+        from->next->prev = head->prev;
+        from->prev->next = head;
+        head->prev->next = from->next;
+        head->prev = from->prev;
+        list_init(from);
+    }
+}
+
 /* Put `n` where `old` was; `old` is on no list afterwards. */
 static inline void list_replace(struct list *old, struct list *n)
 {

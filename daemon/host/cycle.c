@@ -190,13 +190,10 @@ static bool send_frames(struct cycle *c, unsigned budget)
     return false;
 }
 
-void cycle_flush(struct cycle *c, unsigned frames)
+bool cycle_flush(struct cycle *c, unsigned frames)
 {
-    struct net_frame frame;
-    ackd_time now = loop_refresh(c->config.loop);
-    while (frames-- > 0 && net_flush(c->config.net, now, &frame)) {
-        emit(c, now, &frame);
-    }
+    c->began = loop_refresh(c->config.loop);
+    return send_frames(c, frames);
 }
 
 /* ---- readiness and events ---- */

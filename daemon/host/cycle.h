@@ -56,7 +56,7 @@ void cycle_free(struct cycle *cycle);
 void cycle_stats(const struct cycle *cycle, struct cycle_stats *out);
 /* Did the TAP vanish? The loop was stopped then. */
 bool cycle_failed(const struct cycle *cycle);
-/* Sends what is queued, without the loop: for the orderly end. At most `frames`. */
-void cycle_flush(struct cycle *cycle, unsigned frames);
+/* Sends what is queued, at most `frames`; true when nothing is left: for the orderly end. */
+bool cycle_flush(struct cycle *cycle, unsigned frames);
 
 #endif

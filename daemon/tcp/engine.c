@@ -267,7 +267,7 @@ struct tcp_engine *tcp_engine_new(const struct tcp_config *config, ackd_time now
     wheel_init(&e->wheel, now);
     ids_init(&e->ids, e->arena);
     struct list *heads[] = {&e->output,   &e->ready, &e->listener_ready, &e->control,
-                            &e->removals, &e->dead,  &e->time_waits};
+                            &e->removals, &e->dead,  &e->time_waits,     &e->unaccepted};
     for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
         list_init(heads[i]);
     }
@@ -435,12 +435,13 @@ void tcp_timeout(struct tcp_engine *e, ackd_time now)
         }
     }
     removals_step(e, now);
+    unaccepted_step(e, now);
     door_close(e);
 }
 
 ackd_time tcp_next_deadline(const struct tcp_engine *e)
 {
-    if (!list_empty(&e->removals)) {
+    if (!list_empty(&e->removals) || !list_empty(&e->unaccepted)) {
         return time_from_ns(0); /* at once */
     }
     return wheel_next(&e->wheel);

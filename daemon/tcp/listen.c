@@ -584,16 +584,7 @@ int tcp_listen(struct tcp_engine *e, ackd_time now, const struct tcp_listen_args
 /* CLOSE of a listener: what was not accepted is reset, half-open ones find no listener any more. */
 void listener_close(struct tcp_engine *e, struct listener *l, ackd_time now)
 {
-    while (!list_empty(&l->accept)) {
-        struct tcb *c = container_of(l->accept.next, struct tcb, accept);
-        if (c->t.rec.state == TCP_CLOSED) { /* it ended while it waited (accept_ended) */
-            tcb_destroy(e, c);
-            continue;
-        }
-        c->flags |= C_RELEASED; /* nobody will accept it */
-        reset_tcb(e, c, now, TCP_RST_SENT_LISTENER_CLOSED);
-        tcb_closed(e, c, now, TCP_CLOSE_LISTENER_CLOSED);
-    }
+    unaccepted_take(e, l, now);
     struct tcp_closed record = {.id = l->rec.id,
                                 .tuple = l->rec.tuple,
                                 .last_state = TCP_LISTEN,

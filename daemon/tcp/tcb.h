@@ -412,6 +412,7 @@ struct tcp_engine {
     uint32_t control_count;
     struct list time_waits; /* timed.aged, the oldest first */
     struct list removals;   /* address_removed.c: walks that are not finished */
+    struct list unaccepted; /* unaccepted.c: tcb.accept of listeners that are closed */
     struct list dead;       /* tcb.out of records that are gone; freed when the door closes */
 
     bool trace;
@@ -817,5 +818,10 @@ void limit_set(struct tcp_engine *e, struct tcb *c, enum tcp_limit limit, ackd_t
 /* address_removed.c: goes on with the walks over all records; gives them up. */
 void removals_step(struct tcp_engine *e, ackd_time now);
 void removals_clear(struct tcp_engine *e);
+
+/* ---- unaccepted.c */
+/* The listener's accept queue is reset, a bounded number at a time. */
+void unaccepted_take(struct tcp_engine *e, struct listener *l, ackd_time now);
+void unaccepted_step(struct tcp_engine *e, ackd_time now);
 
 #endif

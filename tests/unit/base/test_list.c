@@ -51,6 +51,27 @@ static void removes_twice(void **state)
     assert_true(list_empty(&b.link));
 }
 
+static void moves_all(void **state)
+{
+    (void)state;
+    struct list head, from;
+    struct item a = {.value = 1}, b = {.value = 2}, c = {.value = 3};
+    list_init(&head);
+    list_init(&from);
+    list_append_all(&head, &from);
+    assert_true(list_empty(&head) && list_empty(&from));
+    list_append(&from, &a.link);
+    list_append(&from, &b.link);
+    list_append_all(&head, &from);
+    assert_true(list_empty(&from));
+    expect_order(&head, (const int[]){1, 2}, 2);
+    list_append(&from, &c.link);
+    list_append_all(&head, &from);
+    expect_order(&head, (const int[]){1, 2, 3}, 3);
+    list_remove(&c.link);
+    expect_order(&head, (const int[]){1, 2}, 2);
+}
+
 static void empties_inside_the_loop(void **state)
 {
     (void)state;
@@ -72,6 +93,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keeps_order),
         cmocka_unit_test(removes_twice),
+        cmocka_unit_test(moves_all),
         cmocka_unit_test(empties_inside_the_loop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,7 +10,9 @@
 #include <errno.h>
 #include <string.h>
 #include "host/cycle.h"
+#include "host/loop.h"
 #include "host/mem.h"
+#include "host/stop.h"
 #include "sockets/service.h"
 
 enum { OWNER_CLIENT = 1, OWNER_SERVICE = 2, BYTES = 3000000 };
@@ -232,6 +234,74 @@ static void frames_without_a_link_are_local_drops(void **state)
     assert_true(tcp_abort(w.engine, loop_now(w.loop), w.client.id, TCP_CLOSE_ABORTED) <= 0);
 }
 
+static uint64_t callbacks(void)
+{
+    struct loop_stats stats;
+    uint64_t n = 0;
+    loop_stats(w.loop, &stats);
+    for (unsigned i = 0; i < LOOP_BUCKETS; i++) {
+        n += stats.bucket[i].count;
+    }
+    return n;
+}
+
+static struct stop *stop;
+static struct loop_timer *then;
+static uint64_t callbacks_before;
+
+/* When all connections are there. */
+static void begin_to_stop(void *arg)
+{
+    const unsigned *many = arg;
+    if (tcp_counters(w.engine)->states[TCP_ESTABLISHED] < 2 * *many) {
+        loop_timer_at(then, time_add(loop_now(w.loop), NS_PER_MS));
+        return;
+    }
+    callbacks_before = callbacks();
+    stop = stop_begin(w.loop, w.engine, w.cycle, 60 * NS_PER_S);
+    assert_non_null(stop);
+}
+
+/* More connections than one turn resets, each with a peer that has to hear of it. */
+static void the_end_tells_everybody_in_turns(void **state)
+{
+    (void)state;
+    unsigned many = 2000;
+    then = loop_timer_new(w.loop, begin_to_stop, &many);
+    assert_int_equal(service_listen(&w.service, loop_now(w.loop), SERVICE_DISCARD, 9), 0);
+    w.client.closed = true;
+    for (unsigned i = 0; i < many; i++) {
+        open_to(9);
+    }
+    loop_timer_at(then, loop_now(w.loop));
+    assert_int_equal(loop_run(w.loop), 0);
+    assert_false(w.late);
+    assert_true(callbacks() - callbacks_before > 4); /* not in one */
+    const struct tcp_counters *counters = tcp_counters(w.engine);
+    uint64_t killed = counters->closes[TCP_CLOSE_KILLED];
+    assert_int_equal(counters->states[TCP_ESTABLISHED], 0);
+    assert_int_equal(counters->states[TCP_LISTEN], 0);
+    assert_int_equal(killed + counters->closes[TCP_CLOSE_RESET_BY_PEER], 2 * many);
+    assert_int_equal(counters->rsts_sent[TCP_RST_SENT_KILLED], killed);
+    loop_timer_free(then);
+    stop_free(stop);
+}
+
+/* What would take for ever is given up. */
+static void the_end_has_a_limit(void **state)
+{
+    (void)state;
+    w.client.closed = true;
+    for (unsigned i = 0; i < 1000; i++) {
+        open_to(9);
+    }
+    stop = stop_begin(w.loop, w.engine, w.cycle, 0);
+    assert_int_equal(loop_run(w.loop), 0);
+    stop_free(stop);
+    stop = stop_begin(w.loop, w.engine, w.cycle, NS_PER_S);
+    stop_free(stop); /* before it did anything */
+}
+
 #define WITH_WORLD(test) cmocka_unit_test_setup_teardown(test, make, destroy)
 
 int main(void)
@@ -242,6 +312,8 @@ int main(void)
         WITH_WORLD(a_closed_port_makes_the_client_ready),
         WITH_WORLD(an_idle_cycle_does_not_wake_up),
         WITH_WORLD(frames_without_a_link_are_local_drops),
+        WITH_WORLD(the_end_tells_everybody_in_turns),
+        WITH_WORLD(the_end_has_a_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
