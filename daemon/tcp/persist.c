@@ -26,7 +26,6 @@ bool orphan_stuck(struct tcb *c, ackd_time now)
 
 void persist_fired(struct tcp_engine *e, struct tcb *c, ackd_time now)
 {
-    (void)e;
     (void)now;
     c->t_rtx = TIME_NEVER; /* the flush arms it again while the window still holds data back */
     if (!tcb_unsent(c) && !(c->flags & C_FIN_QUEUED && !(c->flags & C_FIN_SENT))) {
@@ -34,6 +33,7 @@ void persist_fired(struct tcp_engine *e, struct tcb *c, ackd_time now)
     }
     if (c->snd.wnd) {
         c->flags |= C_WINDOW_OVERRIDE;
+        e->counters.window_overrides++;
         return;
     }
     c->flags |= C_PROBE_DUE;

@@ -214,6 +214,8 @@
     X(challenge_acks, "segments", "challenge ACKs sent (RFC 5961)")                                \
     X(challenge_acks_limited, "segments", "challenge ACKs withheld by the limit per connection")   \
     X(zero_window_probes, "segments", "zero-window probes sent")                                   \
+    X(window_overrides, "timeouts",                                                                \
+      "times the override timer let a small segment go (RFC 9293 MUST-38)")                        \
     X(zero_windows_sent, "segments", "windows of zero advertised")                                 \
     X(keepalive_probes, "segments", "keepalive probes sent")                                       \
     X(window_shrunk, "events", "the peer took back window that it had offered (RFC 9293 MUST-34)") \

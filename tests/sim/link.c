@@ -306,8 +306,19 @@ static bool lost_in_burst(struct link *link, ackd_time now)
     return lost;
 }
 
+static bool is_cut(struct link *link, ackd_time now)
+{
+    const struct link_profile *p = &link->profile;
+    bool cut = !time_before(now, p->cut_from) && time_before(now, p->cut_until);
+    link->stats.cut += cut;
+    return cut;
+}
+
 static bool lost_by_chance(struct link *link, ackd_time now, const struct wire_segment *s)
 {
+    if (is_cut(link, now)) {
+        return true;
+    }
     bool lost = chance(link, link->profile.loss_ppm);
     lost = lost_in_burst(link, now) || lost;
     if (!lost && is_pure_ack(s) && chance(link, link->profile.ack_loss_ppm)) {

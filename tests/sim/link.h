@@ -37,9 +37,10 @@ struct link_profile {
     /* A hop on the way carries no packet longer than this, from and until then; 0: any. */
     uint32_t hop_mtu;
     ackd_time hop_from, hop_until;
-    bool hop_tells; /* ICMP "too big" goes back; else a black hole */
-    bool merge;     /* GRO: in-order neighbours of a batch come as one frame with gso_size */
-    bool vouch;     /* the receiving device checks checksums, and drops what is wrong */
+    ackd_time cut_from, cut_until; /* nothing passes */
+    bool hop_tells;                /* ICMP "too big" goes back; else a black hole */
+    bool merge; /* GRO: in-order neighbours of a batch come as one frame with gso_size */
+    bool vouch; /* the receiving device checks checksums, and drops what is wrong */
 };
 
 /* A TCP segment on the wire. */
@@ -73,7 +74,7 @@ struct link_stats {
     uint64_t segments, frames, lost, filtered, queue_full, duplicated, corrupted, late, marked,
         merged, oversize, taken;
     uint64_t bursts, burst_lost, acks_lost, acks_held, acks_thinned, queue_marked, bucket_passed,
-        too_big, icmp_sent;
+        too_big, icmp_sent, cut;
 };
 
 struct link {

@@ -165,7 +165,9 @@ static bool from_peer(struct meddler *m, ackd_time now, struct wire_segment *s)
         return true;
     }
     tcp_opts_parse(s->bytes, &h, &o);
-    if (h.flags & TCP_SYN) {
+    if (h.flags & TCP_SYN) { /* perhaps of the next connection */
+        m->lie = LIE_NONE;
+        m->ack_known = false;
         take_from_syn(m, &o, true);
         rewrite(s, &h, &o);
         return true;

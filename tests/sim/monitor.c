@@ -55,6 +55,7 @@ static void syn_sent(struct monitored *c, const struct tcp_hdr *h, const uint8_t
     }
     c->nxt = seq_max(c->nxt, seq_add(h->seq, 1 + payload));
     c->syn_sent = true;
+    c->passive = h->flags & TCP_ACK;
     c->scales = o.has_wscale;
     c->shift = o.has_wscale ? o.wscale : 0;
     if (h->flags & TCP_ACK) {
@@ -84,7 +85,9 @@ static const char *data_sent(struct monitored *c, const struct tcp_hdr *h, uint3
 {
     bool fin = h->flags & TCP_FIN;
     tcp_seq end = seq_add(h->seq, payload + fin);
-    c->nxt = c->begun ? c->nxt : seq_max(h->seq, seq_add(c->iss, 1)); /* of several cookies one */
+    if (!c->begun && c->passive) { /* of several cookies one came back */
+        c->nxt = seq_max(h->seq, seq_add(c->iss, 1));
+    }
     c->begun = true;
     if (payload + fin == 0) {
         return NULL;

@@ -10,7 +10,7 @@
 struct monitored {
     struct ip_addr peer;
     uint16_t port, peer_port;
-    bool syn_sent, begun, acked, granted, fin_sent;
+    bool syn_sent, passive, begun, acked, granted, fin_sent;
     bool scales, peer_scales; /* the SYN of each had the option */
     bool next_peer_scales;    /* by a SYN that is not answered yet */
     uint8_t shift, peer_shift, next_peer_shift;

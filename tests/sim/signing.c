@@ -87,7 +87,7 @@ void signing_step(struct signing *s, struct world *w, const struct users *u)
         return;
     }
     for (unsigned i = 0; i < 2; i++) {
-        const struct user *me = &u->user[i];
+        const struct user *me = &u->flow[0].user[i];
         if (me->connected && !me->closed && me->received >= s->change_at[i]) {
             signing_change(s, w, i, me->id);
             next_change(s, i, me->received);

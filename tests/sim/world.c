@@ -331,6 +331,7 @@ static bool flush(struct world *w, struct host *h)
     struct tcp_tx tx;
     unsigned n = 0;
     while (tcp_flush(h->engine, w->now, &tx)) {
+        h->kinds[tx.kind]++;
         const char *broken = monitor_sent(&h->monitor, &tx);
         if (broken != NULL) {
             world_fail(w, "%s: what it sent breaks a promise: %s", h->name, broken);

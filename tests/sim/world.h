@@ -32,8 +32,8 @@ struct host {
     uint32_t refuse_ppm; /* frames that the device refuses: tcp_tx_failed() */
     size_t baseline;     /* bytes used by the engine before any connection */
     bool state_seen[TCP_STATES];
-    uint64_t closes[TCP_CLOSES];
-    uint32_t iss; /* of the first connection, for the trace */
+    uint64_t closes[TCP_CLOSES], kinds[TCP_KINDS]; /* connections that ended; frames sent */
+    uint32_t iss;                                  /* of the first connection, for the trace */
     uint64_t next_event;
     struct monitor monitor;
 };

@@ -121,7 +121,7 @@ static void check_again(const ProtobufCMessageDescriptor *type, const struct pac
     struct unpacker u;
     const ProtobufCMessage *message;
     unpacker_init(&u, 16 * PLENTY);
-    FUZZ_CHECK(unpack(&u, type, 0, p->bytes, p->length, &message) == UNPACKED_OK);
+    FUZZ_CHECK(unpack(&u, type, p->bytes, p->length, &message) == UNPACKED_OK);
     struct packed again = pack(message);
     FUZZ_CHECK(again.length == p->length && memcmp(again.bytes, p->bytes, p->length) == 0);
     free(again.bytes);
@@ -132,7 +132,7 @@ static enum unpacked try(struct unpacker *u, const ProtobufCMessageDescriptor *t
                          const uint8_t *data, size_t size, struct packed *p)
 {
     const ProtobufCMessage *message;
-    enum unpacked result = unpack(u, type, 0, data, size, &message);
+    enum unpacked result = unpack(u, type, data, size, &message);
     FUZZ_CHECK(u->used <= u->limit);
     *p = (struct packed){0};
     if (result == UNPACKED_OK || result == UNPACKED_NOT_UTF8) {
