@@ -27,7 +27,7 @@ static bool trim_old(struct tcb *c, struct segment *s)
         old--;
     }
     uint32_t data = old < s->data ? old : s->data;
-    if (data && c->nego.sack) { /* RFC 2883 section 4: report the duplicate */
+    if (data && c->nego.sack && !(s->h.flags & TCP_RST)) { /* RFC 2883 section 4: tell of it */
         c->rcv.dsack = (struct tcp_sack_block){s->seq, seq_add(s->seq, data)};
     }
     s->data -= data;
@@ -432,6 +432,8 @@ static void input_fin(struct tcp_engine *e, struct tcb *c, struct segment *s)
             c->rcv.fin = at;
             c->flags |= C_FIN_AHEAD;
         }
+    } else if (s->fin && c->t.rec.state == TCP_TIME_WAIT) {
+        c->flags |= C_ACK_NOW; /* fifth, in TIME-WAIT: a FIN is acknowledged */
     }
     if (c->flags & C_FIN_AHEAD && seq_eq(c->rcv.fin, c->rcv.nxt)) {
         fin_in_order(e, c, s->now, s->data > 0);

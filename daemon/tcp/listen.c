@@ -412,6 +412,17 @@ static void half_open_ack(struct tcp_engine *e, struct half_open *h, struct segm
     connection_input(e, c, s);
 }
 
+/* Table 6: its first octet is in the window, or its last: text may begin over the SYN's own number,
+ * and what is old of it is cut off when there is a connection. */
+static bool half_open_acceptable(const struct half_open *h, const struct segment *s)
+{
+    tcp_seq rcv_nxt = seq_add(h->irs, 1);
+    uint32_t length = s->h.flags & (TCP_SYN | TCP_RST) ? 0 : segment_len(s);
+    return seq_in_window(s->h.seq, rcv_nxt, h->offered) ||
+           (length && seq_lt(s->h.seq, rcv_nxt) &&
+            seq_in_window(seq_add(s->h.seq, length - 1), rcv_nxt, h->offered));
+}
+
 /* Section 3.10.7.4 for SYN-RECEIVED from LISTEN. */
 void half_open_input(struct tcp_engine *e, struct half_open *h, struct segment *s)
 {
@@ -430,7 +441,7 @@ void half_open_input(struct tcp_engine *e, struct half_open *h, struct segment *
         half_open_drop(e, h, s->now, TCP_CLOSE_ECN_FORMS_MIXED);
         return;
     }
-    if (!seq_in_window(s->h.seq, rcv_nxt, h->offered)) { /* first, the sequence number */
+    if (!half_open_acceptable(h, s)) { /* first, the sequence number */
         s->drop = s->h.flags & TCP_RST ? TCP_DROP_RST_OUT_OF_WINDOW : TCP_DROP_OUT_OF_WINDOW;
         if (!(s->h.flags & TCP_RST)) {
             answer(e, h, s->now);

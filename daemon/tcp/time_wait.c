@@ -157,7 +157,7 @@ void time_wait_input(struct tcp_engine *e, struct time_wait *tw, struct segment 
         }
     } else {
         s->drop = TCP_DROP_TIME_WAIT_SEGMENT;
-        if (!s->payload && seq_eq(s->h.seq, tw->rcv_nxt)) {
+        if (!s->payload && !s->fin && seq_eq(s->h.seq, tw->rcv_nxt)) {
             return; /* a plain ACK: answering it could go on for ever */
         }
     }

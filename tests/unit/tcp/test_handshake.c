@@ -297,6 +297,26 @@ static void an_old_segment_in_syn_received_is_not_reset(void **state)
     script_end(&s);
 }
 
+/* RFC 9293 table 6: a segment whose last octet is in the window is acceptable; what it has of old
+ * octets, here the SYN's own, is cut off. */
+static void text_over_the_syn_completes_the_handshake(void **state)
+{
+    (void)state;
+    struct script s;
+    script_begin(&s, NULL);
+    script_listen(&s, 8);
+    script_inject(&s, "S 0:0(0) win 65535 <mss 1000>");
+    script_expect(&s, "S. 0:0(0) ack 1");
+    script_inject(&s, "P. -9:1(10) ack 1"); /* nothing of it is new */
+    script_expect(&s, "S. 0:0(0) ack 1");
+    script_inject(&s, "P. -9:11(20) ack 1");
+    script_expect(&s, ". 1:1(0) ack 11");
+    script_accept(&s);
+    assert_int_equal(script_state(&s), TCP_ESTABLISHED);
+    assert_int_equal(script_read(&s), 10);
+    script_end(&s);
+}
+
 int handshake_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -315,6 +335,7 @@ int handshake_tests(void)
         cmocka_unit_test(what_a_syn_offered_holds),
         cmocka_unit_test(close_before_the_simultaneous_open_is_through),
         cmocka_unit_test(an_old_segment_in_syn_received_is_not_reset),
+        cmocka_unit_test(text_over_the_syn_completes_the_handshake),
     };
     return cmocka_run_group_tests_name("handshake", tests, NULL, NULL);
 }

@@ -169,6 +169,34 @@ static void a_repeated_fin_renews_the_timestamp(void **state)
 
 /* ---- FINs ---- */
 
+/* RFC 9293 section 3.10.7.4, fifth: in TIME-WAIT a FIN is acknowledged, wherever in the window it
+ * lies, whether the user still holds the connection or nobody does. A plain ACK gets no answer. */
+static void every_fin_in_time_wait_is_acknowledged(void **state)
+{
+    (void)state;
+    for (int held = 0; held < 2; held++) {
+        struct script s;
+        script_begin(&s, NULL);
+        script_passive(&s, SACK);
+        if (held) {
+            tcp_close(s.engine, s.now, s.id);
+        } else {
+            tcp_release(s.engine, s.now, s.id);
+        }
+        script_discard(&s);
+        script_inject(&s, "F. 1:1(0) ack 2");
+        script_expect(&s, ". 2:2(0) ack 2");
+        assert_int_equal(script_state(&s), TCP_TIME_WAIT);
+        script_inject(&s, "F. 2:2(0) ack 2");
+        script_expect(&s, ". 2:2(0) ack 2");
+        script_inject(&s, "F. 1002:1002(0) ack 2");
+        script_expect(&s, ". 2:2(0) ack 2");
+        script_inject(&s, ". 2:2(0) ack 2");
+        script_quiet(&s);
+        script_end(&s);
+    }
+}
+
 /* A FIN below data that were received is none, and must not stop the stream. */
 static void a_fin_in_the_middle_of_data(void **state)
 {
@@ -239,6 +267,21 @@ static void a_reset_with_data_and_one_with_a_fin(void **state) /* SHLD-2 */
     }
 }
 
+/* What a reset carries is no data (RFC 9293 section 3.5.3): its challenge reports no duplicate. */
+static void the_text_of_a_reset_is_no_duplicate(void **state)
+{
+    (void)state;
+    struct script s;
+    script_begin(&s, NULL);
+    script_passive(&s, SACK);
+    script_inject(&s, "P. 1:11(10) ack 1");
+    script_discard(&s);
+    script_inject(&s, "R. 1:1001(1000) ack 1");
+    script_expect(&s, ". 1:1(0) ack 11 <>");
+    script_quiet(&s);
+    script_end(&s);
+}
+
 int time_wait_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -247,10 +290,12 @@ int time_wait_tests(void)
         cmocka_unit_test(which_syn_ends_time_wait),
         cmocka_unit_test(time_wait_is_not_opened_without_timestamps),
         cmocka_unit_test(a_repeated_fin_renews_the_timestamp),
+        cmocka_unit_test(every_fin_in_time_wait_is_acknowledged),
         cmocka_unit_test(a_fin_in_the_middle_of_data),
         cmocka_unit_test(the_first_of_two_fins_counts),
         cmocka_unit_test(a_fin_without_an_ack),
         cmocka_unit_test(a_reset_with_data_and_one_with_a_fin),
+        cmocka_unit_test(the_text_of_a_reset_is_no_duplicate),
     };
     return cmocka_run_group_tests_name("time-wait", tests, NULL, NULL);
 }
