@@ -215,6 +215,14 @@ class Ackd(Side):
             return 0 if answer[0] == "-EAGAIN" else answer[0][1:]
         return int(answer[0])
 
+    def where(self, port, peer_port):
+        """The connection's state, and its numbers by name."""
+        with self.lock:
+            self.user.stdin.write(f"where {port} {peer_port}\n")
+            answer = self.user.stdout.readline().split()
+        names = ("iss", "irs", "snd_una", "snd_nxt", "rcv_nxt", "rcv_wnd", "ts_recent")
+        return answer[0], dict(zip(names, map(int, answer[1:])))
+
     def stop(self):
         self.user.stdin.close()
         self.user.wait(10)

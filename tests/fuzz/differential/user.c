@@ -3,6 +3,7 @@
  *   listen PORT             ID              open ADDRESS PORT LOCAL-PORT   ID
  *   accept ID               ID, or 0        send ID BYTES                  accepted so far
  *   receive ID BYTES        bytes taken     close ID, release ID, abort ID         0
+ *   where PORT PEER-PORT    state and numbers of that connection, "CLOSED" when there is none
  *
  * or "-ERRNO-NAME" when the call failed. Nothing waits: what a peer must do first comes with a
  * later line. The bytes sent are zeros; those received are released at once. */
@@ -94,6 +95,33 @@ static int64_t do_end(struct user *u, char how, uint64_t id)
     return done < 0 ? failed(u) : 0;
 }
 
+static int64_t do_where(struct user *u, uint16_t port, uint16_t peer_port)
+{
+    static const char *const shown[] = {"state",   "iss",     "irs",     "snd_una",
+                                        "snd_nxt", "rcv_nxt", "rcv_wnd", "ts_recent"};
+    const struct ackd_port_range here = {port, port}, there = {peer_port, peer_port};
+    const struct ackd_filter filter = {.local_ports = &here,
+                                       .local_port_count = 1,
+                                       .remote_ports = &there,
+                                       .remote_port_count = 1};
+    const struct ackd_list_request request = {.filter = &filter, .view = ACKD_VIEW_FULL};
+    struct ackd_list *list = ackd_list(u->daemon, &request, &u->error);
+    struct ackd_connection c;
+    char line[LINE] = "CLOSED";
+    /* The last: what ended and is still held came before. */
+    while (list && ackd_list_next(list, &c, 5000, &u->error) == ACKD_ITEM) {
+        int n = 0;
+        for (size_t i = 0; i < sizeof shown / sizeof shown[0]; i++) {
+            char value[32] = "";
+            ackd_field_value(c.message, ackd_field_find(shown[i]), value, sizeof value);
+            n += snprintf(line + n, sizeof line - (size_t)n, "%s ", value[0] ? value : "0");
+        }
+    }
+    printf("%s\n", line);
+    ackd_list_free(list);
+    return -1;
+}
+
 static int64_t obey(struct user *u, char *line)
 {
     char *word[4] = {0};
@@ -117,6 +145,8 @@ static int64_t obey(struct user *u, char *line)
         return word[0][1] == 'c' ? do_accept(u, id) : do_end(u, 'a', id);
     case 'r':
         return word[0][2] == 'c' ? do_receive(u, id, last) : do_end(u, 'r', id);
+    case 'w':
+        return do_where(u, (uint16_t)id, (uint16_t)last);
     default:
         return do_end(u, word[0][0], id);
     }
