@@ -25,7 +25,7 @@
 #define CHUNK_BYTES ((size_t)1 << 20)
 #define PAGE_BYTES ((size_t)4096)
 #define LARGE_MAX ((size_t)16 << 20)
-#define SLAB_BATCH_MIN ((size_t)4096)
+#define SLAB_BATCH_MIN ((size_t)16384) /* what is left over at its end is little */
 
 /* At the start of whatever came from the source, one cache line, so that what follows is aligned to
  * one. */

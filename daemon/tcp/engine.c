@@ -221,8 +221,12 @@ static void engine_slabs(struct tcp_engine *e)
 {
     slab_init(&e->listener_slab, e->arena, sizeof(struct listener));
     slab_init(&e->half_open_slab, e->arena, sizeof(struct half_open));
+    slab_init(&e->signed_half_open_slab, e->arena,
+              sizeof(struct half_open) + sizeof(struct auth *));
     slab_init(&e->tcb_slab, e->arena, sizeof(struct tcb));
     slab_init(&e->time_wait_slab, e->arena, sizeof(struct time_wait));
+    slab_init(&e->signed_time_wait_slab, e->arena,
+              sizeof(struct time_wait) + sizeof(struct auth *));
     slab_init(&e->activity_slab, e->arena, sizeof(struct activity));
     slab_init(&e->accecn_slab, e->arena, sizeof(struct accecn));
     slab_init(&e->rcvq_slab, e->arena, sizeof(struct rcvq));
@@ -265,9 +269,10 @@ struct tcp_engine *tcp_engine_new(const struct tcp_config *config, ackd_time now
     keys_init(e);
     ports_init(&e->ports, &e->rng, config->port_first, config->port_last);
     wheel_init(&e->wheel, now);
+    wheel_init(&e->waits, now);
     ids_init(&e->ids, e->arena);
     struct list *heads[] = {&e->output,   &e->ready, &e->listener_ready, &e->control,
-                            &e->removals, &e->dead,  &e->time_waits,     &e->unaccepted};
+                            &e->removals, &e->dead,  &e->unaccepted};
     for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
         list_init(heads[i]);
     }
@@ -412,16 +417,16 @@ static void tcb_timeout(struct tcp_engine *e, struct tcb *c, ackd_time now)
     }
 }
 
-/* What one call does at most: so many entries find another place in the wheel, or so many deadlines
+/* What one call does at most: so many entries find another place in a wheel, or so many deadlines
  * are served, at the cost of TIMEOUT_COST moves each. */
 enum { TIMEOUT_MOVES = 512, TIMEOUT_COST = 7 };
 
-void tcp_timeout(struct tcp_engine *e, ackd_time now)
+static void serve_deadlines(struct tcp_engine *e, struct wheel *wheel, ackd_time now,
+                            unsigned *budget)
 {
     struct wheel_entry *entry;
-    unsigned budget = TIMEOUT_MOVES;
-    while ((entry = wheel_pop(&e->wheel, now, &budget))) {
-        budget -= budget < TIMEOUT_COST ? budget : TIMEOUT_COST;
+    while ((entry = wheel_pop(wheel, now, budget))) {
+        *budget -= *budget < TIMEOUT_COST ? *budget : TIMEOUT_COST;
         struct timed *t = container_of(entry, struct timed, timer);
         switch (t->rec.kind) {
         case REC_HALF_OPEN:
@@ -434,6 +439,13 @@ void tcp_timeout(struct tcp_engine *e, ackd_time now)
             tcb_timeout(e, (struct tcb *)t, now);
         }
     }
+}
+
+void tcp_timeout(struct tcp_engine *e, ackd_time now)
+{
+    unsigned budget = TIMEOUT_MOVES;
+    serve_deadlines(e, &e->wheel, now, &budget);
+    serve_deadlines(e, &e->waits, now, &budget);
     removals_step(e, now);
     unaccepted_step(e, now);
     door_close(e);
@@ -444,5 +456,5 @@ ackd_time tcp_next_deadline(const struct tcp_engine *e)
     if (!list_empty(&e->removals) || !list_empty(&e->unaccepted)) {
         return time_from_ns(0); /* at once */
     }
-    return wheel_next(&e->wheel);
+    return time_min(wheel_next(&e->wheel), wheel_next(&e->waits));
 }

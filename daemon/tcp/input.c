@@ -85,7 +85,7 @@ static bool time_wait_gives_way(struct tcp_engine *e, struct rec *r, struct segm
     bool timestamps = l->options->v.timestamps && s->o.has_timestamps;
     if (r->kind == REC_TIME_WAIT) {
         struct time_wait *tw = (struct time_wait *)(void *)r;
-        if (!time_wait_reusable(s, tw->rcv_nxt, tw->ts_recent, tw->timestamps, timestamps)) {
+        if (!time_wait_reusable(s, tw->rcv_nxt, tw->ts_recent, tw->t.rec.timestamps, timestamps)) {
             return false;
         }
         s->beyond = tw->snd_nxt;

@@ -107,6 +107,9 @@ int tcp_check(struct tcp_engine *e, ackd_time now, const char **what)
         MUST(r->id > last, "the listing is in order of ids");
         last = r->id;
         MUST(rec_find(e, r->id) == r, "a record is found by its id");
+        MUST(r->state != TCP_TIME_WAIT ||
+                 !time_is_never(((struct timed *)(void *)r)->timer.deadline),
+             "TIME-WAIT ends");
         MUST(!r->in_tuple_table || rec_lookup(e, &r->tuple) == r, "a record is found by its tuple");
         if (r->kind == REC_CONNECTION) {
             int line = check_tcb(tcb_of_rec(r), what);

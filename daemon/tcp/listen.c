@@ -47,7 +47,7 @@ static void syn_ack(struct tcp_engine *e, const struct listener *l, struct half_
         return;
     }
     cs->again = h->sent > 0;
-    h->sent += h->sent < UINT8_MAX;
+    h->sent += h->sent < SENT_MANY;
     cs->id = h->t.rec.id;
     cs->state = TCP_SYN_RECEIVED;
     cs->kind = TCP_KIND_HANDSHAKE;
@@ -118,15 +118,21 @@ static bool listener_has_room(const struct tcp_engine *e, const struct listener 
     return s->drop == TCP_DROP_NONE;
 }
 
-/* A record in LISTEN, not entered; NULL without memory. */
-static struct half_open *half_open_new(struct tcp_engine *e, const struct listener *l)
+static struct slab *half_open_slab(struct tcp_engine *e, bool is_signed)
 {
-    struct half_open *h = slab_alloc(&e->half_open_slab);
+    return is_signed ? &e->signed_half_open_slab : &e->half_open_slab;
+}
+
+/* A record in LISTEN, not entered; NULL without memory. */
+static struct half_open *half_open_new(struct tcp_engine *e, const struct listener *l,
+                                       bool is_signed)
+{
+    struct half_open *h = slab_alloc(half_open_slab(e, is_signed));
     if (!h) {
         return NULL;
     }
-    list_init(&h->t.aged);
     wheel_entry_init(&h->t.timer);
+    h->t.rec.is_signed = is_signed;
     h->t.rec.state = TCP_LISTEN;
     h->listener = l->rec.id;
     h->offered = syn_window(&l->options->v);
@@ -140,7 +146,7 @@ static bool half_open_enter(struct tcp_engine *e, struct listener *l, struct hal
     h->mtu = s->rx->mtu > 65535 ? 65535 : (uint16_t)s->rx->mtu;
     h->transmissions = 1;
     if (!rec_enter(e, &h->t.rec, REC_HALF_OPEN, &s->tuple)) {
-        slab_free(&e->half_open_slab, h);
+        slab_free(half_open_slab(e, h->t.rec.is_signed), h);
         s->drop = TCP_DROP_NO_MEMORY;
         return false;
     }
@@ -210,7 +216,7 @@ static void listen_syn(struct tcp_engine *e, struct listener *l, struct segment 
     if (verdict == FAST_OPEN_ACCEPT && fast_open_accept(e, l, s)) {
         return;
     }
-    struct half_open *h = room ? half_open_new(e, l) : NULL;
+    struct half_open *h = room ? half_open_new(e, l, s->key) : NULL;
     if (!h) {
         s->drop = s->drop ? s->drop : TCP_DROP_NO_MEMORY;
         return;
@@ -221,7 +227,6 @@ static void listen_syn(struct tcp_engine *e, struct listener *l, struct segment 
         h->iss = isn_beyond(h->iss, s->beyond);
     }
     h->ts_recent = s->o.tsval;
-    h->window = s->h.window;
     negotiate_offer(&l->options->v, &h->nego);
     negotiate_from_syn(s, &h->nego);
     h->uto_remote = user_timeout_heard(e, s);
@@ -259,7 +264,8 @@ static void cookie_ack(struct tcp_engine *e, struct listener *l, struct segment 
         s->drop = TCP_DROP_ACCEPT_QUEUE_FULL;
         return;
     }
-    struct half_open *h = e->endpoints < e->config.max_endpoints ? half_open_new(e, l) : NULL;
+    struct half_open *h =
+        e->endpoints < e->config.max_endpoints ? half_open_new(e, l, false) : NULL;
     if (!h) {
         s->drop = TCP_DROP_NO_MEMORY;
         return;
@@ -267,7 +273,6 @@ static void cookie_ack(struct tcp_engine *e, struct listener *l, struct segment 
     h->irs = irs;
     h->iss = iss;
     h->ts_recent = s->o.tsval;
-    h->window = s->h.window;
     syn_cookie_negotiated(&l->options->v, s, &h->nego);
     h->nego.peer_mss = mss;
     if (!half_open_enter(e, l, h, s)) {
@@ -313,7 +318,7 @@ static void half_open_free(struct tcp_engine *e, struct half_open *h)
     e->half_open--;
     wheel_set(&e->wheel, &h->t.timer, TIME_NEVER);
     auth_free(e, &h->t);
-    slab_free(&e->half_open_slab, h);
+    slab_free(half_open_slab(e, h->t.rec.is_signed), h);
 }
 
 void half_open_drop(struct tcp_engine *e, struct half_open *h, ackd_time now,
@@ -339,7 +344,7 @@ void half_open_timeout(struct tcp_engine *e, struct half_open *h, ackd_time now)
     } else if (!syn_ack_wait(&l->options->v, h->transmissions + 1u)) {
         half_open_drop(e, h, now, TCP_CLOSE_SYN_RECEIVED_TIMEOUT);
     } else {
-        h->transmissions++;
+        h->transmissions += h->transmissions < UINT8_MAX;
         h->answers = 0;
         syn_ack_arm(e, l, h, now);
         syn_ack(e, l, h, now);
@@ -373,8 +378,7 @@ static struct tcb *half_open_promote(struct tcp_engine *e, struct listener *l, s
     } else if (h->sent) { /* of a cookie nobody knows */
         c->flags |= C_RTO_3S;
     }
-    c->t.auth = h->t.auth; /* before cc_init() asks how large a segment is */
-    h->t.auth = NULL;
+    c->auth = auth_take(&h->t); /* before cc_init() asks how large a segment is */
     cc_init(c, h->sent > 1);
     ecn_agreed(e, c, false);
     rec_replace(e, &h->t.rec, &c->t.rec, REC_CONNECTION);

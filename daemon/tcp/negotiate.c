@@ -46,7 +46,6 @@ void negotiate_offer(const struct tcp_options *o, struct negotiated *n)
 
 void negotiate_from_syn(const struct segment *s, struct negotiated *n)
 {
-    n->agreed = true;
     n->peer_mss = ip_addr_is_v4(&s->tuple.local) ? 536 : 1220; /* MUST-15 */
     if (s->o.has_mss) {
         n->peer_mss = s->o.mss < SEND_MSS_MIN ? SEND_MSS_MIN : s->o.mss;
@@ -68,6 +67,6 @@ uint32_t send_mss(const struct tcb *c)
     mss = clamp && clamp < mss ? clamp : mss;
     uint32_t floor = SEND_MSS_MIN;
     mss = mss < floor ? floor : mss;
-    mss -= c->t.auth ? c->t.auth->option_length : 0;
+    mss -= c->auth ? c->auth->option_length : 0;
     return c->nego.timestamps ? mss - TIMESTAMP_OPTION : mss;
 }

@@ -78,7 +78,7 @@ static const char *offending_field(const struct tcp_options *o)
         {"rto_min_ns", between(o->rto_min_ns, NS_PER_MS, o->rto_max_ns)},
         {"rto_initial_ns", between(o->rto_initial_ns, NS_PER_MS, o->rto_max_ns)},
         {"delayed_ack_ns", between(o->delayed_ack_ns, 0, 500 * NS_PER_MS - 1)},
-        {"msl_ns", between(o->msl_ns, NS_PER_MS, NS_PER_DAY)},
+        {"msl_ns", between(o->msl_ns, NS_PER_MS, 3600 * NS_PER_S)},
         {"fin_wait_2_ns", between(o->fin_wait_2_ns, 0, TIME_MAX_NS)},
         {"syn_timeout_ns", between(o->syn_timeout_ns, NS_PER_MS, 3600 * NS_PER_S)},
         {"r1_timeouts", o->r1_timeouts >= 1},

@@ -17,7 +17,7 @@
 /* Octets of options beside which SACK blocks have to find room. */
 static uint32_t fixed_options(const struct tcb *c)
 {
-    return (c->nego.timestamps ? 12 : 0) + (c->t.auth ? c->t.auth->option_length : 0u);
+    return (c->nego.timestamps ? 12 : 0) + (c->auth ? c->auth->option_length : 0u);
 }
 
 static unsigned sack_blocks(const struct tcb *c, struct tcp_sack_block *blocks)
@@ -82,7 +82,7 @@ static uint32_t paced_frame(const struct tcp_engine *e, const struct tcb *c, uin
  * when segments are signed, each of them. */
 static uint32_t frame_payload(const struct tcp_engine *e, const struct tcb *c, uint32_t mss)
 {
-    if (!e->link.tso || c->flags & C_URGENT_SENT || ecn_single_segment(c) || c->t.auth) {
+    if (!e->link.tso || c->flags & C_URGENT_SENT || ecn_single_segment(c) || c->auth) {
         return mss;
     }
     uint32_t room = e->link.max_frame - ip_overhead(&c->t.rec.tuple.local) - TCP_HEADER_MAX;
@@ -514,7 +514,7 @@ static void put_header(const struct tcp_engine *e, struct tcp_tx *tx, const stru
 static void put_tcb_header(const struct tcp_engine *e, struct tcp_tx *tx, struct tcb *c,
                            struct tcp_hdr *h, struct tcp_opts *o)
 {
-    if (!c->t.auth) {
+    if (!c->auth) {
         put_header(e, tx, &c->t.rec.tuple, h, o, NULL);
         return;
     }

@@ -71,14 +71,11 @@ void tcb_closed(struct tcp_engine *e, struct tcb *c, ackd_time now, enum tcp_clo
         metrics_learn(e, c, now);
     }
     limit_set(e, c, TCP_LIMIT_CLOSED, now);
-    if (r->state == TCP_TIME_WAIT) {
-        e->time_wait--;
-        list_remove(&c->t.aged);
-    }
+    e->time_wait -= r->state == TCP_TIME_WAIT;
+    wheel_set(timed_wheel(e, &c->t), &c->t.timer, TIME_NEVER);
     c->close_reason = (uint8_t)reason;
     state_set(e, r, TCP_CLOSED, now, reason);
     rec_leave_tuple(e, r);
-    wheel_set(&e->wheel, &c->t.timer, TIME_NEVER);
     c->t_rtx = c->t_delack = c->t_state = c->t_keepalive = TIME_NEVER;
     recovery_stop(c);
     list_remove(&c->out);

@@ -92,7 +92,6 @@ void syn_cookie_negotiated(const struct tcp_options *o, const struct segment *s,
 {
     negotiate_offer(o, n);
     uint32_t carried = s->o.tsecr & CARRIED;
-    n->agreed = true;
     n->timestamps = n->timestamps && s->o.has_timestamps;
     n->sack = n->sack && n->timestamps && carried & CARRIED_SACK;
     uint32_t shift = carried & CARRIED_NO_WSCALE;

@@ -18,7 +18,6 @@ struct tcb *tcb_new(struct tcp_engine *e, ackd_time now, const struct tcp_tuple 
     list_init(&c->out);
     list_init(&c->ready);
     list_init(&c->accept);
-    list_init(&c->t.aged);
     wheel_entry_init(&c->t.timer);
     c->options = options_share(o);
     /* What follows from the family of the addresses is asked before the record is entered. */
@@ -81,10 +80,9 @@ void tcb_fold(struct tcp_engine *e, struct tcb *c)
 
 void tcb_destroy(struct tcp_engine *e, struct tcb *c)
 {
-    wheel_set(&e->wheel, &c->t.timer, TIME_NEVER);
+    wheel_set(timed_wheel(e, &c->t), &c->t.timer, TIME_NEVER);
     list_remove(&c->out);
     list_remove(&c->ready);
-    list_remove(&c->t.aged);
     listener_accept_closed(e, c);
     activity_free(e, c);
     if (c->rcvq) {
@@ -127,6 +125,6 @@ void tcb_arm(struct tcp_engine *e, struct tcb *c)
 {
     ackd_time t = tcb_deadline(c);
     if (time_before(t, c->t.timer.deadline)) {
-        wheel_set(&e->wheel, &c->t.timer, t);
+        wheel_set(timed_wheel(e, &c->t), &c->t.timer, t);
     }
 }

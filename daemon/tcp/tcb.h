@@ -3,9 +3,9 @@
  * Every endpoint is a record with a common head: its id, tuple, state and links. Four kinds: a
  * listener; a half-open connection (SYN-RECEIVED from LISTEN); a connection (struct tcb, the RFC's
  * transmission control block); and what remains of one in TIME-WAIT that nobody holds. The small
- * kinds stay small, because a peer makes them. A tcb has a core that every connection needs, a flow
- * from the first octet that it sends, and an activity block that exists while data are unsent or
- * unacknowledged. */
+ * kinds stay small, because a peer makes them: 112 bytes, 128 with their share of the tables. A tcb
+ * has a core that every connection needs, a flow from the first octet that it sends, and an
+ * activity block that exists while data are unsent or unacknowledged. */
 #ifndef ACKD_TCP_TCB_H
 #define ACKD_TCP_TCB_H
 
@@ -37,16 +37,18 @@ struct rec {
     struct table_node by_tuple;
     uint64_t id;
     struct tcp_tuple tuple;
-    uint8_t kind, state; /* enum rec_kind, enum tcp_state */
-    bool in_ids, in_tuple_table;
+    uint8_t kind : 2, state : 4; /* enum rec_kind, enum tcp_state */
+    bool in_ids : 1, in_tuple_table : 1;
+    bool is_signed : 1;               /* a half-open or TIME-WAIT record with room for its keys */
+    bool timestamps : 1, rfc1337 : 1; /* in TIME-WAIT, what is kept of a connection and */
+    uint8_t ace : 3;                  /*   finds no room there: options, the ACE flags */
+    uint8_t ttl, tos;                 /*   of its ACKs (RFC 9768) from ECE up */
 };
 
 /* A record with an entry in the wheel. */
 struct timed {
     struct rec rec;
-    struct wheel_entry timer;
-    struct list aged;  /* in TIME-WAIT: on engine.time_waits */
-    struct auth *auth; /* NULL: segments are not signed; goes along from record to record */
+    struct wheel_entry timer; /* on timed_wheel() */
 };
 
 struct listener {
@@ -70,9 +72,8 @@ struct listener {
 /* What both sides agreed on (RFC 7323, 2018). */
 struct negotiated {
     uint16_t peer_mss;
-    uint8_t snd_wscale, rcv_wscale; /* shift of what we receive as windows, of what we send */
+    uint8_t snd_wscale : 4, rcv_wscale : 4;    /* shift of windows that we receive, that we send */
     bool wscale : 1, sack : 1, timestamps : 1; /* what our SYN offers, until the peer's has come */
-    bool agreed : 1;                           /* it has */
     uint8_t ecn : 2;      /* enum ecn_mode: what is offered, then what was agreed */
     uint8_t ecn_seen : 2; /* the codepoint that the peer's SYN or SYN,ACK arrived with */
     bool ecn_plain : 1;   /* a SYN or SYN,ACK went or came without ECN's flags */
@@ -127,29 +128,33 @@ struct half_open {
     uint64_t listener;
     tcp_seq iss, irs;
     uint32_t ts_recent;
-    uint16_t window;  /* of the SYN, unscaled */
     uint16_t offered; /* window of our SYN,ACK */
     uint16_t mtu;
     struct negotiated nego;
-    uint8_t transmissions;          /* of our SYN,ACK, by the timer */
-    uint8_t sent;                   /* of our SYN,ACK, all */
-    bool grant, grant_experimental; /* the first SYN,ACK carries a Fast Open cookie */
-    uint16_t uto_remote;            /* as in struct tcb */
-    uint8_t answers;                /* to unacceptable segments since the last of the timer */
+    uint16_t uto_remote;                    /* as in struct tcb */
+    uint8_t transmissions;                  /* of our SYN,ACK, by the timer */
+    uint8_t sent : 2;                       /* of our SYN,ACK, all, up to SENT_MANY */
+    uint8_t answers : 3;                    /* to unacceptable segments since the timer's last */
+    bool grant : 1, grant_experimental : 1; /* the first SYN,ACK carries a Fast Open cookie */
+    struct auth *auth[];                    /* one when is_signed */
 };
+
+enum { SENT_MANY = 3 };
 
 struct time_wait {
     struct timed t;
     tcp_seq snd_nxt, rcv_nxt;
-    uint32_t ts_recent, ts_offset;
-    uint16_t window; /* as last advertised, unscaled */
-    uint16_t ace;    /* flags of its ACKs (RFC 9768) */
-    bool timestamps, rfc1337;
-    uint8_t ttl, tos;
-    uint32_t lifetime_ms;                /* 2 MSL, to restart it */
-    uint64_t bytes_sent, bytes_received; /* for the history */
-    ackd_time created;
+    uint32_t ts_recent;
+    uint16_t window;                     /* as last advertised, unscaled */
+    uint16_t lifetime;                   /* 2 MSL, in units of time_wait.c, to restart it */
+    uint32_t created;                    /* likewise, modulo 2^32 */
+    uint32_t bytes_sent, bytes_received; /* the lower 32 bits of 48, */
+    uint16_t bytes_sent_high, bytes_received_high; /* and the higher */
+    struct auth *auth[];                           /* one when is_signed */
 };
+
+_Static_assert(sizeof(struct half_open) <= 112 && sizeof(struct time_wait) <= 112,
+               "what a peer can make many of is small");
 
 enum {                      /* tcb.flags */
        C_RELEASED = 1 << 0, /* nobody here holds it */
@@ -273,6 +278,7 @@ struct clocks {
 
 struct tcb {
     struct timed t;     /* must be first */
+    struct auth *auth;  /* NULL: segments are not signed */
     struct list out;    /* on engine.output while something may have to be sent */
     struct list ready;  /* on engine.ready */
     struct list accept; /* in its listener's queue */
@@ -393,16 +399,17 @@ struct tcp_engine {
     struct metrics metrics;
     struct fast_open_keys fast_open;
     struct auth_keys keys;
-    struct wheel wheel;
+    struct wheel wheel, waits; /* of deadlines: in all other states, in TIME-WAIT */
     struct table by_tuple;
     struct ids ids;              /* every record */
     struct listener **listeners; /* LISTENER_BUCKETS heads by local port */
     uint64_t last_id;
     uint32_t endpoints, half_open, time_wait;
 
-    struct slab listener_slab, half_open_slab, tcb_slab, time_wait_slab, activity_slab, accecn_slab,
-        rcvq_slab, clocks_slab, marks_slab, flow_slab, tuning_slab, run_slab, piece_slab,
-        control_slab, options_slab, key_slab, auth_slab, signature_slab;
+    struct slab listener_slab, half_open_slab, signed_half_open_slab, tcb_slab, time_wait_slab,
+        signed_time_wait_slab, activity_slab, accecn_slab, rcvq_slab, clocks_slab, marks_slab,
+        flow_slab, tuning_slab, run_slab, piece_slab, control_slab, options_slab, key_slab,
+        auth_slab, signature_slab;
     struct shared_options *defaults;
 
     struct list output; /* tcb.out */
@@ -410,7 +417,6 @@ struct tcp_engine {
     struct list listener_ready;
     struct list control;
     uint32_t control_count;
-    struct list time_waits; /* timed.aged, the oldest first */
     struct list removals;   /* address_removed.c: walks that are not finished */
     struct list unaccepted; /* unaccepted.c: tcb.accept of listeners that are closed */
     struct list dead;       /* tcb.out of records that are gone; freed when the door closes */
@@ -457,6 +463,43 @@ static inline uint32_t segment_len(const struct segment *s)
 static inline struct tcb *tcb_of_rec(struct rec *r)
 {
     return (struct tcb *)(void *)r;
+}
+
+/* Where a record keeps how it is signed; NULL: it has no room, and is not. */
+static inline struct auth **auth_place(struct timed *t)
+{
+    switch (t->rec.kind) {
+    case REC_CONNECTION:
+        return &((struct tcb *)t)->auth;
+    case REC_HALF_OPEN:
+        return t->rec.is_signed ? ((struct half_open *)t)->auth : NULL;
+    case REC_TIME_WAIT:
+        return t->rec.is_signed ? ((struct time_wait *)t)->auth : NULL;
+    default:
+        return NULL;
+    }
+}
+
+static inline struct auth *auth_of(struct timed *t)
+{
+    struct auth **place = auth_place(t);
+    return place ? *place : NULL;
+}
+
+/* It goes along from record to record. */
+static inline struct auth *auth_take(struct timed *t)
+{
+    struct auth **place = auth_place(t), *a = place ? *place : NULL;
+    if (place) {
+        *place = NULL;
+    }
+    return a;
+}
+
+/* Those in TIME-WAIT have a wheel of their own, so that the one that ends first is found. */
+static inline struct wheel *timed_wheel(struct tcp_engine *e, const struct timed *t)
+{
+    return t->rec.state == TCP_TIME_WAIT ? &e->waits : &e->wheel;
 }
 
 static inline bool state_synchronized(enum tcp_state s)
@@ -611,6 +654,10 @@ void time_wait_remove(struct tcp_engine *e, struct time_wait *tw, ackd_time now,
 /* The tcb reached TIME-WAIT: starts 2 MSL. At the limit the oldest makes room. */
 void time_wait_enter(struct tcp_engine *e, struct tcb *c, ackd_time now);
 bool time_wait_compact(struct tcp_engine *e, struct tcb *c, ackd_time now);
+/* Of the whole connection; created to 17 ms. */
+uint64_t time_wait_sent(const struct time_wait *tw);
+uint64_t time_wait_received(const struct time_wait *tw);
+ackd_time time_wait_created(const struct time_wait *tw, ackd_time now);
 /* May a SYN take the place of TIME-WAIT (RFC 6191, MAY-2)? `before`: that connection used
  * timestamps; `now`: the new one would. */
 bool time_wait_reusable(const struct segment *s, tcp_seq rcv_nxt, uint32_t ts_recent, bool before,

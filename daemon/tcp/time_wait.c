@@ -1,8 +1,16 @@
 /* TIME-WAIT (RFC 9293 sections 3.3.2, 3.6.1, MUST-13): for 2 MSL after the close, a record answers
  * the peer's repeated FIN and keeps old duplicates away from a new connection of the same tuple.
  * Nobody needs the rest of the tcb for that: once its user let go, a small record takes its place.
- * A newer SYN may end it early (MAY-2, RFC 6191); a reset does not (RFC 1337), unless asked for. */
+ * A newer SYN may end it early (MAY-2, RFC 6191); a reset does not (RFC 1337), unless asked for.
+ *
+ * What the small record keeps is coarse where that does no harm: when the connection was made in
+ * steps of 17 ms, how long TIME-WAIT lasts in steps of 125 ms, upwards, and of the octets carried
+ * 48 bits. */
+#include "tcp/isn.h"
 #include "tcp/tcb.h"
+
+#define CREATED_SHIFT 24              /* 2^24 ns; 32 bits of them are more than two years */
+#define LIFETIME_NS (125 * NS_PER_MS) /* 16 bits of them are more than twice the longest MSL */
 
 bool time_wait_reusable(const struct segment *s, tcp_seq rcv_nxt, uint32_t ts_recent, bool before,
                         bool now)
@@ -24,10 +32,11 @@ static int64_t lifetime_ns(const struct tcb *c)
     return 2 * c->options->v.msl_ns;
 }
 
-/* The connection that came here first has kept old duplicates away for longest. */
+/* The connection that would end first has kept old duplicates away for longest. */
 static void evict_oldest(struct tcp_engine *e, ackd_time now)
 {
-    struct timed *t = container_of(e->time_waits.next, struct timed, aged);
+    struct wheel_entry *soonest = wheel_soonest(&e->waits);
+    struct timed *t = container_of(soonest, struct timed, timer);
     if (t->rec.kind == REC_TIME_WAIT) {
         time_wait_remove(e, (struct time_wait *)(void *)t, now, TCP_CLOSE_TIME_WAIT_EVICTED);
     } else {
@@ -41,43 +50,75 @@ void time_wait_enter(struct tcp_engine *e, struct tcb *c, ackd_time now)
         evict_oldest(e, now);
     }
     metrics_learn(e, c, now);
+    wheel_set(timed_wheel(e, &c->t), &c->t.timer, TIME_NEVER);
     state_set(e, &c->t.rec, TCP_TIME_WAIT, now, TCP_CLOSE_NONE);
     e->time_wait++;
-    list_append(&e->time_waits, &c->t.aged);
     c->t_rtx = c->t_delack = c->t_keepalive = TIME_NEVER;
     c->t_state = time_add(now, lifetime_ns(c));
+    tcb_arm(e, c);
     tcb_touch(e, c);
     ready_tcb(e, c, TCP_READY_READ);
 }
 
+static struct slab *time_wait_slab(struct tcp_engine *e, bool is_signed)
+{
+    return is_signed ? &e->signed_time_wait_slab : &e->time_wait_slab;
+}
+
+/* What the history wants to know, in fewer bits. */
+static void keep_totals(struct time_wait *tw, const struct tcb *c)
+{
+    uint64_t received = tcb_received(c);
+    tw->created = (uint32_t)((uint64_t)c->created.ns >> CREATED_SHIFT);
+    tw->bytes_sent = (uint32_t)c->bytes_sent;
+    tw->bytes_sent_high = (uint16_t)(c->bytes_sent >> 32);
+    tw->bytes_received = (uint32_t)received;
+    tw->bytes_received_high = (uint16_t)(received >> 32);
+}
+
+uint64_t time_wait_sent(const struct time_wait *tw)
+{
+    return (uint64_t)tw->bytes_sent_high << 32 | tw->bytes_sent;
+}
+
+uint64_t time_wait_received(const struct time_wait *tw)
+{
+    return (uint64_t)tw->bytes_received_high << 32 | tw->bytes_received;
+}
+
+ackd_time time_wait_created(const struct time_wait *tw, ackd_time now)
+{
+    uint32_t age = (uint32_t)((uint64_t)now.ns >> CREATED_SHIFT) - tw->created;
+    int64_t begun = (now.ns >> CREATED_SHIFT) - age;
+    return time_from_ns(begun > 0 ? begun << CREATED_SHIFT : 0);
+}
+
 bool time_wait_compact(struct tcp_engine *e, struct tcb *c, ackd_time now)
 {
-    struct time_wait *tw = slab_alloc(&e->time_wait_slab);
+    struct time_wait *tw = slab_alloc(time_wait_slab(e, c->auth));
     if (!tw) {
         return false; /* the tcb itself goes on to serve */
     }
-    list_init(&tw->t.aged);
     wheel_entry_init(&tw->t.timer);
     tw->snd_nxt = c->snd.nxt;
     tw->rcv_nxt = c->rcv.nxt;
     tw->ts_recent = c->ts_recent;
-    tw->ts_offset = c->ts_offset;
-    tw->timestamps = c->nego.timestamps;
-    tw->rfc1337 = c->options->v.rfc1337;
+    tw->t.rec.timestamps = c->nego.timestamps;
+    tw->t.rec.rfc1337 = c->options->v.rfc1337;
+    tw->t.rec.ttl = c->options->v.ttl;
+    tw->t.rec.tos = (uint8_t)(c->options->v.dscp << 2);
     tw->window = (uint16_t)(rcv_window(c) >> c->nego.rcv_wscale);
-    tw->ace = accecn_counter_flags(c);
-    tw->ttl = c->options->v.ttl;
-    tw->tos = (uint8_t)(c->options->v.dscp << 2);
-    tw->lifetime_ms = (uint32_t)(lifetime_ns(c) / NS_PER_MS);
-    tw->bytes_sent = c->bytes_sent;
-    tw->bytes_received = tcb_received(c);
-    tw->created = c->created;
-    tw->t.auth = c->t.auth;
-    c->t.auth = NULL;
+    tw->t.rec.ace = (uint8_t)(accecn_counter_flags(c) / TCP_ECE) & 7;
+    tw->lifetime = (uint16_t)((lifetime_ns(c) + LIFETIME_NS - 1) / LIFETIME_NS);
+    keep_totals(tw, c);
     ackd_time end = time_is_never(c->t_state) ? time_add(now, lifetime_ns(c)) : c->t_state;
+    struct auth *a = auth_take(&c->t);
+    tw->t.rec.is_signed = a;
     rec_replace(e, &c->t.rec, &tw->t.rec, REC_TIME_WAIT);
-    list_replace(&c->t.aged, &tw->t.aged);
-    wheel_set(&e->wheel, &tw->t.timer, end);
+    if (a) {
+        *auth_place(&tw->t) = a;
+    }
+    wheel_set(&e->waits, &tw->t.timer, end);
     tcb_destroy(e, c);
     return true;
 }
@@ -90,19 +131,18 @@ void time_wait_remove(struct tcp_engine *e, struct time_wait *tw, ackd_time now,
         .tuple = tw->t.rec.tuple,
         .last_state = TCP_TIME_WAIT,
         .reason = reason,
-        .created = tw->created,
+        .created = time_wait_created(tw, now),
         .closed = now,
-        .bytes_sent = tw->bytes_sent,
-        .bytes_received = tw->bytes_received,
+        .bytes_sent = time_wait_sent(tw),
+        .bytes_received = time_wait_received(tw),
     };
     remember_closed(e, &record);
+    wheel_set(&e->waits, &tw->t.timer, TIME_NEVER);
     state_set(e, &tw->t.rec, TCP_CLOSED, now, reason);
-    wheel_set(&e->wheel, &tw->t.timer, TIME_NEVER);
     rec_leave(e, &tw->t.rec);
-    list_remove(&tw->t.aged);
     e->time_wait--;
     auth_free(e, &tw->t);
-    slab_free(&e->time_wait_slab, tw);
+    slab_free(time_wait_slab(e, tw->t.rec.is_signed), tw);
 }
 
 void time_wait_timeout(struct tcp_engine *e, struct time_wait *tw, ackd_time now)
@@ -122,14 +162,15 @@ static void time_wait_ack(struct tcp_engine *e, struct time_wait *tw, ackd_time 
     cs->seq = tw->snd_nxt;
     cs->ack = tw->rcv_nxt;
     cs->irs = seq_sub(tw->rcv_nxt, 1);
-    cs->flags = TCP_ACK | tw->ace;
+    cs->flags = (uint16_t)(TCP_ACK | tw->t.rec.ace * TCP_ECE);
     cs->window = tw->window;
-    cs->ttl = tw->ttl;
-    cs->tos = tw->tos;
-    if (tw->timestamps) {
-        cs->options = (struct tcp_opts){.has_timestamps = true,
-                                        .tsval = timestamp_now(tw->ts_offset, now),
-                                        .tsecr = tw->ts_recent};
+    cs->ttl = tw->t.rec.ttl;
+    cs->tos = tw->t.rec.tos;
+    if (tw->t.rec.timestamps) {
+        cs->options = (struct tcp_opts){
+            .has_timestamps = true,
+            .tsval = timestamp_now(timestamp_offset(&e->ts_key, &tw->t.rec.tuple), now),
+            .tsecr = tw->ts_recent};
     }
     auth_control(e, &tw->t, &cs);
     e->counters.acks_sent += cs != NULL;
@@ -139,7 +180,7 @@ void time_wait_input(struct tcp_engine *e, struct time_wait *tw, struct segment 
 {
     if (s->h.flags & TCP_RST) {
         s->drop = TCP_DROP_TIME_WAIT_RST;
-        if (!tw->rfc1337 && seq_eq(s->h.seq, tw->rcv_nxt)) {
+        if (!tw->t.rec.rfc1337 && seq_eq(s->h.seq, tw->rcv_nxt)) {
             e->counters.rsts_received[TCP_RST_RECEIVED_RST_IN_TIME_WAIT]++;
             e->counters.in_rsts++;
             s->drop = TCP_DROP_NONE;
@@ -150,9 +191,9 @@ void time_wait_input(struct tcp_engine *e, struct time_wait *tw, struct segment 
     if (s->h.flags & TCP_SYN) {
         s->drop = TCP_DROP_TIME_WAIT_OLD_SYN; /* input.c looked whether it is newer */
     } else if (s->fin && seq_eq(seq_add(s->h.seq, s->payload + 1), tw->rcv_nxt)) {
-        wheel_set(&e->wheel, &tw->t.timer,
-                  time_add(s->now, (int64_t)tw->lifetime_ms * NS_PER_MS)); /* U-8 */
-        if (tw->timestamps && s->o.has_timestamps && (int32_t)(s->o.tsval - tw->ts_recent) > 0) {
+        wheel_set(&e->waits, &tw->t.timer, time_add(s->now, tw->lifetime * LIFETIME_NS)); /* U-8 */
+        if (tw->t.rec.timestamps && s->o.has_timestamps &&
+            (int32_t)(s->o.tsval - tw->ts_recent) > 0) {
             tw->ts_recent = s->o.tsval;
         }
     } else {

@@ -35,7 +35,7 @@ static int succeed(struct tcp_engine *e, ackd_time now, const struct tcp_options
 {
     const struct time_wait *tw =
         r->kind == REC_TIME_WAIT ? (const struct time_wait *)(const void *)r : NULL;
-    bool timestamps = tw ? tw->timestamps : tcb_of_rec(r)->nego.timestamps;
+    bool timestamps = tw ? tw->t.rec.timestamps : tcb_of_rec(r)->nego.timestamps;
     if (r->state != TCP_TIME_WAIT || !timestamps || !o->timestamps) {
         return -EADDRINUSE;
     }
@@ -75,8 +75,8 @@ static int open_auth(struct tcp_engine *e, struct tcb *c)
     if (!k) {
         return c->options->v.require_auth ? -ENOKEY : 0;
     }
-    c->t.auth = auth_new(e, c->t.rec.id, k, c->snd.iss, &c->nego);
-    return c->t.auth ? 0 : -ENOBUFS;
+    c->auth = auth_new(e, c->t.rec.id, k, c->snd.iss, &c->nego);
+    return c->auth ? 0 : -ENOBUFS;
 }
 
 int tcp_open(struct tcp_engine *e, ackd_time now, const struct tcp_open_args *args, uint64_t *id)
@@ -116,7 +116,7 @@ int tcp_open(struct tcp_engine *e, ackd_time now, const struct tcp_open_args *ar
     c->cc.cwnd = send_mss(c);
     e->counters.active_opens++;
     state_set(e, &c->t.rec, TCP_SYN_SENT, now, TCP_CLOSE_NONE);
-    c->fast_open = args->fast_open && !c->t.auth ? FAST_OPEN_ASKED : 0; /* no room for a cookie */
+    c->fast_open = args->fast_open && !c->auth ? FAST_OPEN_ASKED : 0; /* no room for a cookie */
     if (args->length) {
         tcp_send(e, now, c->t.rec.id, args->data, args->length, 0);
     }

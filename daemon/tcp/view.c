@@ -40,7 +40,6 @@ static void view_half_open(const struct half_open *h, struct tcp_info *i)
     i->irs = h->irs.v;
     i->snd_nxt = h->iss.v + 1;
     i->rcv_nxt = h->irs.v + 1;
-    i->snd_wnd = h->window;
     i->peer_mss_bytes = h->nego.peer_mss;
     i->path_mtu_bytes = h->mtu;
     i->sack_ok = h->nego.sack;
@@ -53,16 +52,16 @@ static void view_half_open(const struct half_open *h, struct tcp_info *i)
     i->rto_deadline_ns = h->t.timer.deadline.ns;
 }
 
-static void view_time_wait(const struct time_wait *tw, struct tcp_info *i)
+static void view_time_wait(const struct time_wait *tw, ackd_time now, struct tcp_info *i)
 {
     i->limit = TCP_LIMIT_CLOSED;
     i->snd_una = i->snd_nxt = tw->snd_nxt.v;
     i->rcv_nxt = tw->rcv_nxt.v;
     i->ts_recent = tw->ts_recent;
-    i->timestamps_ok = tw->timestamps;
-    i->bytes_sent = i->bytes_acked = tw->bytes_sent;
-    i->bytes_received = i->bytes_read = tw->bytes_received;
-    i->created_ns = tw->created.ns;
+    i->timestamps_ok = tw->t.rec.timestamps;
+    i->bytes_sent = i->bytes_acked = time_wait_sent(tw);
+    i->bytes_received = i->bytes_read = time_wait_received(tw);
+    i->created_ns = time_wait_created(tw, now).ns;
     i->time_wait_deadline_ns = tw->t.timer.deadline.ns;
     i->released = i->fin_sent = i->fin_received = true;
 }
@@ -107,12 +106,13 @@ static void view_sequence(const struct tcb *c, struct tcp_info *i)
     i->peer_mss_bytes = c->nego.peer_mss;
     i->adv_mss_bytes = c->adv_mss;
     i->path_mtu_bytes = c->mtu;
-    i->sack_ok = c->nego.agreed && c->nego.sack;
-    i->timestamps_ok = c->nego.agreed && c->nego.timestamps;
-    i->wscale_ok = c->nego.agreed && c->nego.wscale;
+    bool agreed = c->t.rec.state > TCP_SYN_SENT || !time_is_never(c->established);
+    i->sack_ok = agreed && c->nego.sack;
+    i->timestamps_ok = agreed && c->nego.timestamps;
+    i->wscale_ok = agreed && c->nego.wscale;
     i->ts_recent = c->ts_recent;
-    i->ecn_ok = c->nego.agreed && c->nego.ecn == ECN_CLASSIC;
-    i->accecn_ok = c->nego.agreed && c->nego.ecn == ECN_ACCURATE;
+    i->ecn_ok = agreed && c->nego.ecn == ECN_CLASSIC;
+    i->accecn_ok = agreed && c->nego.ecn == ECN_ACCURATE;
     if (c->accecn) {
         i->ce_packets = c->accecn->received.packets - ACCECN_PACKETS_START;
         i->echoed_ce_packets = c->accecn->echoed.packets - ACCECN_PACKETS_START;
@@ -212,7 +212,7 @@ static void view_auth(const struct auth *a, struct tcp_info *i)
     i->auth_key_changes = a->key_changes;
 }
 
-static void view_rec(const struct rec *r, ackd_time now, bool full, struct tcp_info *i)
+static void view_rec(struct rec *r, ackd_time now, bool full, struct tcp_info *i)
 {
     view_head(r, i);
     switch (r->kind) {
@@ -223,7 +223,7 @@ static void view_rec(const struct rec *r, ackd_time now, bool full, struct tcp_i
         view_half_open((const struct half_open *)(const void *)r, i);
         break;
     case REC_TIME_WAIT:
-        view_time_wait((const struct time_wait *)(const void *)r, i);
+        view_time_wait((const struct time_wait *)(const void *)r, now, i);
         break;
     default: {
         const struct tcb *c = (const struct tcb *)(const void *)r;
@@ -235,15 +235,16 @@ static void view_rec(const struct rec *r, ackd_time now, bool full, struct tcp_i
         }
     }
     }
-    const struct timed *t = r->kind == REC_LISTENER ? NULL : (const struct timed *)(const void *)r;
-    if (t && t->auth && full) {
-        view_auth(t->auth, i);
+    const struct auth *a =
+        full && r->kind != REC_LISTENER ? auth_of((struct timed *)(void *)r) : NULL;
+    if (a) {
+        view_auth(a, i);
     }
 }
 
 int tcp_status(struct tcp_engine *e, ackd_time now, uint64_t id, bool full, struct tcp_info *i)
 {
-    const struct rec *r = rec_find(e, id);
+    struct rec *r = rec_find(e, id);
     if (!r) {
         return -EBADF;
     }

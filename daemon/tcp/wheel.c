@@ -188,6 +188,19 @@ struct wheel_entry *wheel_pop(struct wheel *wheel, ackd_time now, unsigned *budg
     return NULL;
 }
 
+struct wheel_entry *wheel_soonest(const struct wheel *wheel)
+{
+    const struct list *from = !list_empty(&wheel->expired)     ? &wheel->expired
+                              : !list_empty(&wheel->cascading) ? &wheel->cascading
+                                                               : NULL;
+    unsigned level;
+    uint64_t tick;
+    if (!from && next_slot(wheel, &level, &tick)) {
+        from = &wheel->slot[level][digit(tick, level)];
+    }
+    return from ? container_of(from->next, struct wheel_entry, link) : NULL;
+}
+
 ackd_time wheel_next(const struct wheel *wheel)
 {
     if (!list_empty(&wheel->expired)) {

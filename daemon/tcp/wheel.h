@@ -34,6 +34,10 @@ void wheel_set(struct wheel *wheel, struct wheel_entry *entry, ackd_time deadlin
  * one. Entries of one tick come in the order they were set, unless a budget ran out among them. */
 struct wheel_entry *wheel_pop(struct wheel *wheel, ackd_time now, unsigned *budget);
 
+/* An entry of the earliest slot: none ends more than a slot's width before it. NULL when the wheel
+ * is empty. */
+struct wheel_entry *wheel_soonest(const struct wheel *wheel);
+
 /* The instant at which wheel_pop() should be called next: never later than the first tick that is
  * due, and only when a level has to be cascaded earlier than it. TIME_NEVER when empty. After
  * wheel_pop(now) returned NULL with budget left it is later than now. */

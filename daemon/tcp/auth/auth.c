@@ -73,7 +73,7 @@ struct auth *auth_new(struct tcp_engine *e, uint64_t id, struct auth_key *key, t
 
 void auth_free(struct tcp_engine *e, struct timed *t)
 {
-    struct auth *a = t->auth;
+    struct auth *a = auth_take(t);
     if (!a) {
         return;
     }
@@ -83,7 +83,6 @@ void auth_free(struct tcp_engine *e, struct timed *t)
         }
     }
     slab_free(&e->auth_slab, a);
-    t->auth = NULL;
 }
 
 /* ---- sequence numbers ---- */
@@ -91,7 +90,7 @@ void auth_free(struct tcp_engine *e, struct timed *t)
 /* What the record knows of its numbers by now. */
 static void auth_follow(struct timed *t)
 {
-    struct auth *a = t->auth;
+    struct auth *a = auth_of(t);
     tcp_seq snd_nxt, rcv_nxt;
     if (t->rec.kind == REC_HALF_OPEN) {
         const struct half_open *h = (const struct half_open *)(const void *)t;
@@ -248,7 +247,7 @@ bool auth_input(struct tcp_engine *e, struct rec *r, struct segment *s)
 {
     bool fresh = !r || (r->state == TCP_TIME_WAIT && opens(s));
     struct timed *t = fresh ? NULL : (struct timed *)(void *)r;
-    struct auth *a = t ? t->auth : NULL;
+    struct auth *a = t ? auth_of(t) : NULL;
     if (t && !a) {
         e->counters.auth_unmatched += s->o.has_md5 || s->o.has_ao;
         return true;
@@ -280,11 +279,12 @@ bool auth_begin(struct tcp_engine *e, struct timed *t, const struct segment *s, 
     if (!s->key) {
         return true;
     }
-    t->auth = auth_new(e, t->rec.id, s->key, iss, nego);
-    if (t->auth) {
-        follow_peer(e, t->auth, s);
+    struct auth *a = auth_new(e, t->rec.id, s->key, iss, nego);
+    if (a) {
+        *auth_place(t) = a;
+        follow_peer(e, a, s);
     }
-    return t->auth;
+    return a;
 }
 
 /* ---- segments that leave ---- */
@@ -306,7 +306,7 @@ static void signature_ids(const struct auth_key *current, const struct auth_key 
 
 void auth_signature(struct timed *t, tcp_seq seq, uint16_t flags, struct auth_signature *out)
 {
-    struct auth *a = t->auth;
+    struct auth *a = auth_of(t);
     *out = (struct auth_signature){0};
     if (!a) {
         return;
@@ -343,7 +343,7 @@ static struct auth_signature *attach(struct tcp_engine *e, struct control_segmen
 
 void auth_control(struct tcp_engine *e, struct timed *t, struct control_segment **cs)
 {
-    if (t->auth && attach(e, cs)) {
+    if (auth_of(t) && attach(e, cs)) {
         auth_signature(t, (*cs)->seq, (*cs)->flags, (*cs)->signature);
     }
 }

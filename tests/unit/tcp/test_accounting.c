@@ -4,9 +4,10 @@
 
 #define SACK "mss 1000,sackOK"
 
-#define SCRIPT(s)                                                                                  \
+#define SCRIPT_WITH(s, adjust)                                                                     \
     struct script s;                                                                               \
-    script_begin(&s, NULL)
+    script_begin(&s, adjust)
+#define SCRIPT(s) SCRIPT_WITH(s, NULL)
 
 static void a_repeated_syn_ack_is_a_retransmission(void **state)
 {
@@ -131,6 +132,62 @@ static void so_do_those_of_who_never_sent(void **state)
     script_end(&s);
 }
 
+/* ---- what an endpoint weighs, all tables included ---- */
+
+static void many(struct tcp_config *c)
+{
+    c->max_syn_received = c->max_endpoints = c->max_time_wait = 100000;
+}
+
+static size_t used(const struct script *s)
+{
+    struct arena_stats a;
+    arena_stats(s->arena, &a);
+    return a.used;
+}
+
+/* One more connection of the peer, up to its SYN. */
+static void knock(struct script *s)
+{
+    s->tuple.remote_port++;
+    s->id = 0;
+    script_inject(s, "S 0:0(0) win 65535 <" SACK ">");
+    script_discard(s);
+}
+
+static void close_and_forget(struct script *s)
+{
+    knock(s);
+    script_inject(s, ". 1:1(0) ack 1");
+    tcp_release(s->engine, s->now, script_accept(s));
+    script_discard(s);
+    script_inject(s, "F. 1:1(0) ack 2");
+    script_discard(s);
+    assert_int_equal(script_state(s), TCP_TIME_WAIT);
+}
+
+/* What a peer can make without being accepted, or leave behind. */
+static void half_open_and_time_wait_weigh_128_bytes(void **state)
+{
+    (void)state;
+    enum { MANY = 1500, WARM = 100 };
+    void (*const make[])(struct script *) = {knock, close_and_forget};
+    for (unsigned kind = 0; kind < 2; kind++) {
+        SCRIPT_WITH(s, many);
+        script_listen(&s, MANY + WARM);
+        for (int n = 0; n < WARM; n++) {
+            make[kind](&s);
+        }
+        size_t before = used(&s);
+        for (int n = 0; n < MANY; n++) {
+            make[kind](&s);
+        }
+        assert_int_equal(tcp_endpoints(s.engine), 1 + WARM + MANY);
+        assert_in_range((used(&s) - before) / MANY, 1, 128);
+        script_end(&s);
+    }
+}
+
 int accounting_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +197,7 @@ int accounting_tests(void)
         cmocka_unit_test(resets_of_established_connections),
         cmocka_unit_test(the_clocks_add_up_to_the_life),
         cmocka_unit_test(so_do_those_of_who_never_sent),
+        cmocka_unit_test(half_open_and_time_wait_weigh_128_bytes),
     };
     return cmocka_run_group_tests_name("accounting", tests, NULL, NULL);
 }

@@ -79,7 +79,7 @@ static void the_timestamp_carries_the_rest_and_is_not_newer(void **state)
             struct segment s = {.o = {.has_timestamps = true, .tsecr = value}};
             struct negotiated got;
             syn_cookie_negotiated(&o, &s, &got);
-            assert_true(got.agreed && got.timestamps);
+            assert_true(got.timestamps);
             assert_int_equal(got.sack, n.sack);
             assert_int_equal(got.wscale, n.wscale);
             assert_int_equal(got.snd_wscale, n.wscale ? shift : 0);

@@ -104,8 +104,26 @@ static int64_t earliest(const struct model *m)
     return first;
 }
 
+/* What wheel_soonest() says has all digits in common with the earliest down to the one that puts
+ * that in its slot. */
+static void check_soonest(const struct model *m)
+{
+    const struct wheel_entry *e = wheel_soonest(&m->wheel);
+    int64_t first = earliest(m);
+    assert_int_equal(e == NULL, first == INT64_MAX);
+    if (e != NULL) {
+        uint64_t tick = (uint64_t)(first / TICK), own = (uint64_t)(round_up(e->deadline.ns) / TICK);
+        unsigned shift = 0;
+        while ((tick ^ m->wheel.tick) >> shift >= 64) {
+            shift += 6;
+        }
+        assert_true(own >= tick && own >> shift == tick >> shift);
+    }
+}
+
 static void check_next(const struct model *m)
 {
+    check_soonest(m);
     int64_t next = wheel_next(&m->wheel).ns, first = earliest(m);
     assert_true(next > m->now);
     assert_true(next <= first);
