@@ -194,7 +194,7 @@ static void outstanding_ack(struct tcp_engine *e, struct tcb *c, struct segment 
     if (c->flow) {
         recovery_ack(e, c, &n);
         if (n.delta.ecn_bytes) {
-            recovery_enter_cwr(e, c, s->now);
+            recovery_enter_cwr(e, c, &n);
         }
     }
 }

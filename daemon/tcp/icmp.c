@@ -36,7 +36,7 @@ void tcp_icmp(struct tcp_engine *e, ackd_time now, const struct tcp_icmp *icmp)
         return;
     }
     if (icmp->kind == TCP_ICMP_TOO_BIG) {
-        mtu_too_big(e, c, now, icmp->mtu);
+        mtu_too_big(e, c, now, icmp->seq, icmp->mtu);
     } else {
         c->soft_error = (uint16_t)icmp->error;
         if (icmp->kind == TCP_ICMP_HARD && hard_error_aborts(c)) {

@@ -725,8 +725,8 @@ struct plan;
 /* path/plpmtud.c */
 /* The flow was made: where probing is always on, the search begins. */
 void mtu_flow_begin(struct tcb *c, ackd_time now);
-/* ICMP: so large is too large (RFC 1191, 8201). */
-void mtu_too_big(struct tcp_engine *e, struct tcb *c, ackd_time now, uint32_t mtu);
+/* ICMP: so large is too large (RFC 1191, 8201), says an error about the segment at `quoted`. */
+void mtu_too_big(struct tcp_engine *e, struct tcb *c, ackd_time now, tcp_seq quoted, uint32_t mtu);
 /* What the route says now: more than we use is tried when the time has come. */
 void mtu_route(struct tcb *c, uint32_t mtu, ackd_time now);
 /* The retransmission timer fired: a black hole? (RFC 4821 section 7.7) */
@@ -808,7 +808,9 @@ void cc_init(struct tcb *c, bool syn_retransmitted);
 void cc_floors(struct tcb *c);
 void cc_acked(struct tcb *c, const struct rtxq_delta *delta, const struct cc_ack *ack);
 void cc_event(struct tcb *c, enum cc_event event, ackd_time now);
-uint32_t cc_ssthresh(struct tcb *c, bool ecn);
+/* `acked`: octets that the ACK which calls for it has taken from what is outstanding. They count:
+ * an ACK for much says nothing of how much the path carries. */
+uint32_t cc_ssthresh(struct tcb *c, uint32_t acked, bool ecn);
 void cc_restart_after_idle(struct tcb *c, ackd_time now);
 /* rate.c: before a transmission; when nothing more is to be sent; at each ACK, filling ack->rate.
  */
@@ -823,11 +825,11 @@ void rate_mark_app_limited(struct tcb *c);
  * reduction by loss or mark begins, and ends. */
 bool validation_acked(struct tcb *c, const struct cc_ack *ack);
 void validation_restart(struct tcb *c, ackd_time now);
-void validation_loss(struct tcb *c);
+void validation_loss(struct tcb *c, uint32_t acked);
 void validation_recovered(struct tcb *c);
 bool validation_holds(const struct tcb *c);
-/* What the path is known to carry: the flight, or more. */
-uint32_t validation_flight(const struct tcb *c);
+/* What the path is known to carry: the flight before an ACK for so much, or more. */
+uint32_t validation_flight(const struct tcb *c, uint32_t acked);
 /* pacing.c: bytes a second now, 0 not paced. */
 uint64_t pacing_rate(const struct tcb *c);
 /* Bytes that may leave at once: at least two segments, at most a super-frame. */

@@ -90,14 +90,15 @@ void cc_event(struct tcb *c, enum cc_event event, ackd_time now)
     }
 }
 
-uint32_t cc_ssthresh(struct tcb *c, bool ecn)
+uint32_t cc_ssthresh(struct tcb *c, uint32_t acked, bool ecn)
 {
     if (!c->flow) {
         return 2 * send_mss(c);
     }
-    uint32_t flight = validation_flight(c), most = validation_holds(c) ? UINT32_MAX : flight / 2;
+    uint32_t flight = validation_flight(c, acked),
+             most = validation_holds(c) ? UINT32_MAX : flight / 2;
     uint32_t ssthresh = cc_module(c)->ssthresh(c, flight, ecn), least = 2 * send_mss(c);
-    validation_loss(c);
+    validation_loss(c, acked);
     ssthresh = ssthresh < most ? ssthresh : most;
     return ssthresh > least ? ssthresh : least;
 }

@@ -98,9 +98,9 @@ void validation_restart(struct tcb *c, ackd_time now)
     }
 }
 
-uint32_t validation_flight(const struct tcb *c)
+uint32_t validation_flight(const struct tcb *c, uint32_t acked)
 {
-    uint32_t flight = tcb_outstanding(c);
+    uint32_t flight = tcb_outstanding(c) + acked;
     if (validation_holds(c)) {
         return flight;
     }
@@ -108,10 +108,10 @@ uint32_t validation_flight(const struct tcb *c)
     return pipe > flight ? pipe : flight;
 }
 
-void validation_loss(struct tcb *c)
+void validation_loss(struct tcb *c, uint32_t acked)
 {
     struct validation *v = &c->flow->validation;
-    v->loss_flight = validation_holds(c) ? 0 : validation_flight(c);
+    v->loss_flight = validation_holds(c) ? 0 : validation_flight(c, acked);
     v->loss_retransmitted = (uint32_t)c->retransmitted_bytes;
 }
 

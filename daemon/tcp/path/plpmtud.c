@@ -28,16 +28,17 @@ static uint32_t base_mtu(const struct tcb *c)
     return ip_addr_is_v4(&c->t.rec.tuple.local) ? BASE_PAYLOAD_V4 + 20 + TCP_HEADER_MIN : FLOOR_V6;
 }
 
-/* What is larger than the new size counts as lost and goes again at once, with no congestion
- * response. */
-static void resegment(struct tcp_engine *e, struct tcb *c, ackd_time now)
+/* What is larger than the new size and was sent no earlier than `refused` (NULL: ever) counts as
+ * lost and goes again at once, with no congestion response. What was sent before got through. */
+static void resegment(struct tcp_engine *e, struct tcb *c, const struct rtx_run *refused,
+                      ackd_time now)
 {
     if (!c->act) {
         return;
     }
     uint32_t mss = send_mss(c);
     for (struct rtx_run *r = rtxq_first(&c->act->rtxq); r; r = rtxq_next(&c->act->rtxq, r)) {
-        if (r->mss > mss) {
+        if (r->mss > mss && (!refused || !time_before(r->sent, refused->sent))) {
             rtxq_mark_lost(&c->act->rtxq, r);
         }
     }
@@ -93,7 +94,7 @@ static void probe_failed(struct tcp_engine *e, struct tcb *c, uint32_t high, ack
     }
 }
 
-void mtu_too_big(struct tcp_engine *e, struct tcb *c, ackd_time now, uint32_t mtu)
+void mtu_too_big(struct tcp_engine *e, struct tcb *c, ackd_time now, tcp_seq quoted, uint32_t mtu)
 {
     uint32_t least = ip_addr_is_v4(&c->t.rec.tuple.local) ? FLOOR_V4 : FLOOR_V6;
     mtu = mtu < least ? least : mtu;
@@ -111,7 +112,7 @@ void mtu_too_big(struct tcp_engine *e, struct tcb *c, ackd_time now, uint32_t mt
         c->flow->mtu.probe = 0;
         search_over(&c->flow->mtu, now);
     }
-    resegment(e, c, now);
+    resegment(e, c, c->act ? rtxq_at(&c->act->rtxq, quoted) : NULL, now);
 }
 
 void mtu_route(struct tcb *c, uint32_t mtu, ackd_time now)
@@ -152,7 +153,7 @@ void mtu_timeout(struct tcp_engine *e, struct tcb *c, ackd_time now)
     }
     c->mtu = base;
     e->counters.mtu_black_holes++;
-    resegment(e, c, now);
+    resegment(e, c, NULL, now);
     search_begin(c, old, now);
 }
 

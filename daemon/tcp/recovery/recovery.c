@@ -41,7 +41,8 @@ bool recovery_repairing(const struct tcb *c)
 
 static void reduce(struct tcb *c, const struct ack_news *n, ackd_time now, bool ecn)
 {
-    c->cc.ssthresh = cc_ssthresh(c, ecn);
+    /* The ACK that shows a loss is a duplicate as a rule, one that tells of a mark never is. */
+    c->cc.ssthresh = cc_ssthresh(c, ecn ? seq_dist(c->snd.una, n->una) : 0, ecn);
     prr_begin(c, n, now);
 }
 
@@ -82,24 +83,26 @@ static void leave(struct tcb *c, ackd_time now)
     cc_event(c, CC_LEAVE_RECOVERY, now);
 }
 
-void recovery_enter_cwr(struct tcp_engine *e, struct tcb *c, ackd_time now)
+void recovery_enter_cwr(struct tcp_engine *e, struct tcb *c, const struct ack_news *n)
 {
+    ackd_time now = n->s->now;
     if (!c->flow || c->cc.state != RECOVERY_OPEN || c->flags & C_RTO_RECOVERY) {
         return;
     }
     e->counters.cwr_entries++;
     undo_forget(c);
     if (!tcb_outstanding(c)) {
-        c->cc.ssthresh = cc_ssthresh(c, true);
+        c->cc.ssthresh = cc_ssthresh(c, seq_dist(c->snd.una, n->una), true);
         cc_event(c, CC_ENTER_CWR, now);
         leave(c, now);
         return;
     }
-    reduce(c, NULL, now, true);
+    reduce(c, n, now, true);
     c->cc.state = RECOVERY_CWR;
     c->cc.recover = c->snd.nxt;
     c->cc.recover_valid = true;
     cc_event(c, CC_ENTER_CWR, now);
+    prr_update(c, n->delivered, n->advanced);
 }
 
 /* RACK, with the timer as coarse as the configuration wants it. */
@@ -318,7 +321,7 @@ static void timeout_reduces(struct tcb *c)
         undo_begin(c, true);
     }
     if (!recovery_repairing(c)) {
-        c->cc.ssthresh = cc_ssthresh(c, false);
+        c->cc.ssthresh = cc_ssthresh(c, 0, false);
     }
 }
 

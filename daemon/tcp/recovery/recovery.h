@@ -106,7 +106,7 @@ void recovery_late_ack(struct tcp_engine *e, struct tcb *c, const struct segment
 void recovery_timeout(struct tcp_engine *e, struct tcb *c, ackd_time now);
 void recovery_loss_timer(struct tcp_engine *e, struct tcb *c, ackd_time now);
 /* ECN (RFC 3168 section 6.1.2) asks for less: once a window, metered by PRR. */
-void recovery_enter_cwr(struct tcp_engine *e, struct tcb *c, ackd_time now);
+void recovery_enter_cwr(struct tcp_engine *e, struct tcb *c, const struct ack_news *n);
 /* `bytes` of data from `start` were sent at `now`: new, or again. */
 void recovery_sent(struct tcb *c, tcp_seq start, uint32_t bytes, bool again, ackd_time now);
 /* A tail loss probe was sent: new data, or the last segment again. */

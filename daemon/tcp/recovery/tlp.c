@@ -84,7 +84,7 @@ static void respond(struct tcp_engine *e, struct tcb *c, ackd_time now)
 {
     e->counters.loss_probe_recoveries++;
     undo_forget(c);
-    c->cc.ssthresh = cc_ssthresh(c, false);
+    c->cc.ssthresh = cc_ssthresh(c, 0, false);
     cc_event(c, CC_ENTER_RECOVERY, now);
     if (!cc_module(c)->model_based && c->cc.cwnd > c->cc.ssthresh) {
         c->cc.cwnd = c->cc.ssthresh;

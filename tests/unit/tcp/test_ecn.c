@@ -353,6 +353,21 @@ static void a_retransmission_is_not_capable(void **state)
     script_end(&s);
 }
 
+/* What an ACK has acknowledged counts for the window that a mark on it reduces: the path carried
+ * it. RFC 8511: to 0.8 of it. */
+static void an_ack_for_much_tells_of_a_mark(void **state)
+{
+    (void)state;
+    struct script s;
+    begin_classic(&s);
+    script_send(&s, 30000, 0);
+    assert_int_equal(script_discard(&s), 10);
+    script_inject(&s, "E. 1:1(0) ack 8001 win 500");
+    assert_int_equal(script_counters(&s)->cwr_entries, 1);
+    assert_int_equal(script_info(&s).ssthresh_bytes, 8000);
+    script_end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -365,6 +380,7 @@ int main(void)
         cmocka_unit_test(dctcp_echoes_exactly),
         cmocka_unit_test(a_marked_pure_ack_is_no_mark),
         cmocka_unit_test(an_echo_is_obeyed_once_a_window),
+        cmocka_unit_test(an_ack_for_much_tells_of_a_mark),
         cmocka_unit_test(cwr_stands_on_new_data),
         cmocka_unit_test(a_retransmission_is_not_capable),
     };

@@ -280,6 +280,25 @@ static void a_smaller_path_is_no_congestion(void **state)
     script_end(&s);
 }
 
+/* What was sent before the segment that was refused got through. */
+static void what_passed_before_does_not_go_again(void **state)
+{
+    (void)state;
+    ESTABLISHED(s, SACK);
+    script_send(&s, 3000, 0);
+    assert_int_equal(script_discard(&s), 3);
+    script_advance_ms(&s, 5);
+    script_send(&s, 2000, 0);
+    assert_int_equal(script_discard(&s), 2);
+    too_big(&s, 3001, 640);
+    script_expect(&s, ". 3001:3601(600) ack 1");
+    script_expect(&s, ". 3601:4201(600) ack 1");
+    script_expect(&s, ". 4201:4801(600) ack 1");
+    script_expect(&s, "P. 4801:5001(200) ack 1");
+    script_quiet(&s);
+    script_end(&s);
+}
+
 static void a_smaller_path_under_super_frames(void **state)
 {
     (void)state;
@@ -331,6 +350,7 @@ int recovery_tests(void)
         cmocka_unit_test(a_refused_syn_costs_no_window),
         cmocka_unit_test(a_refused_probe_and_a_refused_fin),
         cmocka_unit_test(a_smaller_path_is_no_congestion),
+        cmocka_unit_test(what_passed_before_does_not_go_again),
         cmocka_unit_test(a_smaller_path_under_super_frames),
         cmocka_unit_test(sack_blocks_fit_beside_the_smallest_mss),
     };

@@ -86,7 +86,7 @@ static inline void bench_round(struct bench *b, int64_t rtt_ns, bool limited)
 /* A loss that is repaired at once. */
 static inline void bench_loss(struct bench *b, bool ecn)
 {
-    b->c.cc.ssthresh = cc_ssthresh(&b->c, ecn);
+    b->c.cc.ssthresh = cc_ssthresh(&b->c, 0, ecn);
     b->c.cc.cwnd = b->c.cc.ssthresh;
     cc_event(&b->c, ecn ? CC_ENTER_CWR : CC_ENTER_RECOVERY, b->now);
     cc_event(&b->c, CC_LEAVE_RECOVERY, b->now);

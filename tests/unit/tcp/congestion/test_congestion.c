@@ -11,7 +11,7 @@ static void floors_hold(const struct bench *b)
 /* What recovery does at a timeout. */
 static void timeout(struct bench *b)
 {
-    b->c.cc.ssthresh = cc_ssthresh(&b->c, false);
+    b->c.cc.ssthresh = cc_ssthresh(&b->c, 0, false);
     if (!cc_module(&b->c)->model_based) {
         b->c.cc.cwnd = MSS;
     }

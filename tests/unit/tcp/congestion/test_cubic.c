@@ -116,7 +116,7 @@ static void spurious(void **state)
     }
     uint32_t cwnd = b.c.cc.cwnd, ssthresh = b.c.cc.ssthresh;
     bench_fill(&b);
-    b.c.cc.ssthresh = cc_ssthresh(&b.c, false);
+    b.c.cc.ssthresh = cc_ssthresh(&b.c, 0, false);
     b.c.cc.cwnd = MSS;
     cc_event(&b.c, CC_TIMEOUT, b.now);
     assert_int_equal(bench_field(&b, "w_max").value, 0);

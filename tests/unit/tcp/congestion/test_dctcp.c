@@ -69,8 +69,8 @@ static void reductions(void **state)
     }
     b.c.cc.cwnd = 100 * MSS;
     b.c.snd.nxt = seq_add(b.c.snd.una, 100 * MSS);
-    assert_in_range(cc_ssthresh(&b.c, true), 89 * MSS, 91 * MSS);
-    assert_int_equal(cc_ssthresh(&b.c, false), 50 * MSS);
+    assert_in_range(cc_ssthresh(&b.c, 0, true), 89 * MSS, 91 * MSS);
+    assert_int_equal(cc_ssthresh(&b.c, 0, false), 50 * MSS);
     bench_end(&b);
 }
 

@@ -47,9 +47,9 @@ static void reduction(void **state)
     struct bench b;
     bench_begin(&b, TCP_CONGESTION_NEWRENO, 100, 10);
     b.c.snd.nxt = seq_add(b.c.snd.una, 30 * MSS);
-    assert_int_equal(cc_ssthresh(&b.c, false), 15 * MSS);
+    assert_int_equal(cc_ssthresh(&b.c, 0, false), 15 * MSS);
     b.c.snd.nxt = seq_add(b.c.snd.una, 3 * MSS);
-    assert_int_equal(cc_ssthresh(&b.c, false), 2 * MSS);
+    assert_int_equal(cc_ssthresh(&b.c, 0, false), 2 * MSS);
     bench_end(&b);
 }
 

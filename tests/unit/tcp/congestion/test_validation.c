@@ -51,7 +51,7 @@ static void loss_without_validation(void **state)
         light_round(&b, 40, 100 * NS_PER_MS);
     }
     b.c.snd.nxt = seq_add(b.c.snd.una, 24 * MSS);
-    b.c.cc.ssthresh = cc_ssthresh(&b.c, false); /* pipeACK is 40 segments, the flight 24 */
+    b.c.cc.ssthresh = cc_ssthresh(&b.c, 0, false); /* pipeACK is 40 segments, the flight 24 */
     assert_in_range(b.c.cc.ssthresh, 19 * MSS, 20 * MSS);
     b.c.cc.cwnd = b.c.cc.ssthresh;
     cc_event(&b.c, CC_ENTER_RECOVERY, b.now);
@@ -73,7 +73,7 @@ static void loss_of_all_that_was_in_use(void **state)
         light_round(&b, 3, 100 * NS_PER_MS);
     }
     b.c.snd.nxt = seq_add(b.c.snd.una, 3 * MSS);
-    b.c.cc.ssthresh = cc_ssthresh(&b.c, false);
+    b.c.cc.ssthresh = cc_ssthresh(&b.c, 0, false);
     b.c.cc.cwnd = b.c.cc.ssthresh;
     cc_event(&b.c, CC_ENTER_RECOVERY, b.now);
     b.c.retransmitted_bytes += 3 * MSS;

@@ -66,7 +66,9 @@ static void most_of_a_flight_is_lost(void **state)
 
 static void enter_cwr(struct script *s)
 {
-    recovery_enter_cwr(s->engine, tcb_find(s->engine, s->id), s->now);
+    struct tcb *c = tcb_find(s->engine, s->id);
+    const struct segment told = {.now = s->now};
+    recovery_enter_cwr(s->engine, c, &(struct ack_news){.s = &told, .una = c->snd.una});
 }
 
 /* RFC 3168 section 6.1.2: once for a window of data, without a loss; RFC 8511: by less than for
