@@ -446,6 +446,9 @@ void link_send(struct link *link, ackd_time now, const struct tcp_tx *tx)
     uint32_t size = tx->gso_size > 0 ? tx->gso_size : tx->payload_len, offset = 0;
     struct reader reader = {.tx = tx};
     link->stats.frames++;
+    if (link->frame != NULL) {
+        link->frame(link->ctx, link, tx);
+    }
     do {
         uint32_t n = tx->payload_len - offset < size ? tx->payload_len - offset : size;
         bool first = offset == 0, last = offset + n == tx->payload_len;

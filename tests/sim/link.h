@@ -94,6 +94,8 @@ struct link {
     void (*trace)(void *ctx, const struct link *link, ackd_time now, enum link_fate fate,
                   const struct wire_segment *s);
     bool (*filter)(void *ctx, const struct link *link, ackd_time now, const struct wire_segment *s);
+    /* A frame as the engine handed it over, before the adapter splits it. */
+    void (*frame)(void *ctx, const struct link *link, const struct tcp_tx *tx);
     void *ctx;
     /* May change the segment, which has room for all options, inject others before it, and decides
      * whether it goes. */

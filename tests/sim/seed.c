@@ -180,7 +180,7 @@ static void check_end(struct run *r)
     if (!waited && r->kind != SEED_CUT) {
         world_fail(w, "nobody went through TIME-WAIT");
     }
-    signing_check(&r->signing, w);
+    signing_check(w);
 }
 
 /* ---- a run ---- */

@@ -41,7 +41,7 @@ void signing_begin(struct signing *s, struct world *w, uint64_t seed,
     s->algorithm = algorithm;
     s->keys = keys;
     for (unsigned n = 0; n < keys; n++) {
-        uint8_t octets[TCP_KEY_OCTETS_MAX];
+        uint8_t octets[TCP_KEY_OCTETS_MAX] = {0};
         size_t length = 1 + rng_below(&s->rng, TCP_KEY_OCTETS_MAX);
         for (size_t k = 0; k < length; k++) {
             octets[k] = (uint8_t)rng_u32(&s->rng);
@@ -96,7 +96,7 @@ void signing_step(struct signing *s, struct world *w, const struct users *u)
     }
 }
 
-void signing_check(const struct signing *s, struct world *w)
+void signing_check(struct world *w)
 {
     for (unsigned i = 0; i < 2; i++) {
         const struct tcp_counters *c = tcp_counters(w->host[i].engine);

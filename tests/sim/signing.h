@@ -29,6 +29,6 @@ void signing_change(struct signing *s, struct world *w, unsigned i, uint64_t id)
 /* After a step: whoever has received enough asks for another key. */
 void signing_step(struct signing *s, struct world *w, const struct users *u);
 /* In the end: whoever was to be signed was, and nothing was discarded for its signature. */
-void signing_check(const struct signing *s, struct world *w);
+void signing_check(struct world *w);
 
 #endif
