@@ -19,8 +19,10 @@ static void put(void *ctx, void *chunk, size_t bytes)
 }
 
 /* The C library keeps small freed blocks apart and, when a large one is asked for or freed, walks
- * through all of them at once: milliseconds after a hundred thousand endpoints went. Without these
- * fast bins each block is put where it belongs when it is freed. The cache of the thread stays. */
+ * through all of them at once. Without these fast bins each block is put where it belongs when it
+ * is freed. The cache of the thread stays. Measured with 100,001 connections opened and killed
+ * (tests/rpc/load): with fast bins one callback of the kill used 3.2 to 3.7 ms of processor time,
+ * without them none 0.5 ms; resident memory afterwards is the same to a tenth of a percent. */
 void mem_steady(void)
 {
     mallopt(M_MXFAST, 0);

@@ -61,13 +61,13 @@ struct reply {
     bool trailers_only;
     bool accepts_identity; /* grpc-accept-encoding */
     uint8_t *data;         /* of DATA frames */
-    size_t length;
+    size_t length, capacity;
     unsigned headers; /* blocks */
     bool closed;
     uint32_t error; /* of RST_STREAM */
     /* What is to be sent. */
     uint8_t *out;
-    size_t out_length, out_sent;
+    size_t out_length, out_sent, out_capacity;
     bool out_end;
 };
 
