@@ -452,6 +452,7 @@ static bool check_syn(struct tcp_engine *e, struct tcb *c, struct segment *s)
     if (c->t.rec.state == TCP_SYN_RECEIVED && seq_eq(s->h.seq, c->rcv.irs)) {
         if (s->h.flags & TCP_ACK) {
             accecn_syn_ack_again(c, s);
+            c->flags |= C_ACK_NOW;
             return true;
         }
         s->drop = TCP_DROP_OLD_DUPLICATE; /* our SYN,ACK got lost */

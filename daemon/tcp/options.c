@@ -93,7 +93,7 @@ static const char *offending_field(const struct tcp_options *o)
         {"urgent_mode", (unsigned)o->urgent_mode <= TCP_URGENT_BSD},
         {"loss_detection", (unsigned)o->loss_detection <= TCP_LOSS_COUNT},
         {"mtu_probing", (unsigned)o->mtu_probing <= TCP_MTU_PROBING_ALWAYS},
-        {"ecn", (unsigned)o->ecn <= TCP_ECN_ACCURATE},
+        {"ecn", (unsigned)o->ecn <= TCP_ECN_CLASSIC_PASSIVE},
         {"syn_cookies", (unsigned)o->syn_cookies <= TCP_SYN_COOKIES_ALWAYS},
         {"congestion", (unsigned)o->congestion < TCP_CONGESTIONS},
         {"pacing", (unsigned)o->pacing <= TCP_PACING_OFF},

@@ -69,7 +69,9 @@ void rto_fired(struct tcp_engine *e, struct tcb *c, ackd_time now)
         return;
     }
     e->counters.rto_timeouts++;
-    if (c->rtt.backoff < BACKOFF_MAX) {
+    bool linear =
+        c->t.rec.state == TCP_SYN_SENT && c->rtt.timeouts < e->config.syn_linear_timeouts;
+    if (c->rtt.backoff < BACKOFF_MAX && !linear) {
         c->rtt.backoff++;
     }
     if (!c->snd.wnd && state_synchronized(c->t.rec.state)) {

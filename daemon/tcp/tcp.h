@@ -120,9 +120,11 @@ enum tcp_syn_cookies {
 
 enum tcp_ecn {
     TCP_ECN_OFF,
-    TCP_ECN_PASSIVE,  /* default: answers a peer that offers it, does not offer it */
-    TCP_ECN_ON,       /* offers the classic form (RFC 3168) */
-    TCP_ECN_ACCURATE, /* offers AccECN (RFC 9768), takes the classic form */
+    TCP_ECN_PASSIVE,         /* default: answers a peer that offers it, does not offer it */
+    TCP_ECN_ON,              /* offers the classic form (RFC 3168), answers either */
+    TCP_ECN_ACCURATE,        /* offers AccECN (RFC 9768), takes the classic form */
+    TCP_ECN_CLASSIC,         /* offers the classic form, and answers with it whatever is offered */
+    TCP_ECN_CLASSIC_PASSIVE, /* likewise, but does not offer it */
 };
 
 /* Congestion control modules (tcp/congestion/). */
@@ -200,7 +202,7 @@ struct tcp_options {
     enum tcp_urgent_mode urgent_mode;
     enum tcp_loss_detection loss_detection;
     enum tcp_mtu_probing mtu_probing;
-    enum tcp_ecn ecn;                 /* offered in our SYN, answered in the peer's */
+    enum tcp_ecn ecn; /* offered in our SYN, answered in the peer's */
     enum tcp_syn_cookies syn_cookies; /* of a listener */
     enum tcp_congestion congestion;   /* default CUBIC; a change begins with fresh state */
     enum tcp_pacing pacing;
@@ -253,6 +255,9 @@ struct tcp_config {
     int64_t reordering_slack_ns;
     /* A SACK block counts for the whole segments in it only. */
     bool sack_whole_segments;
+    /* So many timeouts of a SYN do not back off, as Linux has it: RFC 6298 (5.5) doubles the timer
+     * each time. */
+    uint32_t syn_linear_timeouts;
     /* An ACK of what was never sent gets no answer (RFC 9293 section 3.10.7.4 has one). */
     bool quiet_on_unsent_ack;
     struct tcp_options defaults;

@@ -233,7 +233,39 @@ static void write_mac(struct writer *w, const struct tcp_opts *opts)
     }
 }
 
-/* The options of a SYN, and timestamps everywhere: 20 bytes at most. */
+/* The first fields matter most. As many as fit beside `reserved` bytes, filled up with
+ * no-operations. */
+static void write_accecn(struct writer *w, const struct tcp_opts *opts, unsigned reserved)
+{
+    unsigned left = w->left > reserved ? w->left - reserved : 0,
+             room = left >= 2 ? (left - 2) / 3 : 0;
+    unsigned n = opts->accecn_fields < room ? opts->accecn_fields : room;
+    if (!opts->has_accecn || n == 0) {
+        return;
+    }
+    write_option(w, 0, opts->accecn_order1 ? TCP_OPT_ACCECN1 : TCP_OPT_ACCECN0,
+                 (uint8_t)(2 + 3 * n));
+    for (unsigned i = 0; i < n; i++) {
+        write8(w, (uint8_t)(opts->accecn[i] >> 16));
+        write8(w, (uint8_t)(opts->accecn[i] >> 8));
+        write8(w, (uint8_t)opts->accecn[i]);
+    }
+    while (w->left % 4 != 0) {
+        write8(w, TCP_OPT_NOP);
+    }
+}
+
+/* Bytes that what follows AccECN's option needs more than it does. */
+static unsigned behind_accecn(const struct tcp_opts *opts)
+{
+    unsigned head = opts->fast_open_experimental ? 4 : 2;
+    return (opts->sack_permitted && !opts->has_timestamps ? 4u : 0u) +
+           (opts->has_wscale ? 4u : 0u) +
+           (opts->has_fast_open ? (head + opts->fast_open_len + 3u) & ~3u : 0u) +
+           (opts->n_sack ? 4 + 8u * opts->n_sack : 0u) + (opts->has_user_timeout ? 4u : 0u);
+}
+
+/* The options of a SYN, and timestamps everywhere, AccECN's among them: 20 bytes at most. */
 static void write_handshake(struct writer *w, const struct tcp_opts *opts)
 {
     if (opts->has_mss) {
@@ -241,13 +273,17 @@ static void write_handshake(struct writer *w, const struct tcp_opts *opts)
         write8(w, (uint8_t)(opts->mss >> 8));
         write8(w, (uint8_t)opts->mss);
     }
-    if (opts->sack_permitted) {
-        write_option(w, opts->has_timestamps ? 0 : 2, TCP_OPT_SACK_PERMITTED, 2);
+    if (opts->sack_permitted && opts->has_timestamps) {
+        write_option(w, 0, TCP_OPT_SACK_PERMITTED, 2);
     }
     if (opts->has_timestamps) {
         write_option(w, opts->sack_permitted ? 0 : 2, TCP_OPT_TIMESTAMPS, 10);
         write32(w, opts->tsval);
         write32(w, opts->tsecr);
+    }
+    write_accecn(w, opts, behind_accecn(opts));
+    if (opts->sack_permitted && !opts->has_timestamps) {
+        write_option(w, 2, TCP_OPT_SACK_PERMITTED, 2);
     }
     if (opts->has_wscale) {
         write_option(w, 1, TCP_OPT_WSCALE, 3);
@@ -290,23 +326,6 @@ static void write_sack(struct writer *w, const struct tcp_opts *opts, unsigned r
     }
 }
 
-/* The first fields matter most; padding follows at the end. */
-static void write_accecn(struct writer *w, const struct tcp_opts *opts)
-{
-    unsigned room = w->left >= 2 ? (w->left - 2) / 3 : 0;
-    unsigned n = opts->accecn_fields < room ? opts->accecn_fields : room;
-    if (!opts->has_accecn || n == 0) {
-        return;
-    }
-    write_option(w, 0, opts->accecn_order1 ? TCP_OPT_ACCECN1 : TCP_OPT_ACCECN0,
-                 (uint8_t)(2 + 3 * n));
-    for (unsigned i = 0; i < n; i++) {
-        write8(w, (uint8_t)(opts->accecn[i] >> 16));
-        write8(w, (uint8_t)(opts->accecn[i] >> 8));
-        write8(w, (uint8_t)opts->accecn[i]);
-    }
-}
-
 uint8_t tcp_opts_build(uint8_t bytes[40], const struct tcp_opts *opts)
 {
     struct writer w = {.at = bytes, .left = OPTIONS_MAX};
@@ -320,7 +339,6 @@ uint8_t tcp_opts_build(uint8_t bytes[40], const struct tcp_opts *opts)
         write8(&w, (uint8_t)(opts->user_timeout >> 8));
         write8(&w, (uint8_t)opts->user_timeout);
     }
-    write_accecn(&w, opts);
     return (uint8_t)((OPTIONS_MAX - w.left + 3) & ~3u);
 }
 

@@ -17,15 +17,20 @@ static enum tcp_ecn ecn_mode(long v)
     case 0:
         return TCP_ECN_OFF;
     case 1:
-        return TCP_ECN_ON;
+        return TCP_ECN_CLASSIC;
     case 2:
+        return TCP_ECN_CLASSIC_PASSIVE;
+    case 4:
+        return TCP_ECN_ON;
+    case 5:
         return TCP_ECN_PASSIVE;
     default:
         return TCP_ECN_ACCURATE;
     }
 }
 
-/* The SYN goes out after 1, 2, 4, … seconds again, and is given up when its last wait is over. */
+/* A SYN is given up as if it went out again after 1, 2, 4, … seconds, and its last wait was over.
+ */
 int64_t profile_syn_timeout(long retries)
 {
     long waits = retries < 0 ? 1 : retries > 10 ? 11 : retries + 1;

@@ -215,23 +215,25 @@ void sock_apply_options(struct layer *l, struct sock *s)
     }
 }
 
+/* What Linux asks of the sysctls anew each time. */
+static void refresh_socket(struct layer *l, struct sock *s)
+{
+    profile_refresh(&l->sysctls, &s->options);
+    s->options.syn_timeout_ns = profile_syn_timeout(l->sysctls.synack_retries);
+    fastopen_options(l, s);
+    sock_apply_options(l, s);
+}
+
 void sockets_refresh_sysctls(struct layer *l)
 {
-    bool read = false;
+    layer_read_sysctls(l);
     list_for_each_safe(link, tmp, &l->files)
     {
         struct file *f = container_of(link, struct file, link);
         struct sock *s = (struct sock *)(void *)f;
-        if (f->kind != FILE_SOCKET || s->state != SOCK_LISTENING) {
-            continue;
+        if (f->kind == FILE_SOCKET && s->state == SOCK_LISTENING) {
+            refresh_socket(l, s);
         }
-        if (!read) {
-            layer_read_sysctls(l);
-            read = true;
-        }
-        profile_refresh(&l->sysctls, &s->options);
-        fastopen_options(l, s);
-        sock_apply_options(l, s);
     }
 }
 
@@ -240,6 +242,7 @@ static int start_listening(struct layer *l, struct sock *s, int backlog)
     layer_read_sysctls(l);
     profile_refresh(&l->sysctls, &s->options);
     s->backlog = backlog < 0 ? 4096 : backlog > 4095 ? 4095 : backlog;
+    s->options.syn_timeout_ns = profile_syn_timeout(l->sysctls.synack_retries);
     fastopen_options(l, s);
     struct tcp_listen_args args = {
         .tuple = {.local = s->tuple.local, .local_port = s->tuple.local_port},

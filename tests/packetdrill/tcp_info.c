@@ -96,6 +96,7 @@ static void fill_sending(const struct tcp_info *i, uint64_t syn_data, struct lin
     o->bytes_acked = i->bytes_acked;
     o->bytes_sent = i->bytes_sent;
     o->segs_out = (uint32_t)i->segs_out;
+    o->delivered_ce = i->echoed_ce_packets;
     o->snd_wnd = i->snd_wnd;
     o->pmtu = i->path_mtu_bytes;
     o->pacing_rate = o->max_pacing_rate = UINT64_MAX;
@@ -118,6 +119,7 @@ static void fill_receiving(const struct tcp_info *i, struct linux_tcp_info *o)
     o->rcv_mss = i->peer_mss_bytes;
     o->bytes_received = i->bytes_received;
     o->segs_in = (uint32_t)i->segs_in;
+    o->received_ce = i->ce_packets;
     o->rcv_wnd = i->rcv_wnd;
     o->rcv_space = i->rcv_space_bytes;
 }

@@ -40,9 +40,15 @@ uint16_t ecn_accurate_handshake(unsigned codepoint)
 
 enum ecn_mode ecn_offer(const struct tcp_options *o)
 {
-    return o->ecn == TCP_ECN_ACCURATE ? ECN_ACCURATE
-           : o->ecn == TCP_ECN_ON     ? ECN_CLASSIC
-                                      : ECN_NONE;
+    switch (o->ecn) {
+    case TCP_ECN_ACCURATE:
+        return ECN_ACCURATE;
+    case TCP_ECN_ON:
+    case TCP_ECN_CLASSIC:
+        return ECN_CLASSIC;
+    default:
+        return ECN_NONE;
+    }
 }
 
 enum ecn_mode ecn_from_syn(const struct tcp_options *o, uint16_t flags)
@@ -50,6 +56,10 @@ enum ecn_mode ecn_from_syn(const struct tcp_options *o, uint16_t flags)
     flags &= SYN_FLAGS;
     if (o->ecn == TCP_ECN_OFF) {
         return ECN_NONE;
+    }
+    bool classic = o->ecn == TCP_ECN_CLASSIC || o->ecn == TCP_ECN_CLASSIC_PASSIVE;
+    if (classic) { /* the third flag was once reserved */
+        flags &= (uint16_t)~TCP_AE;
     }
     if (flags == (TCP_CWR | TCP_ECE)) {
         return ECN_CLASSIC;

@@ -185,6 +185,7 @@ static void nor_that_of_a_simultaneous_open(void **state)
     script_inject(&s, "S 0:0(0) win 1000 <mss 1000,nop,wscale 7>");
     script_expect(&s, "S. 0:0(0) ack 1");
     script_inject(&s, "S. 0:0(0) ack 1 win 1000 <mss 1000,nop,wscale 7>");
+    script_expect(&s, ". 1:1(0) ack 1"); /* its sequence number is old: section 3.10.7.4 */
     assert_int_equal(script_state(&s), TCP_ESTABLISHED);
     assert_int_equal(script_info(&s).snd_wnd, 1000);
     assert_int_equal(script_counters(&s)->drops[TCP_DROP_OUT_OF_WINDOW], 0);
@@ -317,6 +318,42 @@ static void text_over_the_syn_completes_the_handshake(void **state)
     script_end(&s);
 }
 
+static void linear(struct tcp_config *c)
+{
+    c->syn_linear_timeouts = 2;
+    c->defaults.ecn = TCP_ECN_CLASSIC;
+}
+
+/* Linux's way, for those who ask: RFC 6298 (5.5) doubles the timer from the first timeout on. */
+static void a_syn_may_go_again_evenly_at_first(void **state)
+{
+    (void)state;
+    struct script s;
+    script_begin(&s, linear);
+    script_open(&s);
+    script_expect(&s, "SEC 0:0(0)"); /* the classic offer (RFC 3168 section 6.1.1) */
+    static const int64_t waits_ms[] = {1000, 1000, 1000, 2000, 4000};
+    for (unsigned i = 0; i < sizeof waits_ms / sizeof waits_ms[0]; i++) {
+        script_advance_ms(&s, waits_ms[i] - 20);
+        script_quiet(&s);
+        script_advance_ms(&s, 21);
+        script_expect(&s, "S 0:0(0)");
+    }
+    script_end(&s);
+}
+
+/* Whatever has AE in its SYN is answered as its other flags ask. */
+static void the_classic_form_can_be_all_there_is(void **state)
+{
+    (void)state;
+    struct script s;
+    script_begin(&s, linear);
+    script_listen(&s, 4);
+    script_inject(&s, "SECe 0:0(0) win 65535 <mss 1000>");
+    script_expect(&s, "SE. 0:0(0) ack 1");
+    script_end(&s);
+}
+
 int handshake_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -336,6 +373,8 @@ int handshake_tests(void)
         cmocka_unit_test(close_before_the_simultaneous_open_is_through),
         cmocka_unit_test(an_old_segment_in_syn_received_is_not_reset),
         cmocka_unit_test(text_over_the_syn_completes_the_handshake),
+        cmocka_unit_test(a_syn_may_go_again_evenly_at_first),
+        cmocka_unit_test(the_classic_form_can_be_all_there_is),
     };
     return cmocka_run_group_tests_name("handshake", tests, NULL, NULL);
 }
