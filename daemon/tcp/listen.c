@@ -170,12 +170,16 @@ static bool cookie_syn_ack(struct tcp_engine *e, struct listener *l, const struc
                           .mtu = s->rx->mtu > 65535 ? 65535 : (uint16_t)s->rx->mtu};
     negotiate_offer(&l->options->v, &h.nego);
     negotiate_from_syn(s, &h.nego);
+    h.nego.ecn = (uint8_t)ecn_from_syn(&l->options->v, s->h.flags);
     h.iss = syn_cookie_isn(&e->syn_cookie_key, &s->tuple, h.irs, h.nego.peer_mss, s->now);
     if (s->succeeds && !h.nego.timestamps && !seq_gt(h.iss, s->beyond)) {
         return false;
     }
     h.nego.sack = h.nego.sack && h.nego.timestamps;
     h.nego.wscale = h.nego.wscale && h.nego.timestamps;
+    if (h.nego.ecn == ECN_CLASSIC && !h.nego.timestamps) {
+        h.nego.ecn = ECN_NONE;
+    }
     syn_ack(e, l, &h, s->now);
     if (h.nego.timestamps && h.sent) {
         struct control_segment *cs = container_of(e->control.prev, struct control_segment, link);

@@ -6,7 +6,10 @@
  * of the MSS in a table of eight, then the parity of the epoch. An epoch lasts 64 s and has a
  * secret of its own, derived from one that never leaves the engine; this epoch's and the last one's
  * cookies count, so one is good for 64 to 128 s. The low six bits of the timestamp hold the window
- * scale and SACK; without timestamps both are given up, as is what the table rounds off the MSS.
+ * scale, SACK and classic ECN; without timestamps all three are given up, as is what the table
+ * rounds off the MSS. AccECN needs no memory: ACE of the last ACK tells that it was agreed on (RFC
+ * 9768 section 5.1). What is lost is which SYNs came beside the one that was answered: whether one
+ * of them was without ECN (RFC 3168 section 6.1.1 would then set no ECT), or offered another form.
  *
  * The price is that the SYN,ACK is not sent again, and that whoever sees a cookie can use it again
  * while it lives; so cookies are made only when there is no room to remember (unless the listener
@@ -22,6 +25,8 @@
 #define CARRIED 0x3fu /* the bits of the timestamp that are ours */
 #define CARRIED_NO_WSCALE 15u
 #define CARRIED_SACK 16u
+#define CARRIED_ECN 32u
+#define ACE_ACCURATE_MIN 2u /* 0 and 1: the peer does not speak AccECN */
 
 static const uint16_t mss_table[8] = {48, 536, 1220, 1360, 1400, 1440, 1460, 8940};
 
@@ -83,8 +88,20 @@ uint32_t syn_cookie_timestamp(const struct negotiated *n, uint32_t now)
 {
     uint32_t carried = n->wscale ? n->snd_wscale : CARRIED_NO_WSCALE;
     carried |= n->sack ? CARRIED_SACK : 0;
+    carried |= n->ecn == ECN_CLASSIC ? CARRIED_ECN : 0;
     uint32_t value = (now & ~CARRIED) | carried;
     return (int32_t)(value - now) > 0 ? value - (CARRIED + 1) : value;
+}
+
+static enum ecn_mode ecn_agreed_on(const struct tcp_options *o, const struct segment *s,
+                                   bool classic)
+{
+    if (o->ecn == TCP_ECN_OFF) {
+        return ECN_NONE;
+    }
+    return classic                                      ? ECN_CLASSIC
+           : accecn_ace(s->h.flags) >= ACE_ACCURATE_MIN ? ECN_ACCURATE
+                                                        : ECN_NONE;
 }
 
 void syn_cookie_negotiated(const struct tcp_options *o, const struct segment *s,
@@ -98,6 +115,7 @@ void syn_cookie_negotiated(const struct tcp_options *o, const struct segment *s,
     n->wscale = n->wscale && n->timestamps && shift != CARRIED_NO_WSCALE;
     n->snd_wscale = !n->wscale ? 0 : shift > 14 ? 14 : (uint8_t)shift;
     n->rcv_wscale = n->wscale ? n->rcv_wscale : 0;
+    n->ecn = (uint8_t)ecn_agreed_on(o, s, n->timestamps && carried & CARRIED_ECN);
 }
 
 bool syn_cookies_lately(const struct listener *l, ackd_time now)

@@ -789,7 +789,9 @@ void accecn_syn_option(struct tcp_opts *o);
 /* Octets that accecn_option() will add where `room` are left. */
 uint32_t accecn_option_len(const struct tcb *c, ackd_time now, uint32_t room);
 void accecn_option(struct tcb *c, ackd_time now, uint32_t room, bool data, struct tcp_opts *o);
-/* ecn/accecn_heard.c: what the SYN,ACK says of our SYN; of octets marked by all other segments. */
+/* ecn/accecn_heard.c: the ACE field; what the SYN,ACK says of our SYN; of octets marked by all
+ * other segments. */
+unsigned accecn_ace(uint16_t flags);
 void accecn_syn_ack_heard(struct tcp_engine *e, struct tcb *c, const struct segment *s);
 uint32_t accecn_echoed(struct tcp_engine *e, struct tcb *c, const struct segment *s,
                        const struct rtxq_delta *delta);

@@ -22,7 +22,7 @@
 enum { FIELD_E0B, FIELD_CEB, FIELD_E1B };
 enum { ACE_NOT_ECT = 2, ACE_ECT1 = 3, ACE_ECT0 = 4, ACE_CE = 6 }; /* tables 2 and 3 */
 
-static unsigned ace_of(uint16_t flags)
+unsigned accecn_ace(uint16_t flags)
 {
     return (flags & TCP_AE ? 4u : 0u) | (flags & TCP_CWR ? 2u : 0u) | (flags & TCP_ECE ? 1u : 0u);
 }
@@ -88,7 +88,7 @@ void accecn_syn_ack_heard(struct tcp_engine *e, struct tcb *c, const struct segm
 {
     if (c->accecn) {
         option_marked(c->accecn, s);
-        own_syn_arrived(e, c, ace_of(s->h.flags));
+        own_syn_arrived(e, c, accecn_ace(s->h.flags));
     }
 }
 
@@ -96,7 +96,7 @@ void accecn_syn_ack_heard(struct tcp_engine *e, struct tcb *c, const struct segm
 static uint32_t third_ack(struct tcp_engine *e, struct tcb *c, const struct segment *s)
 {
     struct accecn *a = c->accecn;
-    unsigned ace = ace_of(s->h.flags);
+    unsigned ace = accecn_ace(s->h.flags);
     option_marked(a, s);
     if (!ace) {
         distrust(e, c);
@@ -131,7 +131,7 @@ static bool a_safe_guess(const struct accecn *a, uint32_t delta, uint32_t safe, 
 static uint32_t ace_marked(struct accecn *a, const struct segment *s, uint32_t packets,
                            int64_t octets, uint32_t mss)
 {
-    uint32_t delta = (ace_of(s->h.flags) - a->echoed.packets) & 7;
+    uint32_t delta = (accecn_ace(s->h.flags) - a->echoed.packets) & 7;
     if (packets >= PACKETS_WRAP) {
         uint32_t safe = packets - ((packets - delta) & 7);
         delta = a_safe_guess(a, delta, safe, octets, mss) ? delta : safe;
@@ -181,7 +181,7 @@ static bool cleared(struct accecn *a, const struct segment *s, uint32_t packets)
 {
     bool first = a->first_heard;
     a->first_heard = false;
-    return first && !ace_of(s->h.flags) && packets < PACKETS_WRAP - ACCECN_PACKETS_START;
+    return first && !accecn_ace(s->h.flags) && packets < PACKETS_WRAP - ACCECN_PACKETS_START;
 }
 
 uint32_t accecn_echoed(struct tcp_engine *e, struct tcb *c, const struct segment *s,

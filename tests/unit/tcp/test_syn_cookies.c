@@ -1,5 +1,6 @@
 /* SYN cookies (RFC 4987): what they carry, for how long, who believes them, and that a flood of
  * SYNs costs no memory. */
+#include <stdio.h>
 #include "cmocka_all.h"
 #include "memory.h"
 #include "script.h"
@@ -87,6 +88,25 @@ static void the_timestamp_carries_the_rest_and_is_not_newer(void **state)
     }
 }
 
+static void the_timestamp_carries_classic_ecn(void **state)
+{
+    (void)state;
+    struct tcp_options o;
+    tcp_options_default(&o);
+    for (unsigned ecn = ECN_NONE; ecn <= ECN_CLASSIC; ecn++) {
+        struct negotiated n = {.ecn = (uint8_t)ecn & 3, .sack = true}, got;
+        struct segment s = {.o = {.has_timestamps = true, .tsecr = syn_cookie_timestamp(&n, 1000)}};
+        syn_cookie_negotiated(&o, &s, &got);
+        assert_int_equal(got.ecn, ecn);
+        o.ecn = TCP_ECN_OFF; /* meanwhile */
+        syn_cookie_negotiated(&o, &s, &got);
+        assert_int_equal(got.ecn, ECN_NONE);
+        o.ecn = TCP_ECN_ON; /* what a listener would offer is not what was agreed */
+        syn_cookie_negotiated(&o, &s, &got);
+        assert_int_equal(got.ecn, ecn);
+    }
+}
+
 /* ---- the listener ---- */
 
 static void always(struct tcp_config *c)
@@ -132,6 +152,53 @@ static void a_connection_from_a_cookie(void **state)
     assert_int_equal(script_read(&s), 100);
     assert_int_equal(script_counters(&s)->syn_cookies_received, 1);
     script_end(&s);
+}
+
+static void always_with_ecn(struct tcp_config *c)
+{
+    always(c);
+    c->defaults.ecn = TCP_ECN_ON;
+}
+
+/* RFC 3168 by a bit of the timestamp, RFC 9768 by the ACE of the last ACK (its section 5.1), or of
+ * the data, when that ACK is lost. */
+static void ecn_is_agreed_without_memory(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *syn, *syn_ack, *last, *data;
+        bool timestamps, classic, accurate;
+    } table[] = {
+        {"S", "S.", ".", "[noecn] P.", true, false, false},
+        {"SEC", "SE.", ".", "[ect0] P.", true, true, false},
+        {"SEC", "S.", ".", "[noecn] P.", false, false, false},
+        {"[noecn] SECe", "SC.", "C.", "[ect0] PEe.", true, false, true},
+        {"[ect0] SECe", "Se.", "C.", "[ect0] PEe.", false, false, true},
+        {"[noecn] SECe", "SC.", "e.", "[noecn] PEe.", false, false, true}, /* changed on its way */
+        {"[noecn] SECe", "SC.", ".", "[noecn] P.", false, false, false},
+    };
+    for (unsigned i = 0; i < sizeof table / sizeof table[0]; i++) {
+        struct script s;
+        char text[120];
+        script_begin(&s, always_with_ecn);
+        script_listen(&s, 2);
+        snprintf(text, sizeof text, "%s 0:0(0) win 65535 <mss 1000,sackOK%s>", table[i].syn,
+                 table[i].timestamps ? ",TS val 100 ecr 0" : "");
+        script_inject(&s, text);
+        snprintf(text, sizeof text, "[noecn] %s 0:0(0) ack 1", table[i].syn_ack);
+        script_expect(&s, text);
+        s.timestamps = table[i].timestamps;
+        snprintf(text, sizeof text, "%s 1:1(0) ack 1 win 1000", table[i].last);
+        script_inject(&s, text);
+        assert_int_equal(script_accept(&s), s.id);
+        struct tcp_info info = script_info(&s);
+        assert_int_equal(info.ecn_ok, table[i].classic);
+        assert_int_equal(info.accecn_ok, table[i].accurate);
+        script_send(&s, 100, 0);
+        snprintf(text, sizeof text, "%s 1:101(100) ack 1", table[i].data);
+        script_expect(&s, text);
+        script_end(&s);
+    }
 }
 
 static void without_timestamps_only_the_mss(void **state)
@@ -262,6 +329,8 @@ int main(void)
         cmocka_unit_test(a_cookie_is_for_one_handshake),
         cmocka_unit_test(the_timestamp_carries_the_rest_and_is_not_newer),
         cmocka_unit_test(a_connection_from_a_cookie),
+        cmocka_unit_test(the_timestamp_carries_classic_ecn),
+        cmocka_unit_test(ecn_is_agreed_without_memory),
         cmocka_unit_test(without_timestamps_only_the_mss),
         cmocka_unit_test(an_ack_without_a_cookie_is_reset),
         cmocka_unit_test(a_cookie_waits_for_room_in_the_accept_queue),
