@@ -82,16 +82,15 @@ void window_from_segment(struct tcp_engine *e, struct tcb *c, const struct segme
 }
 
 /* The RTT of what was newly delivered: from the send time when all of it was sent once (Karn; what
- * waited behind a repaired hole says nothing), else from the echoed timestamp (RFC 7323 section 4).
- * Not from a DSACK's: a duplicate made the peer send it, but it echoes what came before that, and
- * whose ACK got lost. */
+ * waited behind a repaired hole says nothing), else from the echoed timestamp (RFC 7323 section 4),
+ * unless it may be that of an ACK that got lost. */
 static void sample(struct tcb *c, const struct ack_news *n)
 {
     const struct segment *s = n->s;
     int64_t rtt_ns = -1;
     if (n->delta.has_rtt && !n->delta.retrans_acked) {
         rtt_ns = time_diff(s->now, n->delta.rtt_sent);
-    } else if (n->delta.acked && c->nego.timestamps && s->o.tsecr && !n->dsack) {
+    } else if (n->delta.acked && c->nego.timestamps && s->o.tsecr && !echo_outdated(c, n)) {
         uint32_t ms = timestamp_now(c->ts_offset, s->now) - s->o.tsecr;
         rtt_ns = ms >= 600000 ? -1 : ms ? (int64_t)ms * NS_PER_MS : NS_PER_MS / 2;
     }

@@ -614,6 +614,8 @@ uint32_t timestamp_now(uint32_t offset, ackd_time now);
 /* RFC 7323 section 5: may the segment be an old duplicate? Invalidates TS.Recent after 24 days. */
 bool paws_reject(struct tcp_engine *e, struct tcb *c, const struct segment *s);
 void timestamp_update(struct tcb *c, const struct segment *s);
+/* The timestamp that this ACK echoes may be older than what caused it. */
+bool echo_outdated(const struct tcb *c, const struct ack_news *n);
 
 /* ---- autotune.c: sizes of the buffers now, bytes ---- */
 uint32_t rcv_buffer(const struct tcb *c);

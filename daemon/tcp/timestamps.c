@@ -1,6 +1,14 @@
 /* Timestamps and PAWS (RFC 7323): the clock ticks every millisecond, with an offset of its own per
  * tuple; a segment whose TSval is older than TS.Recent is an old duplicate, unless the connection
- * was idle for so long that the clock may have wrapped. */
+ * was idle for so long that the clock may have wrapped.
+ *
+ * Section 4 lets every ACK that advances SND.UNA give a round-trip time. But when an ACK got lost
+ * and the data come again, they lie outside the peer's window and do not move its TS.Recent: what
+ * answers them echoes the original, and the measured time is that of our timer. Taken in, it would
+ * double the RTO at each lost ACK (as Linux's does). A DSACK tells of the duplicate; without SACK
+ * an echo from before the retransmission is believed only of an ACK that came sooner than the
+ * retransmission could have been answered, in half the smallest round-trip time (Karn's rule, RFC
+ * 6298 section 3). */
 #include "tcp/tcb.h"
 
 #define PAWS_IDLE_NS (INT64_C(24) * 24 * 3600 * NS_PER_S) /* RFC 7323 section 5.5 */
@@ -39,4 +47,16 @@ void timestamp_update(struct tcb *c, const struct segment *s)
         c->ts_recent = s->o.tsval;
         c->ts_recent_at = s->now;
     }
+}
+
+bool echo_outdated(const struct tcb *c, const struct ack_news *n)
+{
+    const struct rtxq_delta *d = &n->delta;
+    if (c->nego.sack) {
+        return n->dsack;
+    }
+    bool again = d->any && d->newest_transmissions > 1;
+    uint32_t sent = timestamp_now(c->ts_offset, d->newest_sent);
+    return again && (int32_t)(n->s->o.tsecr - sent) < 0 && c->rtt.min_ns >= 0 &&
+           time_diff(n->s->now, d->newest_sent) >= c->rtt.min_ns / 2;
 }

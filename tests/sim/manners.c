@@ -209,11 +209,6 @@ void users_random(struct users *u, struct world_config *config, uint64_t seed)
             p->jitter_ns = 0;
         }
     }
-    if (!f->options[0].sack || !f->options[1].sack) {
-        /* Nothing tells a lost ACK from a late one: with each the timeout grows by itself. */
-        config->profile[0].ack_loss_ppm /= 8;
-        config->profile[1].ack_loss_ppm /= 8;
-    }
     uint32_t most = 1000000 + rng_below(rng, 200000), least = PICK(rng, 0, 1, 5000, most);
     bool first = one_in(rng, 2);
     for (unsigned i = 0; i < 2; i++) {

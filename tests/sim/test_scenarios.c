@@ -646,9 +646,10 @@ static void lost_acks_are_no_loss(void **unused)
 static void lost_acks_are_no_delay(void **unused)
 {
     (void)unused;
-    for (unsigned timestamps = 0; timestamps < 2; timestamps++) {
+    for (unsigned options = 0; options < 4; options++) {
         struct stage *g = stage_new();
-        g->config.engine[0].defaults.timestamps = timestamps;
+        g->config.engine[0].defaults.timestamps = options & 1;
+        g->config.engine[0].defaults.sack = options & 2;
         stage_start(g);
         connect_to(g, 1);
         for (unsigned i = 0; i < 5; i++) {

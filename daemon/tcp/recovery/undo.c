@@ -86,7 +86,7 @@ static void learn_delay(struct tcb *c, const struct ack_news *n)
 {
     bool once = n->delta.has_rtt && !n->delta.retrans_acked;
     int64_t rtt = once ? time_diff(n->s->now, n->delta.rtt_sent) : -1;
-    if (c->nego.timestamps && n->s->o.has_timestamps && !n->dsack) {
+    if (c->nego.timestamps && n->s->o.has_timestamps && !echo_outdated(c, n)) {
         uint32_t ms = timestamp_now(c->ts_offset, n->s->now) - n->s->o.tsecr;
         rtt = ms < 600000 && ms * NS_PER_MS > rtt ? ms * NS_PER_MS : rtt;
     }

@@ -69,11 +69,32 @@ static void the_rescue_retransmission(void **state)
     script_end(&s);
 }
 
+/* NextSeg() rule (3): nothing lost, nothing new (which is rule (2) and comes first): what lies
+ * below the highest SACKed octet, although too little is SACKed above it to call it lost. */
+static void a_hole_that_is_not_lost_yet(void **state)
+{
+    (void)state;
+    for (unsigned new_data = 0; new_data < 2; new_data++) {
+        COUNTING(s);
+        flight(&s, 6);
+        script_inject(&s, ". 1:1(0) ack 1 <sack 1001:4001>");
+        script_expect(&s, ". 1:1001(1000) ack 1");
+        script_quiet(&s);
+        script_send(&s, 1000 * new_data, 0);
+        script_inject(&s, ". 1:1(0) ack 1 <sack 5001:6001 1001:4001>");
+        script_expect(&s, new_data ? "P. 6001:7001(1000) ack 1" : ". 4001:5001(1000) ack 1");
+        script_quiet(&s);
+        assert_int_equal(script_counters(&s)->fast_recoveries, 1);
+        script_end(&s);
+    }
+}
+
 int rfc6675_tests(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(octets_or_ranges),
         cmocka_unit_test(the_timer_repairs_a_lost_retransmission),
+        cmocka_unit_test(a_hole_that_is_not_lost_yet),
         cmocka_unit_test(the_rescue_retransmission),
     };
     return cmocka_run_group_tests_name("rfc6675", tests, NULL, NULL);

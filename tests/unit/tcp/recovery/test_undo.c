@@ -71,6 +71,32 @@ static void eifel_after_a_timeout(void **state)
     script_end(&s);
 }
 
+/* RFC 7323 section 4, RFC 6298 section 3: without SACK an echo from before the retransmission may
+ * be that of an ACK that got lost, when the retransmission had the time to be answered; else it is
+ * of an original that was late. */
+static void a_lost_ack_is_no_delay(void **state)
+{
+    (void)state;
+    for (unsigned late = 0; late < 2; late++) {
+        struct script s;
+        char text[100];
+        script_begin(&s, NULL);
+        script_passive_rtt(&s, "mss 1012,TS val 100 ecr 0,nop,wscale 7", RTT_MS);
+        int64_t srtt = script_info(&s).srtt_ns;
+        script_send(&s, 1000, 0);
+        script_expect(&s, "P. 1:1001(1000) ack 1");
+        uint32_t original = s.engine_ts;
+        script_advance_ms(&s, 400);
+        script_expect(&s, "P. 1:1001(1000) ack 1");
+        script_advance_ms(&s, late ? RTT_MS / 4 : RTT_MS);
+        snprintf(text, sizeof text, ". 1:1(0) ack 1001 <TS val 200 ecr %u>", original);
+        script_inject(&s, text);
+        assert_true(late ? script_info(&s).srtt_ns > 2 * srtt : script_info(&s).srtt_ns == srtt);
+        assert_int_equal(script_info(&s).backoff, !late);
+        script_end(&s);
+    }
+}
+
 /* Everything that was retransmitted came twice; it is told after the end of the episode. */
 static void dsack_after_a_fast_retransmission(void **state)
 {
@@ -120,6 +146,7 @@ int undo_tests(void)
         cmocka_unit_test(eifel_after_a_fast_retransmission),
         cmocka_unit_test(an_echo_of_the_retransmission_undoes_nothing),
         cmocka_unit_test(eifel_after_a_timeout),
+        cmocka_unit_test(a_lost_ack_is_no_delay),
         cmocka_unit_test(dsack_after_a_fast_retransmission),
         cmocka_unit_test(dsack_after_a_timeout),
     };
