@@ -73,7 +73,9 @@ static int print_table(const struct ctl *ctl, bool tests, int argc, char **argv)
         const struct label *l = &labels[i];
         const char *cells[] = {l->id, l->section, l->verdict, l->says, l->test};
         if (wanted(l, argc, argv)) {
-            table_row(&table, cells, argc && *l->why ? l->why : NULL);
+            char reason[1024];
+            snprintf(reason, sizeof reason, "\n\t%s", l->why);
+            table_row(&table, cells, argc && *l->why ? reason : NULL);
         }
     }
     bool failed = table.failed;

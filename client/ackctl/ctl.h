@@ -115,5 +115,7 @@ bool ctl_daemon_now(struct ctl *ctl, int64_t *now_ns);
 extern const struct verb *const verbs[];
 extern const size_t verb_count;
 const struct verb *verb_find(const char *word, int *several);
+/* Says that the word is none, or which ones it may be. EXIT_USAGE. */
+int no_verb(const struct ctl *ctl, const char *word, bool several);
 
 #endif

@@ -53,9 +53,14 @@ void help_verb(FILE *out, const struct verb *v)
     if (strcmp(v->complete, "option") == 0) {
         fputs("\nNames:\n", out);
         for (size_t i = 0; optset_name(i); i++) {
-            char text[INDENT + 8];
-            snprintf(text, sizeof text, "%s=%s", optset_name(i), optset_takes(i));
-            fprintf(out, "  %-*s %s\n", INDENT - 1, text, optset_doc(i));
+            char takes[OPTSET_TAKES];
+            int width = fprintf(out, "  %s=%s", optset_name(i), optset_takes(i, takes));
+            if (width > INDENT) {
+                fprintf(out, "\n%*s", INDENT + 2, "");
+            } else {
+                fprintf(out, "%*s", INDENT + 2 - width, "");
+            }
+            fprintf(out, "%s\n", optset_doc(i));
         }
     }
     print_options(out, "Options", v->options);
@@ -95,8 +100,7 @@ static int run(struct ctl *ctl, int argc, char **argv)
     }
     const struct verb *verb = verb_find(argv[0], &several);
     if (!verb) {
-        return ctl_usage(
-            ctl, several ? "'%s' may mean several commands" : "there is no command '%s'", argv[0]);
+        return no_verb(ctl, argv[0], several);
     }
     help_verb(stdout, verb);
     return EXIT_DONE;

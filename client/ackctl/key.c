@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
+#include <termios.h>
 #include <unistd.h>
 #include "key.h"
 #include "selector.h"
@@ -118,26 +119,60 @@ static bool take(const struct ctl *ctl, int key, const char *value, struct wante
 
 static const char *const algorithms[] = {"", "md5", "hmac-sha-1-96", "aes-128-cmac-96"};
 
+/* Whoever types a key does not want to see it. Whether `fd` is a terminal, which is `before` then.
+ */
+static bool hush(int fd, struct termios *before)
+{
+    if (fd < 0 || tcgetattr(fd, before) < 0) {
+        return false;
+    }
+    struct termios quiet = *before;
+    quiet.c_lflag &= ~(tcflag_t)ECHO;
+    tcsetattr(fd, TCSAFLUSH, &quiet);
+    fputs("key: ", stderr);
+    return true;
+}
+
+/* Until it is full, ends, or was interrupted; a terminal's line is enough. */
+static ssize_t read_octets(int fd, char octets[KEY_OCTETS_MAX + 2], bool line)
+{
+    size_t n = 0;
+    ssize_t got = 0;
+    while (n < KEY_OCTETS_MAX + 2 && (got = read(fd, octets + n, KEY_OCTETS_MAX + 2 - n)) > 0) {
+        n += (size_t)got;
+        if (line && octets[n - 1] == '\n') {
+            break;
+        }
+    }
+    return got < 0 ? -1 : (ssize_t)n;
+}
+
 int key_read(const struct ctl *ctl, const struct key_source *source,
              char octets[KEY_OCTETS_MAX + 2])
 {
     bool named = source->file && strcmp(source->file, "-") != 0;
     int fd = named ? open(source->file, O_RDONLY | O_CLOEXEC) : source->file ? 0 : source->fd;
-    size_t n = 0;
-    ssize_t got = 0;
-    if (fd >= 0) {
-        while (n < KEY_OCTETS_MAX + 2 && (got = read(fd, octets + n, KEY_OCTETS_MAX + 2 - n)) > 0) {
-            n += (size_t)got;
-        }
+    struct termios before;
+    bool terminal = hush(fd, &before);
+    ssize_t n = fd < 0 ? -1 : read_octets(fd, octets, terminal);
+    int error = errno;
+    if (terminal) {
+        tcsetattr(fd, TCSAFLUSH, &before);
+        fputc('\n', stderr);
     }
-    if (fd < 0 || got < 0) {
-        ctl_complain(ctl, "%s: %s", named ? source->file : "the key", strerror(errno));
-        return -1;
+    if (n < 0 && !ctl_cancelled()) {
+        ctl_complain(ctl, "%s: %s", named ? source->file : "the key", strerror(error));
     }
-    if (named) {
+    if (named && fd >= 0) {
         close(fd);
     }
     return (int)n;
+}
+
+int key_unread(struct ctl *ctl)
+{
+    return ctl_cancelled() ? ctl_fail(ctl, "key", &(struct ackd_error){.grpc_code = ACKD_CANCELLED})
+                           : EXIT_USAGE;
 }
 
 /* The key without the newline that an editor leaves. Its length, or -1 after it was reported. */
@@ -145,6 +180,9 @@ static int read_secret(const struct ctl *ctl, const struct wanted *w,
                        char secret[KEY_OCTETS_MAX + 2])
 {
     int n = key_read(ctl, &w->source, secret);
+    if (n < 0) {
+        return -1;
+    }
     n -= n > 0 && secret[n - 1] == '\n';
     if (n == 0 || n > KEY_OCTETS_MAX) {
         ctl_complain(ctl, "a key has 1 to %d octets", KEY_OCTETS_MAX);
@@ -170,7 +208,7 @@ static int add(struct ctl *ctl, int count, char **words, struct wanted *w)
     }
     explicit_bzero(secret, sizeof secret);
     if (length < 0) {
-        return EXIT_USAGE;
+        return key_unread(ctl);
     }
     if (failed < 0) {
         return ctl_fail(ctl, words[1], &err);

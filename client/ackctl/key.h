@@ -17,6 +17,9 @@ struct key_source {
 int key_read(const struct ctl *ctl, const struct key_source *source,
              char octets[KEY_OCTETS_MAX + 2]);
 
+/* The exit code after that: 130 when it was interrupted. */
+int key_unread(struct ctl *ctl);
+
 /* `ackctl key fast-open set|rotate|reset`; `listener` (NULL: all of them) is a selector. */
 int key_fast_open(struct ctl *ctl, int count, char **words, const struct key_source *source,
                   const char *listener);

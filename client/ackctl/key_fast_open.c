@@ -119,7 +119,7 @@ int key_fast_open(struct ctl *ctl, int count, char **words, const struct key_sou
         code = selector_resolve(ctl, listener, STATE_BIT(ST_LISTEN), &id);
     }
     if (!code && (part == SET || source->given) && !read_keys(ctl, source, &keys)) {
-        code = EXIT_USAGE;
+        code = key_unread(ctl);
     } else if (!code && part == ROTATE && keys.n == 2) {
         code = ctl_usage(ctl, "key fast-open rotate takes one key: the present one is the backup");
     }

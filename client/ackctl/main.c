@@ -38,7 +38,7 @@ const struct verb *verb_find(const char *word, int *several)
     return found < 0 ? NULL : verbs[found];
 }
 
-static int no_verb(const struct ctl *ctl, const char *word, bool several)
+int no_verb(const struct ctl *ctl, const char *word, bool several)
 {
     if (!several) {
         return ctl_usage(ctl, "there is no command '%s'", word);

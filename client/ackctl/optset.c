@@ -104,16 +104,6 @@ const char *optset_name(size_t index)
     return index < ROWS ? rows[index].name : NULL;
 }
 
-const char *optset_takes(size_t index)
-{
-    static const char *const words[] = {
-        [SWITCH] = "on|off", [NUMBER] = "N", [SIZE] = "BYTES", [MS] = "TIME"};
-    if (index >= ROWS) {
-        return NULL;
-    }
-    return rows[index].kind <= MS ? words[rows[index].kind] : "WORD";
-}
-
 const char *optset_doc(size_t index)
 {
     return index < ROWS ? rows[index].doc : NULL;
@@ -176,6 +166,19 @@ static bool word(const struct row *row, int value, char *text, size_t room)
     }
     text[i] = 0;
     return true;
+}
+
+const char *optset_takes(size_t index, char text[OPTSET_TAKES])
+{
+    static const char *const kinds[] = {[SWITCH] = "on|off", [NUMBER] = "N",   [SIZE] = "BYTES",
+                                        [MS] = "TIME",       [RATE] = "BYTES", [WORD] = ""};
+    char one[40];
+    snprintf(text, OPTSET_TAKES, "%s", kinds[rows[index].kind]);
+    for (int v = 1; rows[index].kind == WORD && word(&rows[index], v, one, sizeof one); v++) {
+        size_t at = strlen(text);
+        snprintf(text + at, OPTSET_TAKES - at, "%s%s", v > 1 ? "|" : "", one);
+    }
+    return text;
 }
 
 static bool set(const struct row *row, const char *text, int64_t unit_ns,

@@ -15,7 +15,8 @@ void optset_print(FILE *out, const struct ackd_options *options);
 /* Their names, for help and completion. NULL beyond the last. */
 const char *optset_name(size_t index);
 const char *optset_doc(size_t index);
-/* What kind of value it takes: "on|off", "N", "BYTES", "TIME", "WORD". */
-const char *optset_takes(size_t index);
+/* What kind of value the option `index` takes: "on|off", "N", "BYTES", "TIME", or its words. */
+enum { OPTSET_TAKES = 160 };
+const char *optset_takes(size_t index, char text[OPTSET_TAKES]);
 
 #endif

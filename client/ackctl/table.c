@@ -130,7 +130,7 @@ void table_print(struct table *table, FILE *out, bool header, bool bold, unsigne
             at += strlen(at) + 1;
         }
         if (*at) {
-            fprintf(out, "\t%s", at);
+            fprintf(out, *at == '\n' ? "%s" : "\t%s", at);
         }
         putc('\n', out);
         at += strlen(at) + 1;

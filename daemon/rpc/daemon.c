@@ -1,5 +1,6 @@
 /* ackd.v1.Daemon: the daemon itself, and the addresses, routes and neighbours of net/. */
 #include "rpc/address.h"
+#include "rpc/rows.h"
 #include "rpc/state.h"
 #include "rpc/view.h"
 
@@ -177,7 +178,9 @@ static void done(const struct rpc *rpc, struct grpc_call *call, int error, const
                  const ProtobufCMessage *empty)
 {
     if (error < 0) {
-        const char *words = strerrordesc_np(-error);
+        const char *words = error == -ENOENT   ? "there is none such"
+                            : error == -EEXIST ? "there is one already"
+                                               : strerrordesc_np(-error);
         call_fail_about(call, -error, errno_reason(-error), "field", field, "%s: %s", field,
                         words ? words : "unknown error");
         return;
@@ -318,30 +321,33 @@ DAEMON_METHOD(remove_route, RemoveRoute);
 /* ---- neighbours ---- */
 
 struct neighbours {
+    struct rows rows;
     struct net_neighbour from[NEIGHBOURS_MAX];
-    char addr[NEIGHBOURS_MAX][IP_ADDR_TEXT], mac[NEIGHBOURS_MAX][MAC_TEXT];
-    Ackd__V1__Neighbour rows[NEIGHBOURS_MAX], *list[NEIGHBOURS_MAX];
+    char addr[IP_ADDR_TEXT], mac[MAC_TEXT];
+    Ackd__V1__Neighbour row;
 };
 
-static void show_neighbour(struct neighbours *all, unsigned i)
+static const ProtobufCMessage *show_neighbour(struct rows *rows, unsigned i)
 {
     static char *const states[] = {
         [NET_NEIGH_INCOMPLETE] = "incomplete", [NET_NEIGH_REACHABLE] = "reachable",
         [NET_NEIGH_STALE] = "stale",           [NET_NEIGH_DELAY] = "delay",
         [NET_NEIGH_PROBE] = "probe",           [NET_NEIGH_FAILED] = "failed"};
+    struct neighbours *all = container_of(rows, struct neighbours, rows);
     const struct net_neighbour *n = &all->from[i];
-    Ackd__V1__Neighbour *row = all->list[i] = &all->rows[i];
+    Ackd__V1__Neighbour *row = &all->row;
     ackd__v1__neighbour__init(row);
-    row->address = ip_addr_format(&n->addr, all->addr[i]);
+    row->address = ip_addr_format(&n->addr, all->addr);
     if (memcmp(n->mac, (const uint8_t[6]){0}, 6) != 0) {
-        format_mac(n->mac, all->mac[i]);
-        row->mac = all->mac[i];
+        format_mac(n->mac, all->mac);
+        row->mac = all->mac;
     }
     row->state = states[n->state];
     row->is_static = n->is_static;
     row->is_router = n->is_router;
     row->queued_packets = n->queued;
     row->since_ns = n->since.ns;
+    return &row->base;
 }
 
 static void on_list_neighbours(struct grpc_call *call, const ProtobufCMessage *message,
@@ -355,16 +361,11 @@ static void on_list_neighbours(struct grpc_call *call, const ProtobufCMessage *m
         call_fail_errno(call, ENOMEM, "neighbours");
         return;
     }
-    Ackd__V1__ListNeighboursResponse r = ACKD__V1__LIST_NEIGHBOURS_RESPONSE__INIT;
-    r.n_neighbours = net_neighbour_list(rpc->config.net, all->from, NEIGHBOURS_MAX);
-    r.neighbours = all->list;
-    for (unsigned i = 0; i < r.n_neighbours; i++) {
-        show_neighbour(all, i);
-    }
-    grpc_call_reply(call, &r.base);
-    free(all);
+    all->rows.row = show_neighbour;
+    all->rows.output = &ackd__v1__list_neighbours_response__descriptor;
+    rows_start(&all->rows, call, net_neighbour_list(rpc->config.net, all->from, NEIGHBOURS_MAX));
 }
-DAEMON_METHOD(list_neighbours, ListNeighbours);
+ROWS_METHOD(list_neighbours, ListNeighbours);
 
 static void on_set_neighbour(struct grpc_call *call, const ProtobufCMessage *message,
                              size_t wire_bytes)

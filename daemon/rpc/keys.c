@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "rpc/state.h"
+#include "rpc/rows.h"
 
 enum { KEYS_MAX = 1024, PREFIX_TEXT = IP_ADDR_TEXT + 4 };
 
@@ -23,15 +23,17 @@ static void audit(const struct rpc *rpc, const struct grpc_call *call, const cha
 /* ---- list ---- */
 
 struct key_rows {
+    struct rows rows;
     struct tcp_key from[KEYS_MAX];
-    Ackd__V1__Key rows[KEYS_MAX], *list[KEYS_MAX];
-    char remote[KEYS_MAX][PREFIX_TEXT], local[KEYS_MAX][IP_ADDR_TEXT];
+    char remote[PREFIX_TEXT], local[IP_ADDR_TEXT];
+    Ackd__V1__Key row;
 };
 
-static void show_key(struct key_rows *all, unsigned i)
+static const ProtobufCMessage *show_key(struct rows *rows, unsigned i)
 {
+    struct key_rows *all = container_of(rows, struct key_rows, rows);
     const struct tcp_key *k = &all->from[i];
-    Ackd__V1__Key *row = all->list[i] = &all->rows[i];
+    Ackd__V1__Key *row = &all->row;
     char addr[IP_ADDR_TEXT];
     bool host = k->remote.length == (ip_addr_is_v4(&k->remote.addr) ? 32 : 128);
     ackd__v1__key__init(row);
@@ -39,13 +41,13 @@ static void show_key(struct key_rows *all, unsigned i)
     row->algorithm = (Ackd__V1__KeyAlgorithm)k->algorithm;
     ip_addr_format(&k->remote.addr, addr);
     if (host) {
-        snprintf(all->remote[i], PREFIX_TEXT, "%s", addr);
+        snprintf(all->remote, PREFIX_TEXT, "%s", addr);
     } else {
-        snprintf(all->remote[i], PREFIX_TEXT, "%s/%u", addr, k->remote.length);
+        snprintf(all->remote, PREFIX_TEXT, "%s/%u", addr, k->remote.length);
     }
-    row->remote = all->remote[i];
+    row->remote = all->remote;
     if (!ip_addr_is_none(&k->local)) {
-        row->local = ip_addr_format(&k->local, all->local[i]);
+        row->local = ip_addr_format(&k->local, all->local);
     }
     row->remote_port = k->remote_port;
     row->local_port = k->local_port;
@@ -53,6 +55,7 @@ static void show_key(struct key_rows *all, unsigned i)
     row->receive_id = k->receive_id;
     row->exclude_options = k->exclude_options;
     row->connections = k->connections;
+    return &row->base;
 }
 
 static void on_list_keys(struct grpc_call *call, const ProtobufCMessage *message, size_t wire_bytes)
@@ -65,16 +68,12 @@ static void on_list_keys(struct grpc_call *call, const ProtobufCMessage *message
         call_fail_errno(call, ENOMEM, "keys");
         return;
     }
-    Ackd__V1__ListKeysResponse r = ACKD__V1__LIST_KEYS_RESPONSE__INIT;
-    r.n_keys = tcp_key_list(rpc->config.engine, m->after_id, all->from, KEYS_MAX);
-    r.keys = all->list;
-    for (unsigned i = 0; i < r.n_keys; i++) {
-        show_key(all, i);
-    }
-    grpc_call_reply(call, &r.base);
-    free(all);
+    all->rows.row = show_key;
+    all->rows.output = &ackd__v1__list_keys_response__descriptor;
+    rows_start(&all->rows, call,
+               tcp_key_list(rpc->config.engine, m->after_id, all->from, KEYS_MAX));
 }
-DAEMON_METHOD(list_keys, ListKeys);
+ROWS_METHOD(list_keys, ListKeys);
 
 /* ---- add ---- */
 

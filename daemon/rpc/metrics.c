@@ -2,8 +2,10 @@
  * (RFC 9040), and the secret of TCP Fast Open's cookies (RFC 7413), which goes in and never comes
  * out. */
 #include "rpc/address.h"
+#include "rpc/rows.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,18 +13,20 @@
 #define KEY_LENGTH 16u
 
 struct listing {
+    struct rows rows;
     struct tcp_metrics from[METRICS_MAX];
-    char local[METRICS_MAX][IP_ADDR_TEXT], remote[METRICS_MAX][IP_ADDR_TEXT];
-    Ackd__V1__PathMetrics row[METRICS_MAX], *list[METRICS_MAX];
+    char local[IP_ADDR_TEXT], remote[IP_ADDR_TEXT];
+    Ackd__V1__PathMetrics row;
 };
 
-static void show(struct listing *all, unsigned i)
+static const ProtobufCMessage *show(struct rows *rows, unsigned i)
 {
+    struct listing *all = container_of(rows, struct listing, rows);
     const struct tcp_metrics *m = &all->from[i];
-    Ackd__V1__PathMetrics *row = all->list[i] = &all->row[i];
+    Ackd__V1__PathMetrics *row = &all->row;
     ackd__v1__path_metrics__init(row);
-    row->local = ip_addr_format(&m->local, all->local[i]);
-    row->remote = ip_addr_format(&m->remote, all->remote[i]);
+    row->local = ip_addr_format(&m->local, all->local);
+    row->remote = ip_addr_format(&m->remote, all->remote);
     row->updated_ns = m->updated.ns;
     if (m->srtt_ns >= 0) {
         row->srtt_ns_known_case = ACKD__V1__PATH_METRICS__SRTT_NS_KNOWN_SRTT_NS;
@@ -35,6 +39,7 @@ static void show(struct listing *all, unsigned i)
     row->fast_open_cookie_bytes = m->fast_open_cookie_len;
     row->fast_open_losses = m->fast_open_losses;
     row->fast_open_good_after_ns = m->fast_open_good_after.ns;
+    return &row->base;
 }
 
 static void on_list_metrics(struct grpc_call *call, const ProtobufCMessage *message,
@@ -43,19 +48,14 @@ static void on_list_metrics(struct grpc_call *call, const ProtobufCMessage *mess
     const struct rpc *rpc = grpc_call_arg(call);
     (void)message;
     (void)wire_bytes;
-    struct listing *all = malloc(sizeof *all);
+    struct listing *all = calloc(1, sizeof *all);
     if (!all) {
         call_fail_errno(call, ENOMEM, "metrics");
         return;
     }
-    Ackd__V1__ListMetricsResponse r = ACKD__V1__LIST_METRICS_RESPONSE__INIT;
-    r.n_metrics = tcp_metrics_list(rpc->config.engine, 0, all->from, METRICS_MAX);
-    r.metrics = all->list;
-    for (unsigned i = 0; i < r.n_metrics; i++) {
-        show(all, i);
-    }
-    grpc_call_reply(call, &r.base);
-    free(all);
+    all->rows.row = show;
+    all->rows.output = &ackd__v1__list_metrics_response__descriptor;
+    rows_start(&all->rows, call, tcp_metrics_list(rpc->config.engine, 0, all->from, METRICS_MAX));
 }
 
 static void on_clear_metrics(struct grpc_call *call, const ProtobufCMessage *message,
@@ -106,9 +106,11 @@ static void audit(const struct rpc *rpc, const struct grpc_call *call,
                   const Ackd__V1__SetFastOpenKeyRequest *m)
 {
     const struct grpc_peer *p = grpc_call_peer(call);
-    log_notice(rpc->config.log,
-               "the Fast Open key of listener %llu (0: all): %s by uid %u (%s, pid %d)",
-               (unsigned long long)m->listener_id,
+    char whose[40] = "all listeners";
+    if (m->listener_id) {
+        snprintf(whose, sizeof whose, "listener %llu", (unsigned long long)m->listener_id);
+    }
+    log_notice(rpc->config.log, "the Fast Open key of %s: %s by uid %u (%s, pid %d)", whose,
                m->rotate    ? "rotated"
                : m->key.len ? "set"
                             : "given up",
@@ -142,6 +144,6 @@ static void on_set_fast_open_key(struct grpc_call *call, const ProtobufCMessage 
     }
 }
 
-DAEMON_METHOD(list_metrics, ListMetrics);
+ROWS_METHOD(list_metrics, ListMetrics);
 DAEMON_METHOD(clear_metrics, ClearMetrics);
 DAEMON_METHOD(set_fast_open_key, SetFastOpenKey);

@@ -188,6 +188,8 @@ static const struct golden {
     {"help", "ackctl help"},
     {"help-ls", "ackctl ls --help"},
     {"help-set", "ackctl help set"},
+    {"help-ambiguous", "ackctl help se"},
+    {"help-unknown", "ackctl help nonsense"},
     {"verb-unknown", "ackctl nonsense"},
     {"verb-ambiguous", "ackctl s"},
     {"option-unknown", "ackctl ls --nonsense"},

@@ -1,6 +1,8 @@
 /* Daemon, Lab and Counters; and the role of every method. */
 #include "harness.h"
 
+#include <stdio.h>
+
 static void version_and_status(void **state)
 {
     (void)state;
@@ -159,6 +161,43 @@ static void keys(void **state)
     call_free(ask_error("/ackd.v1.Daemon/RemoveKey", &r, GRPC_NOT_FOUND, "ENOENT"));
 }
 
+/* More keys than one turn writes; the calls between are answered meanwhile. */
+static void a_long_listing_takes_turns(void **state)
+{
+    (void)state;
+    enum { MANY = 300 };
+    Ackd__V1__AddKeyRequest m = ACKD__V1__ADD_KEY_REQUEST__INIT;
+    Ackd__V1__Key k = ACKD__V1__KEY__INIT;
+    char remote[32];
+    m.key = &k;
+    k.algorithm = ACKD__V1__KEY_ALGORITHM__KEY_ALGORITHM_MD5;
+    k.remote = remote;
+    for (unsigned i = 0; i < MANY; i++) {
+        snprintf(remote, sizeof remote, "10.1.%u.%u", i / 100, i % 100);
+        uint8_t secret[] = "x"; /* is wiped */
+        m.secret = (ProtobufCBinaryData){1, secret};
+        reply_free(ask("/ackd.v1.Daemon/AddKey", &m));
+    }
+    Ackd__V1__ListKeysRequest lm = ACKD__V1__LIST_KEYS_REQUEST__INIT;
+    struct grpc_call *given_up = call_begin("/ackd.v1.Daemon/ListKeys");
+    struct grpc_call *call = call_begin("/ackd.v1.Daemon/ListKeys");
+    call_put(call, &lm);
+    call_put(given_up, &lm);
+    assert_false(call->over);
+    call_cancel(given_up);
+    run();
+    assert_true(call->over);
+    Ackd__V1__ListKeysResponse *l = call_reply(call);
+    assert_int_equal(l->n_keys, MANY);
+    for (unsigned i = 0; i < MANY; i++) {
+        snprintf(remote, sizeof remote, "10.1.%u.%u", i / 100, i % 100);
+        assert_int_equal(l->keys[i]->key_id, i + 1);
+        assert_string_equal(l->keys[i]->remote, remote);
+    }
+    reply_free(l);
+    call_free(call);
+}
+
 static void no_laboratory(void **state)
 {
     (void)state;
@@ -293,6 +332,7 @@ int main(void)
         TEST(addresses),
         cmocka_unit_test_setup_teardown(routes_and_neighbours, ethernet_setup, world_teardown),
         cmocka_unit_test_setup_teardown(keys, ethernet_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(a_long_listing_takes_turns, world_setup, world_teardown),
         TEST(no_laboratory),
         TEST(counters),
         TEST(every_method_has_a_role),
