@@ -123,26 +123,13 @@ static bool next_slot(const struct wheel *wheel, unsigned *level, uint64_t *tick
     return false;
 }
 
-/* Moves all entries of a list, in order, to the end of another. */
-static void splice(struct list *from, struct list *to)
-{
-    if (list_empty(from)) {
-        return;
-    }
-    from->next->prev = to->prev;
-    to->prev->next = from->next;
-    from->prev->next = to;
-    to->prev = from->prev;
-    list_init(from);
-}
-
 /* The wheel's tick enters a slot. */
 static void enter(struct wheel *wheel, unsigned level, uint64_t tick)
 {
     unsigned index = digit(tick, level);
     wheel->tick = tick;
     wheel->occupied[level] &= ~(UINT64_C(1) << index);
-    splice(&wheel->slot[level][index], level > 0 ? &wheel->cascading : &wheel->expired);
+    list_append_all(level > 0 ? &wheel->cascading : &wheel->expired, &wheel->slot[level][index]);
 }
 
 /* The entries of a slot that was entered find their places below. */
