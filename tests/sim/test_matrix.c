@@ -1,8 +1,8 @@
 /* The matrix: {super-frames, frames of 1514 bytes} x {loss, urgent data, ECN, AccECN, TCP-AO, an
  * MTU cut in flight} x {IPv4, IPv6}, and some of these at once.
  *
- * A cell is one connection of the simulation over which both ends send 3 MB at the same time. Every
- * octet has to be the right one, every invariant holds at every step, the connection ends in order
+ * A cell is one connection of the simulation, through net/ of both hosts in frames of an Ethernet,
+ * over which both ends send 3 MB at the same time. Every octet has to be the right one, every invariant holds at every step, the connection ends in order
  * and leaves no memory behind. And the cell has to be one: its mechanism was at work in both
  * directions, it did to the wire what its RFC says and to the other mechanisms nothing.
  *
@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "nic.h"
 #include "signing.h"
 #include "users.h"
 
@@ -25,6 +26,7 @@
 #define ETHERNET_HEADER 14u
 #define CUT_V4 900u
 #define CUT_V6 1280u
+#define OPEN_AT (4 * NS_PER_S)   /* the addresses are there (RFC 4862) */
 #define CUT_AFTER (NS_PER_S / 4) /* of the opening, with data on the wire */
 #define URGENT_EVERY 300000u
 #define URGENT_BYTES 1000u
@@ -91,6 +93,7 @@ struct seen {
 struct cell {
     struct users users; /* first: what world.users points to */
     struct world world;
+    struct nic nic[2];
     struct signing signing;
     unsigned what;
     bool tso, v6;
@@ -273,7 +276,7 @@ static void configure(struct cell *c, struct world_config *config)
             .reorder_ns = 5 * NS_PER_MS,
             .mark_ppm = marks ? 5000 : 0,
             .hop_mtu = cut ? c->cut : 0,
-            .hop_from = time_from_ns(NS_PER_S + CUT_AFTER),
+            .hop_from = time_from_ns(OPEN_AT + CUT_AFTER),
             .hop_until = TIME_NEVER,
             .hop_tells = true,
             .merge = c->tso,
@@ -291,7 +294,7 @@ static void users_alike(struct cell *c)
     u->n = 1;
     f->host[1] = 1;
     f->port = PORT;
-    f->open_at = time_from_ns(NS_PER_S);
+    f->open_at = time_from_ns(OPEN_AT);
     for (unsigned i = 0; i < 2; i++) {
         struct tcp_options *o = &f->options[i];
         tcp_options_default(o);
@@ -331,6 +334,7 @@ static void begin(struct cell *c, bool verbose)
                                     : TCP_KEY_HMAC_SHA1_96,
                       c->what & ROLLOVER ? 2 : 1);
     }
+    nic_init(c->nic, w, config.device, MTU);
     users_start(&c->users, w);
     c->act = w->act;
     w->act = act;
@@ -355,6 +359,9 @@ static void check_frames(struct cell *c, unsigned i)
     const struct seen *s = &c->seen[i];
     const char *name = w->host[i].name;
     bool single = !c->tso || c->what & (AO | MD5);
+    EXPECT(c->nic[i].largest == s->largest + ETHERNET_HEADER && c->nic[i].others > 0,
+           "%s: frames of %u octets, %" PRIu64 " of ARP or ND", name, c->nic[i].largest,
+           c->nic[i].others);
     EXPECT(s->other_family == 0, "%s: segments of the other family", name);
     EXPECT(single || s->largest > MTU, "%s: no super-frame, %u bytes at most", name, s->largest);
     EXPECT(!single || s->largest <= MTU, "%s: a frame of %u bytes", name, s->largest);
@@ -532,9 +539,8 @@ static bool run(struct cell *c, bool verbose)
     const struct tcp_counters *k = tcp_counters(w->host[0].engine);
     printf("%-4s %-24s %4" PRId64 " ms, frames up to %5u bytes, %3" PRIu64
            " segments again, %2" PRIu64 " marked, %2u forged\n",
-           w->failure[0] == 0 ? "ok" : "FAIL", c->name, c->took_ns / NS_PER_MS,
-           c->seen[0].largest + ETHERNET_HEADER, k->retrans_segs, w->link[0].stats.marked,
-           c->seen[0].forged);
+           w->failure[0] == 0 ? "ok" : "FAIL", c->name, c->took_ns / NS_PER_MS, c->nic[0].largest,
+           k->retrans_segs, w->link[0].stats.marked, c->seen[0].forged);
     if (w->failure[0] != 0) {
         printf("     %s\n", w->failure);
         if (verbose) {
@@ -542,6 +548,7 @@ static bool run(struct cell *c, bool verbose)
         }
     }
     bool good = w->failure[0] == 0;
+    nic_free(c->nic);
     world_free(w);
     return good;
 }

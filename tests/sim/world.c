@@ -242,6 +242,10 @@ struct tcp_info host_info(struct host *h, uint64_t id)
 
 void host_input(struct host *h, const struct wire_segment *s)
 {
+    if (h->door != NULL) {
+        h->door->input(h, s);
+        return;
+    }
     struct pkt *pkt = pkt_get(tcp_pool(h->engine), PKT_FRAME_CAPACITY);
     if (pkt == NULL) {
         return; /* as a device without buffers */
@@ -270,6 +274,10 @@ void host_input(struct host *h, const struct wire_segment *s)
 /* "Too big", about a segment that this host sent. */
 static void host_icmp(struct host *h, const struct wire_segment *s)
 {
+    if (h->door != NULL) {
+        h->door->too_big(h, s);
+        return;
+    }
     struct tcp_hdr hdr;
     tcp_hdr_parse(s->bytes, s->length, &hdr);
     const struct tcp_icmp icmp = {.kind = TCP_ICMP_TOO_BIG,
@@ -326,11 +334,16 @@ static void deliver(struct world *w)
     }
 }
 
+static bool next_frame(struct host *h, struct tcp_tx *tx)
+{
+    return h->door != NULL ? h->door->flush(h, tx) : tcp_flush(h->engine, h->world->now, tx);
+}
+
 static bool flush(struct world *w, struct host *h)
 {
     struct tcp_tx tx;
     unsigned n = 0;
-    while (tcp_flush(h->engine, w->now, &tx)) {
+    while (next_frame(h, &tx)) {
         h->kinds[tx.kind]++;
         const char *broken = monitor_sent(&h->monitor, &tx);
         if (broken != NULL) {
@@ -416,11 +429,16 @@ static void check(struct world *w)
     }
 }
 
+static ackd_time host_deadline(const struct host *h)
+{
+    return h->door != NULL ? h->door->deadline(h) : tcp_next_deadline(h->engine);
+}
+
 static ackd_time next_instant(const struct world *w)
 {
     ackd_time next = w->wake != NULL ? w->wake(w) : TIME_NEVER;
     for (unsigned i = 0; i < w->hosts; i++) {
-        next = time_min(next, tcp_next_deadline(w->host[i].engine));
+        next = time_min(next, host_deadline(&w->host[i]));
     }
     for (unsigned i = 0; i < w->links; i++) {
         next = time_min(next, link_next(&w->link[i]));
@@ -432,7 +450,11 @@ void world_settle(struct world *w)
 {
     deliver(w);
     for (unsigned i = 0; i < w->hosts; i++) {
-        tcp_timeout(w->host[i].engine, w->now);
+        if (w->host[i].door != NULL) {
+            w->host[i].door->timeout(&w->host[i]);
+        } else {
+            tcp_timeout(w->host[i].engine, w->now);
+        }
     }
     bool more = true;
     for (unsigned rounds = 0; more; rounds++) {

@@ -20,6 +20,16 @@
 #define LINKS_MAX (2 * HOSTS_MAX + 2)
 
 struct world;
+struct host;
+
+/* What stands between an engine and its links; NULL: nothing. */
+struct host_door {
+    bool (*flush)(struct host *h, struct tcp_tx *tx); /* as tcp_flush() */
+    void (*input)(struct host *h, const struct wire_segment *s);
+    void (*too_big)(struct host *h, const struct wire_segment *s);
+    void (*timeout)(struct host *h);
+    ackd_time (*deadline)(const struct host *h);
+};
 
 struct host {
     const char *name;
@@ -27,6 +37,8 @@ struct host {
     struct ip_addr addr;
     struct memory memory;
     struct tcp_engine *engine;
+    const struct host_door *door;
+    void *door_ctx;
     struct link *out;
     uint32_t mtu;        /* of the route */
     uint32_t refuse_ppm; /* frames that the device refuses: tcp_tx_failed() */
