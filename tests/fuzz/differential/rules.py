@@ -162,8 +162,10 @@ def ack_of_the_syn(case):
 
 @rule()
 def half_open_is_answered_by_the_syn_ack(case):
-    return (case.now.is_segment("", "R", {"SYN-RECEIVED"}) and only_ackd(case, "syn") and case.ackd["syn"][0] == "SA" and
-            not (case.now.acceptable() and "S" not in case.now.step.flags))
+    m = case.now
+    old = m.is_segment() and case.script.ts and m.ts is not None and m.ts < m.ts_recent  # PAWS
+    return (m.is_segment("", "R", {"SYN-RECEIVED"}) and only_ackd(case, "syn") and case.ackd["syn"][0] == "SA" and
+            (not m.acceptable() or "S" in m.step.flags or old))
 
 
 @rule()
@@ -246,6 +248,11 @@ def fin_is_not_sacked(case):
 def text_after_release(case):
     m = case.now
     return user_gone(case) and m.is_segment("", "R") and m.text() > 0 and (m.acks_unsent() or m.acks_old()) and only_kernel(case, "rst")
+
+
+@rule(goes_on=True)
+def sack_after_release(case):
+    return user_gone(case) and case.different == {"sack"} and only_kernel(case, "sack")
 
 
 @rule()

@@ -192,7 +192,7 @@ static void other_step(struct world *w, unsigned i, uint8_t op, struct bytes *in
         without_a_key(w, i, in);
         break;
     case 11:
-        s->memory.refuse = op & 128 && take_u8(in) < 32;
+        memory_ends(s, op & 128 && take_u8(in) < 32);
         break;
     default:
         pass(w, (int64_t)take_u8(in) * 100 * NS_PER_MS);
@@ -249,7 +249,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         all_signed(w);
     }
     for (unsigned i = 0; i < 2; i++) {
-        w->side[i].memory.refuse = false;
+        memory_ends(&w->side[i], false);
     }
     everything_arrives(w);
     let_go(w);

@@ -145,7 +145,7 @@ static void step(struct world *w, struct bytes *in)
         pass(w, take_u16(in) * NS_PER_MS / 4);
         break;
     case 13:
-        s->memory.refuse = take_u8(in) < 16;
+        memory_ends(s, take_u8(in) < 16);
         break;
     case 14:
         s->refuses = take_u8(in) < 16;
@@ -174,7 +174,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check(w);
     }
     for (unsigned i = 0; i < 2; i++) {
-        w->side[i].memory.refuse = w->side[i].refuses = false;
+        memory_ends(&w->side[i], false);
+        w->side[i].refuses = false;
     }
     everything_arrives(w);
     nothing_stays(w);

@@ -239,7 +239,7 @@ static void other_step(struct world *w, unsigned i, uint8_t op, struct bytes *in
         break;
     }
     case 15:
-        s->memory.refuse = op & 128 && take_u8(in) < 32;
+        memory_ends(s, op & 128 && take_u8(in) < 32);
         break;
     case 16:
         pass(w, (int64_t)take_u8(in) << (10 + take_u8(in) % 32)); /* up to 36 hours */
@@ -302,7 +302,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         agreed(w);
     }
     for (unsigned i = 0; i < 2; i++) {
-        w->side[i].memory.refuse = false;
+        memory_ends(&w->side[i], false);
     }
     everything_arrives(w);
     nothing_stays(w);

@@ -564,7 +564,7 @@ static void step(struct world *w, struct bytes *in)
         if (op & 128) {
             w->side[i].refuses = take_u8(in) < 32;
         } else {
-            w->side[i].memory.refuse = take_u8(in) < 32;
+            memory_ends(&w->side[i], take_u8(in) < 32);
         }
         break;
     }
@@ -578,7 +578,8 @@ static void calm(struct world *w)
         memset(l->mask, 0, sizeof l->mask);
         l->cap = MTU;
         transfer_of(w)->user[i].stops_reading = false;
-        w->side[i].refuses = w->side[i].memory.refuse = false;
+        memory_ends(&w->side[i], false);
+        w->side[i].refuses = false;
     }
 }
 

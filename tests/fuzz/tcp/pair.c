@@ -91,6 +91,28 @@ void side_init(struct world *w, unsigned i, struct tcp_config *config, const str
     s->baseline = memory_used(&s->memory);
 }
 
+struct hoard {
+    struct hoard *next;
+    size_t bytes;
+};
+
+void memory_ends(struct side *s, bool ends)
+{
+    s->memory.refuse = ends;
+    for (size_t bytes = 65536; ends && bytes >= 64; bytes /= 2) {
+        struct hoard *h;
+        while ((h = arena_alloc(s->memory.arena, bytes)) != NULL) {
+            *h = (struct hoard){s->hoard, bytes};
+            s->hoard = h;
+        }
+    }
+    while (!ends && s->hoard != NULL) {
+        struct hoard *h = s->hoard;
+        s->hoard = h->next;
+        arena_release(s->memory.arena, h, h->bytes);
+    }
+}
+
 void pair_free(struct world *w)
 {
     for (unsigned i = 0; i < 2; i++) {

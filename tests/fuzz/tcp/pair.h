@@ -31,8 +31,9 @@ struct side {
     struct tcp_engine *engine;
     struct ip_addr addr;
     size_t baseline;
-    uint32_t mtu;      /* of the route from here, as net/ knows it */
-    uint64_t ids[IDS]; /* what the user knows of */
+    struct hoard *hoard; /* all that the arena had left while memory is at its end */
+    uint32_t mtu;        /* of the route from here, as net/ knows it */
+    uint64_t ids[IDS];   /* what the user knows of */
     unsigned n_ids;
     struct parcel wire[WIRE]; /* on the way from here */
     unsigned on_wire;
@@ -57,6 +58,8 @@ void pair_init(struct world *w, bool v6);
 void pair_config(struct tcp_config *config);
 void side_init(struct world *w, unsigned i, struct tcp_config *config, const struct tcp_link *link);
 void pair_free(struct world *w);
+/* No memory is left for the engine, or there is some again. */
+void memory_ends(struct side *s, bool ends);
 
 /* The user of a side learns of an id; of too many he lets the oldest go. */
 void know(struct world *w, unsigned side, uint64_t id);
