@@ -415,6 +415,9 @@ static void tcb_timeout(struct tcp_engine *e, struct tcb *c, ackd_time now)
     if (c->t.rec.state != TCP_CLOSED) {
         tcb_touch(e, c); /* the flush sends what is due and re-arms */
     }
+    if (c->t.rec.state == TCP_TIME_WAIT) {
+        tcb_arm(e, c); /* it may be evicted before: never off its wheel */
+    }
 }
 
 /* What one call does at most: so many entries find another place in a wheel, or so many deadlines

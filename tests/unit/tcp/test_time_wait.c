@@ -267,6 +267,28 @@ static void a_reset_with_data_and_one_with_a_fin(void **state) /* SHLD-2 */
     }
 }
 
+/* Between a deadline and the flush that serves it, too, TIME-WAIT stands where eviction looks. */
+static void a_deadline_in_time_wait_leaves_its_end(void **state)
+{
+    (void)state;
+    struct script s;
+    struct tcp_tx tx;
+    const char *what = "";
+    script_begin(&s, one_time_wait);
+    script_passive(&s, SACK);
+    tcp_close(s.engine, s.now, s.id);
+    script_discard(&s);
+    script_inject(&s, "F. 1:1(0) ack 2");
+    assert_true(tcp_flush(s.engine, s.now, &tx));
+    tcp_tx_failed(s.engine, s.now, &tx, TCP_TX_LOCAL_DROP, 0);
+    assert_false(tcp_flush(s.engine, s.now, &tx)); /* the ACK goes again in a moment */
+    s.now = time_add(s.now, NS_PER_S);
+    tcp_timeout(s.engine, s.now);
+    assert_int_equal(script_state(&s), TCP_TIME_WAIT);
+    assert_int_equal(tcp_check(s.engine, s.now, &what), 0);
+    script_end(&s);
+}
+
 /* What a reset carries is no data (RFC 9293 section 3.5.3): its challenge reports no duplicate. */
 static void the_text_of_a_reset_is_no_duplicate(void **state)
 {
@@ -296,6 +318,7 @@ int time_wait_tests(void)
         cmocka_unit_test(a_fin_without_an_ack),
         cmocka_unit_test(a_reset_with_data_and_one_with_a_fin),
         cmocka_unit_test(the_text_of_a_reset_is_no_duplicate),
+        cmocka_unit_test(a_deadline_in_time_wait_leaves_its_end),
     };
     return cmocka_run_group_tests_name("time-wait", tests, NULL, NULL);
 }
