@@ -24,6 +24,16 @@ void grpc_deframer_free(struct grpc_deframer *d)
     grpc_deframer_init(d, d->max_message);
 }
 
+uint8_t *grpc_deframer_take(struct grpc_deframer *d)
+{
+    uint8_t *buffer = d->message == d->buffer ? d->buffer : NULL;
+    if (buffer) {
+        d->buffer = NULL;
+        d->capacity = 0;
+    }
+    return buffer;
+}
+
 size_t grpc_deframer_partial(const struct grpc_deframer *d)
 {
     return d->message ? 0 : d->prefix_have + d->filled;

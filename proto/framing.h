@@ -43,6 +43,9 @@ struct grpc_deframer {
 void grpc_deframer_init(struct grpc_deframer *d, size_t max_message);
 /* Gives the buffer back; `d` may be used again. */
 void grpc_deframer_free(struct grpc_deframer *d);
+/* After GRPC_DEFRAMED_MESSAGE: the buffer with the message, to be freed by the caller; `message`
+ * stays valid as long. NULL: the message lies in the caller's data. */
+uint8_t *grpc_deframer_take(struct grpc_deframer *d);
 /* Takes bytes from *data, at most to the end of one message, and moves *data and *length past them.
  * After anything but NOTHING and MESSAGE the stream is lost. */
 enum grpc_deframed grpc_deframe(struct grpc_deframer *d, const uint8_t **data, size_t *length);

@@ -253,7 +253,7 @@ int ackd_send(struct ackd *a, const struct ackd_send_request *request, struct ac
 struct ackd_receive_request {
     uint64_t id;
     uint64_t from_offset; /* releases everything before it */
-    uint32_t max_bytes;   /* 0: 65536; at most 4 MiB */
+    uint32_t max_bytes;   /* 0: 65536; at most 262144 */
     uint32_t min_bytes;   /* wait for so many, or the end of the stream, urgent data, or wait_ms */
     uint32_t wait_ms;
 };

@@ -50,12 +50,17 @@ struct grpc_peer {
     uint64_t connection; /* counts connections of this server */
 };
 
+enum { GRPC_IN_PLACE = 16 * 1024 };
+
 /* What a method does with its call. All are called from the loop, never from inside a grpc_call_*()
  * of the same call. `call` is gone after on_end. */
 struct grpc_method {
     const char *path; /* "/ackd.v1.Tcp/Send" */
     const ProtobufCMessageDescriptor *input, *output;
     bool client_streaming, server_streaming;
+    /* The number of a bytes field of `input` whose value, when it has GRPC_IN_PLACE bytes or more,
+     * is not copied on the way to on_message(); 0: none. */
+    uint32_t in_place;
     /* A request message, unpacked under the bounded allocator; valid during the call only.
      * `wire_bytes` is what grpc_call_consumed() wants back. */
     void (*on_message)(struct grpc_call *call, const ProtobufCMessage *message, size_t wire_bytes);
@@ -134,6 +139,10 @@ size_t grpc_call_capacity(const struct grpc_call *call);
 /* Queues one message. -EMSGSIZE, -ENOMEM, or -EPIPE when the call is over. It may exceed
  * grpc_call_room(); ask for room again before the next. */
 int grpc_call_send(struct grpc_call *call, const ProtobufCMessage *message);
+/* Within on_message(): takes over the memory of the message that `within` points into, the value of
+ * the `in_place` field; the handler frees it when it is done with the value. NULL: it cannot be had
+ * (the value is small, or of an unusual message), and what is needed later has to be copied. */
+void *grpc_call_take(struct grpc_call *call, const void *within);
 /* The handler is done with this many wire bytes of requests: the stream's window opens by them. */
 void grpc_call_consumed(struct grpc_call *call, size_t wire_bytes);
 /* Ends the call with status OK after what was sent. on_end follows later, from the loop. */

@@ -5,6 +5,7 @@
  * nobody could find it again, so it is given up when the answer is lost. */
 #include "rpc/address.h"
 #include "rpc/endpoint.h"
+#include "rpc/transfer.h"
 #include "rpc/view.h"
 
 #include <errno.h>
@@ -161,7 +162,7 @@ static void on_message(struct grpc_call *call, const ProtobufCMessage *message, 
     struct tcp_open_args args = {.options = m->options ? &options : NULL,
                                  .fast_open = m->fast_open,
                                  .data = m->data.data,
-                                 .length = m->data.len,
+                                 .length = m->data.len < SLICE ? m->data.len : SLICE,
                                  .owner = RPC_OWNER};
     (void)wire_bytes;
     if (!request_id_read(call, m->request_id) ||
@@ -216,6 +217,7 @@ const struct grpc_method open_method = {
     .path = "/ackd.v1.Tcp/Open",
     .input = &ackd__v1__open_request__descriptor,
     .output = &ackd__v1__open_response__descriptor,
+    .in_place = 8, /* data */
     .on_message = on_message,
     .on_end = on_end,
 };

@@ -2,21 +2,27 @@
  *
  * The stream offset says where the data belong, so that a repeated call changes nothing: what was
  * accepted before is skipped, a gap is refused. The engine's own count of accepted bytes is the
- * only truth; each look begins there, because another call may have come between. */
+ * only truth; each look begins there, because another call may have come between. A large message
+ * goes in slices, one a turn of the loop. */
 #include "rpc/endpoint.h"
 #include "rpc/transfer.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 struct send_call {
     struct wait wait;
     uint64_t offset; /* of data[0] */
     size_t length;
     unsigned flags;
-    uint8_t *data;
+    const uint8_t *data;
+    void *memory;            /* where they lie, once the message is gone */
+    struct loop_timer *turn; /* the next slice */
+    bool going_on;           /* it comes without anybody's doing */
+    bool over;               /* it waits no longer for room */
 };
+
+static void look(struct wait *w, unsigned what);
 
 static void answer(struct wait *w)
 {
@@ -26,23 +32,72 @@ static void answer(struct wait *w)
     grpc_call_reply(w->call, &m.base);
 }
 
+/* A call whose data begin within those of one that is not through them yet is no gap. */
+static bool follows(const struct send_call *c)
+{
+    list_for_each(l, &c->wait.endpoint->waiters)
+    {
+        const struct wait *w = container_of(l, struct wait, link);
+        if (w == &c->wait || w->look != look) {
+            continue;
+        }
+        const struct send_call *other = container_of(w, struct send_call, wait);
+        if (other->going_on && other->offset < c->offset &&
+            other->offset + other->length >= c->offset) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void send_turn(void *arg)
+{
+    struct send_call *c = arg;
+    if (!c->wait.done) {
+        look(&c->wait, 0);
+    }
+}
+
+/* In the next turn; false without memory. */
+static bool go_on(struct send_call *c)
+{
+    struct rpc *rpc = c->wait.rpc;
+    if (!c->turn) {
+        c->turn = loop_timer_new(rpc->config.loop, send_turn, c);
+    }
+    c->going_on = c->turn != NULL;
+    if (c->going_on) {
+        loop_timer_at(c->turn, rpc_now(rpc));
+    }
+    return c->going_on;
+}
+
 static void look(struct wait *w, unsigned what)
 {
     struct send_call *c = container_of(w, struct send_call, wait);
     struct rpc *rpc = w->rpc;
+    size_t budget = SLICE;
     if (what & WAIT_GONE) {
         wait_gone(w);
         return;
     }
-    int64_t result = transfer_up(w->endpoint, c->offset, c->data, c->length, c->flags);
-    if (result == -ERANGE) {
+    c->over |= (what & WAIT_OVER) != 0;
+    c->going_on = false;
+    int64_t result = transfer_up(w->endpoint, c->offset, c->data, c->length, c->flags, &budget);
+    if (result == -ERANGE && !(follows(c) && go_on(c))) {
         wait_done(w);
         transfer_fail_gap(w->call, w->endpoint, c->offset);
-    } else if (result < 0 && result != -EAGAIN) {
+    } else if (result < 0 && result != -EAGAIN && result != -ERANGE) {
         wait_done(w);
         call_fail_endpoint(w->call, rpc->config.engine, rpc_now(rpc), w->endpoint->id,
                            (int)-result);
-    } else if (result == (int64_t)c->length || what & WAIT_OVER) {
+    } else if (result == (int64_t)c->length) {
+        answer(w);
+    } else if (result >= 0 && budget == 0) {
+        if (!go_on(c)) {
+            answer(w);
+        }
+    } else if (c->over && !c->going_on) {
         answer(w);
     }
 }
@@ -69,16 +124,17 @@ static void on_message(struct grpc_call *call, const ProtobufCMessage *message, 
     wait_join(&c->wait, e, call, look);
     look(&c->wait, m->wait_ms ? 0 : WAIT_OVER);
     if (c->wait.done) {
-        c->data = NULL;
         return;
     }
-    c->data = malloc(c->length ? c->length : 1); /* the message is gone after this callback */
-    if (!c->data) {
+    /* The message is gone after this callback. */
+    c->memory = transfer_keep(call, &c->data, c->length);
+    if (!c->memory) {
         answer(&c->wait);
         return;
     }
-    memcpy(c->data, m->data.data, c->length);
-    wait_limit(&c->wait, m->wait_ms);
+    if (m->wait_ms) {
+        wait_limit(&c->wait, m->wait_ms);
+    }
 }
 
 static void on_end(struct grpc_call *call, bool cancelled)
@@ -87,7 +143,10 @@ static void on_end(struct grpc_call *call, bool cancelled)
     (void)cancelled;
     if (c) {
         wait_done(&c->wait);
-        free(c->data);
+        if (c->turn) {
+            loop_timer_free(c->turn);
+        }
+        free(c->memory);
         free(c);
     }
 }
@@ -96,6 +155,7 @@ const struct grpc_method send_method = {
     .path = "/ackd.v1.Tcp/Send",
     .input = &ackd__v1__send_request__descriptor,
     .output = &ackd__v1__send_response__descriptor,
+    .in_place = 3, /* data */
     .on_message = on_message,
     .on_end = on_end,
 };

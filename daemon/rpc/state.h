@@ -58,7 +58,8 @@ struct rpc {
         *info_fields; /* view.c's: where each field of the engine goes */
     uint8_t *scratch; /* SCRATCH bytes: a message's data when they lie in several pieces */
 };
-enum { SCRATCH = 1 << 20 };
+/* And the most that one answer to a Receive carries: it is copied twice in one turn of the loop. */
+enum { SCRATCH = 1 << 18 };
 
 struct usage *usage_of(struct rpc *rpc, uid_t uid); /* made when missing; NULL when out of memory */
 void usage_put(struct usage *usage);                /* frees it when all is zero */

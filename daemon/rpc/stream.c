@@ -25,7 +25,8 @@ struct up_message {
     size_t length, wire_bytes;
     unsigned flags;
     bool fin;
-    uint8_t data[];
+    const uint8_t *data;
+    void *memory; /* where they lie */
 };
 
 struct stream_call {
@@ -55,12 +56,18 @@ static void fail(struct stream_call *c, int error)
     call_fail_endpoint(c->wait.call, e->rpc->config.engine, rpc_now(e->rpc), e->id, error);
 }
 
+static void up_free(struct up_message *m)
+{
+    list_remove(&m->link);
+    free(m->memory);
+    free(m);
+}
+
 static void free_queue(struct stream_call *c)
 {
     list_for_each_safe(l, tmp, &c->queue)
     {
-        list_remove(l);
-        free(container_of(l, struct up_message, link));
+        up_free(container_of(l, struct up_message, link));
     }
 }
 
@@ -94,22 +101,25 @@ static bool took(struct stream_call *c, uint64_t offset, size_t length, int64_t 
 
 static void pump_up(struct stream_call *c)
 {
+    size_t budget = SLICE;
     list_for_each_safe(l, tmp, &c->queue)
     {
         struct up_message *m = container_of(l, struct up_message, link);
         if (c->wait.done || c->broken) {
             break;
         }
-        int64_t n = transfer_up(c->wait.endpoint, m->offset, m->data, m->length, m->flags);
+        int64_t n = transfer_up(c->wait.endpoint, m->offset, m->data, m->length, m->flags, &budget);
         if (!took(c, m->offset, m->length, n)) {
+            if (n >= 0 && budget == 0) {
+                loop_timer_at(c->turn, rpc_now(c->wait.rpc));
+            }
             break;
         }
         grpc_call_consumed(c->wait.call, m->wire_bytes);
         if (m->fin) {
             close_up(c);
         }
-        list_remove(&m->link);
-        free(m);
+        up_free(m);
     }
     if (c->wait.done) {
         return;
@@ -131,8 +141,10 @@ static void put_up(struct stream_call *c, const Ackd__V1__StreamRequest *m, size
         return;
     }
     if (list_empty(&c->queue)) {
+        size_t budget = SLICE;
         int64_t n =
-            length ? transfer_up(c->wait.endpoint, m->offset, m->data.data, length, flags) : 0;
+            length ? transfer_up(c->wait.endpoint, m->offset, m->data.data, length, flags, &budget)
+                   : 0;
         if (took(c, m->offset, length, n)) {
             grpc_call_consumed(c->wait.call, wire_bytes);
             if (m->fin) {
@@ -144,8 +156,11 @@ static void put_up(struct stream_call *c, const Ackd__V1__StreamRequest *m, size
             return;
         }
     }
-    struct up_message *u = malloc(sizeof *u + length);
-    if (!u) {
+    struct up_message *u = malloc(sizeof *u);
+    const uint8_t *data = m->data.data;
+    void *memory = u ? transfer_keep(c->wait.call, &data, length) : NULL;
+    if (!memory) {
+        free(u);
         fail(c, ENOMEM);
         return;
     }
@@ -153,10 +168,9 @@ static void put_up(struct stream_call *c, const Ackd__V1__StreamRequest *m, size
                              .length = length,
                              .wire_bytes = wire_bytes,
                              .flags = flags,
-                             .fin = m->fin};
-    if (length) {
-        memcpy(u->data, m->data.data, length);
-    }
+                             .fin = m->fin,
+                             .data = data,
+                             .memory = memory};
     list_append(&c->queue, &u->link);
 }
 
@@ -367,6 +381,7 @@ const struct grpc_method stream_method = {
     .path = "/ackd.v1.Tcp/Stream",
     .input = &ackd__v1__stream_request__descriptor,
     .output = &ackd__v1__stream_response__descriptor,
+    .in_place = 4, /* data */
     .client_streaming = true,
     .server_streaming = true,
     .on_message = on_message,

@@ -4,6 +4,7 @@
 #include "rpc/transfer.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Before ESTABLISHED a call waits; there is nothing to answer yet. */
@@ -20,7 +21,7 @@ static int64_t not_now(struct endpoint *e, int64_t error)
 }
 
 int64_t transfer_up(struct endpoint *e, uint64_t offset, const uint8_t *data, size_t length,
-                    unsigned flags)
+                    unsigned flags, size_t *budget)
 {
     struct rpc *rpc = e->rpc;
     struct tcp_engine *engine = rpc->config.engine;
@@ -33,8 +34,11 @@ int64_t transfer_up(struct endpoint *e, uint64_t offset, const uint8_t *data, si
     }
     uint64_t skip = (uint64_t)accepted - offset;
     /* Until the buffer takes no more: only a call that found no room is told of room later. */
-    while (skip < length) {
-        int64_t n = tcp_send(engine, rpc_now(rpc), e->id, data + skip, length - skip, flags);
+    while (skip < length && *budget) {
+        size_t left = length - skip, most = left < *budget ? left : *budget;
+        /* PUSH is about the last byte. */
+        unsigned with = most < left ? flags & ~(unsigned)TCP_SEND_PUSH : flags;
+        int64_t n = tcp_send(engine, rpc_now(rpc), e->id, data + skip, most, with);
         if (n < 0) {
             return not_now(e, n);
         }
@@ -43,8 +47,23 @@ int64_t transfer_up(struct endpoint *e, uint64_t offset, const uint8_t *data, si
             break;
         }
         skip += (uint64_t)n;
+        *budget -= (size_t)n;
     }
     return (int64_t)(skip < length ? skip : length);
+}
+
+void *transfer_keep(struct grpc_call *call, const uint8_t **data, size_t length)
+{
+    void *memory = length ? grpc_call_take(call, *data) : NULL;
+    if (memory) {
+        return memory;
+    }
+    uint8_t *copy = malloc(length ? length : 1);
+    if (copy && length) {
+        memcpy(copy, *data, length);
+    }
+    *data = copy;
+    return copy;
 }
 
 void transfer_fail_gap(struct grpc_call *call, struct endpoint *e, uint64_t offset)

@@ -4,12 +4,20 @@
 
 #include "rpc/endpoint.h"
 
-/* Hands data that begin at stream offset `offset` to the send buffer. Returns how many bytes of
- * them are accepted in all (those accepted earlier included; less than `length`: the buffer is full
+/* Bytes that one call copies into the send buffer within one callback: packets and the other calls
+ * want their turn. */
+enum { SLICE = 128 * 1024 };
+
+/* Hands data that begin at stream offset `offset` to the send buffer, at most *budget bytes of
+ * them, which is lessened. Returns how many bytes are accepted in all (those accepted earlier
+ * included; less than `length`: with a budget of 0 go on in the next turn, else the buffer is full
  * and WRITE readiness follows), -ERANGE when `offset` is beyond what was accepted, -EAGAIN while
  * the endpoint is not connected yet, or the engine's error. */
 int64_t transfer_up(struct endpoint *e, uint64_t offset, const uint8_t *data, size_t length,
-                    unsigned flags);
+                    unsigned flags, size_t *budget);
+/* Within on_message(): has *data, of the message's field `in_place`, stay. Returns what is to be
+ * freed then; NULL without memory. */
+void *transfer_keep(struct grpc_call *call, const uint8_t **data, size_t length);
 /* Fails the call after -ERANGE of transfer_up(). */
 void transfer_fail_gap(struct grpc_call *call, struct endpoint *e, uint64_t offset);
 void transfer_progress(struct endpoint *e, uint64_t *accepted_until, uint64_t *acknowledged_until);

@@ -483,15 +483,36 @@ void grpc_call_consumed(struct grpc_call *call, size_t wire_bytes)
     open_window_ahead(call);
 }
 
+static bool lies_in(const uint8_t *at, const uint8_t *block, size_t length)
+{
+    return block && at >= block && at < block + length;
+}
+
+void *grpc_call_take(struct grpc_call *call, const void *within)
+{
+    uint8_t *memory = call->held;
+    if (call->delivering && lies_in(within, call->held, call->held_length)) {
+        call->held = NULL;
+        return memory;
+    }
+    if (call->delivering && lies_in(within, call->deframer.buffer, call->deframer.length)) {
+        return grpc_deframer_take(&call->deframer);
+    }
+    return NULL;
+}
+
 static void deliver(struct grpc_call *call, const uint8_t *data, size_t length)
 {
     struct grpc_server *server = call->connection->server;
     const ProtobufCMessage *message;
     char sentence[256];
     const char *type = call->method->input->name;
-    switch (unpack(&server->unpacker, call->method->input, data, length, &message)) {
+    switch (unpack(&server->unpacker, call->method->input, call->method->in_place, data, length,
+                   &message)) {
     case UNPACKED_OK:
+        call->delivering = true;
         call->method->on_message(call, message, GRPC_PREFIX_LENGTH + length);
+        call->delivering = false;
         return;
     case UNPACKED_MALFORMED:
         snprintf(sentence, sizeof(sentence), "the request is no valid %s", type);
@@ -518,17 +539,21 @@ static void refuse_count(struct grpc_call *call, const char *sentence)
 
 static void hold(struct grpc_call *call)
 {
-    const struct grpc_deframer *d = &call->deframer;
+    struct grpc_deframer *d = &call->deframer;
     if (call->have_held) {
         refuse_count(call, "the method takes one request, the client sent several");
         return;
     }
-    call->held = malloc(d->length + 1);
+    call->held = grpc_deframer_take(d);
     if (!call->held) {
-        refuse(call, GRPC_RESOURCE_EXHAUSTED, "NO_MEMORY", "there is no memory for the request");
-        return;
+        call->held = malloc(d->length + 1);
+        if (!call->held) {
+            refuse(call, GRPC_RESOURCE_EXHAUSTED, "NO_MEMORY",
+                   "there is no memory for the request");
+            return;
+        }
+        memcpy(call->held, d->message, d->length);
     }
-    memcpy(call->held, d->message, d->length);
     call->held_length = d->length;
     call->have_held = true;
 }

@@ -76,8 +76,9 @@ enum unpacked { UNPACKED_OK, UNPACKED_MALFORMED, UNPACKED_NOT_UTF8, UNPACKED_TOO
 
 void unpacker_init(struct unpacker *u, size_t limit);
 void unpacker_free(struct unpacker *u);
-/* The message is valid until the next call. */
-enum unpacked unpack(struct unpacker *u, const ProtobufCMessageDescriptor *type,
+/* The message is valid until the next call. The bytes field `in_place` (0: none) is not copied when
+ * it is large: it points into `data`. */
+enum unpacked unpack(struct unpacker *u, const ProtobufCMessageDescriptor *type, uint32_t in_place,
                      const uint8_t *data, size_t length, const ProtobufCMessage **message);
 
 /* ---- describe.c ---- */
@@ -181,6 +182,7 @@ struct grpc_call {
     uint8_t *held; /* the one message of a unary request, until the client has half-closed */
     size_t held_length;
     bool have_held;
+    bool delivering;      /* on_message() runs: grpc_call_take() may have its memory */
     size_t charged;       /* bytes of the buffers above, as counted in connection and uid */
     size_t unconsumed;    /* wire bytes delivered that the handler has not given back */
     size_t ahead;         /* wire bytes delivered whose window was given back before */

@@ -6,12 +6,16 @@
  * Depth needs no bound of its own: protobuf-c recurses by the message type, and no type of our
  * schema contains itself.
  *
+ * The data of a large message are not copied: their field is cut out of it, the rest is unpacked,
+ * and the field points to where they lie.
+ *
  * Strings of proto3 are UTF-8, which protobuf-c does not check. We must: other clients refuse the
  * whole answer in which they would read a broken string that one client gave us. */
 #include <stdlib.h>
 #include <string.h>
 #include "rpc/transport/internal.h"
 
+enum { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
 enum { FIRST_CHUNK = 16 * 1024, ALIGNMENT = 16 };
 
 struct unpack_chunk {
@@ -156,12 +160,119 @@ static bool strings_valid(const ProtobufCMessage *message)
     return true;
 }
 
-enum unpacked unpack(struct unpacker *u, const ProtobufCMessageDescriptor *type,
+/* ---- in place ---- */
+
+/* One field of a message as it lies on the wire. */
+struct wire_field {
+    const uint8_t *from, *value, *to; /* its tag, what follows tag and length, its end */
+    uint32_t number;
+    unsigned type;
+};
+
+/* False where a varint does not end within its ten bytes. */
+static bool read_varint(const uint8_t **at, const uint8_t *end, uint64_t *value)
+{
+    *value = 0;
+    for (unsigned shift = 0; shift < 70 && *at < end; shift += 7) {
+        uint8_t byte = *(*at)++;
+        *value |= shift < 64 ? (uint64_t)(byte & 0x7f) << shift : 0;
+        if (byte < 0x80) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The field at `at`; false when it is broken or of a type that proto3 does not have. */
+static bool read_field(const uint8_t *at, const uint8_t *end, struct wire_field *f)
+{
+    uint64_t tag, size = 0;
+    f->from = at;
+    if (!read_varint(&at, end, &tag)) {
+        return false;
+    }
+    f->number = (uint32_t)(tag >> 3);
+    f->type = tag & 7;
+    switch (f->type) {
+    case WIRE_VARINT:
+        f->value = at;
+        f->to = at;
+        return read_varint(&f->to, end, &size);
+    case WIRE_64:
+    case WIRE_32:
+        size = f->type == WIRE_64 ? 8 : 4;
+        break;
+    case WIRE_BYTES:
+        if (!read_varint(&at, end, &size)) {
+            return false;
+        }
+        break;
+    default:
+        return false;
+    }
+    if (size > (uint64_t)(end - at)) {
+        return false;
+    }
+    f->value = at;
+    f->to = at + size;
+    return true;
+}
+
+/* The one field `number` of the message, when its value is large. */
+static bool find_large(const uint8_t *data, size_t length, uint32_t number,
+                       struct wire_field *found)
+{
+    const uint8_t *end = data + length;
+    struct wire_field f;
+    bool any = false;
+    for (const uint8_t *at = data; at < end; at = f.to) {
+        if (!read_field(at, end, &f)) {
+            return false;
+        }
+        if (f.number == number) {
+            if (any || f.type != WIRE_BYTES || f.to - f.value < GRPC_IN_PLACE) {
+                return false;
+            }
+            any = true;
+            *found = f;
+        }
+    }
+    return any;
+}
+
+/* Unpacks what stands before and behind the field, and lets its member point to the value. */
+static ProtobufCMessage *unpack_around(ProtobufCAllocator *allocator,
+                                       const ProtobufCMessageDescriptor *type, const uint8_t *data,
+                                       size_t length, const struct wire_field *f)
+{
+    size_t before = (size_t)(f->from - data), behind = (size_t)(data + length - f->to);
+    uint8_t *rest = bounded_alloc(allocator->allocator_data, before + behind);
+    if (!rest) {
+        return NULL;
+    }
+    memcpy(rest, data, before);
+    memcpy(rest + before, f->to, behind);
+    ProtobufCMessage *m = protobuf_c_message_unpack(type, allocator, before + behind, rest);
+    if (m) {
+        const ProtobufCFieldDescriptor *field =
+            protobuf_c_message_descriptor_get_field(type, f->number);
+        const ProtobufCBinaryData value = {(size_t)(f->to - f->value), (uint8_t *)f->value};
+        memcpy((uint8_t *)m + field->offset, &value, sizeof(value));
+    }
+    return m;
+}
+
+enum unpacked unpack(struct unpacker *u, const ProtobufCMessageDescriptor *type, uint32_t in_place,
                      const uint8_t *data, size_t length, const ProtobufCMessage **message)
 {
     ProtobufCAllocator allocator = {bounded_alloc, bounded_free, u};
+    struct wire_field f;
     drop_chunks(u, true);
-    *message = protobuf_c_message_unpack(type, &allocator, length, data);
+    if (in_place && length >= GRPC_IN_PLACE && find_large(data, length, in_place, &f)) {
+        *message = unpack_around(&allocator, type, data, length, &f);
+    } else {
+        *message = protobuf_c_message_unpack(type, &allocator, length, data);
+    }
     if (!*message) {
         return u->exhausted ? UNPACKED_TOO_LARGE : UNPACKED_MALFORMED;
     }

@@ -103,6 +103,19 @@ static bool all_utf8(ProtobufCMessage *message)
     return true;
 }
 
+/* The number of the message's first plain bytes field, 0 when it has none. */
+static uint32_t bytes_field(const ProtobufCMessageDescriptor *type)
+{
+    for (unsigned i = 0; i < type->n_fields; i++) {
+        const ProtobufCFieldDescriptor *f = &type->fields[i];
+        if (f->type == PROTOBUF_C_TYPE_BYTES && f->label != PROTOBUF_C_LABEL_REPEATED &&
+            !(f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF)) {
+            return f->id;
+        }
+    }
+    return 0;
+}
+
 struct packed {
     uint8_t *bytes;
     size_t length;
@@ -121,7 +134,7 @@ static void check_again(const ProtobufCMessageDescriptor *type, const struct pac
     struct unpacker u;
     const ProtobufCMessage *message;
     unpacker_init(&u, 16 * PLENTY);
-    FUZZ_CHECK(unpack(&u, type, p->bytes, p->length, &message) == UNPACKED_OK);
+    FUZZ_CHECK(unpack(&u, type, 0, p->bytes, p->length, &message) == UNPACKED_OK);
     struct packed again = pack(message);
     FUZZ_CHECK(again.length == p->length && memcmp(again.bytes, p->bytes, p->length) == 0);
     free(again.bytes);
@@ -132,7 +145,7 @@ static enum unpacked try(struct unpacker *u, const ProtobufCMessageDescriptor *t
                          const uint8_t *data, size_t size, struct packed *p)
 {
     const ProtobufCMessage *message;
-    enum unpacked result = unpack(u, type, data, size, &message);
+    enum unpacked result = unpack(u, type, 0, data, size, &message);
     FUZZ_CHECK(u->used <= u->limit);
     *p = (struct packed){0};
     if (result == UNPACKED_OK || result == UNPACKED_NOT_UTF8) {
@@ -143,6 +156,36 @@ static enum unpacked try(struct unpacker *u, const ProtobufCMessageDescriptor *t
         FUZZ_CHECK(message == NULL);
     }
     return result;
+}
+
+/* With a large value of its bytes field behind it, the message unpacks to the same whether the
+ * value is copied or stays in place. */
+static void check_in_place(const ProtobufCMessageDescriptor *type, const uint8_t *data, size_t size)
+{
+    const uint32_t field = bytes_field(type);
+    const uint8_t header[] = {(uint8_t)(field << 3 | 2), 0x80, 0x80, 0x01};
+    const size_t length = size + sizeof header + GRPC_IN_PLACE;
+    struct packed p[2] = {{0}};
+    struct unpacker u;
+    const ProtobufCMessage *message;
+    if (field == 0 || field > 15) {
+        return;
+    }
+    uint8_t *wire = calloc(1, length);
+    FUZZ_CHECK(wire != NULL);
+    memcpy(wire, data, size);
+    memcpy(wire + size, header, sizeof header);
+    unpacker_init(&u, PLENTY);
+    enum unpacked copied = unpack(&u, type, 0, wire, length, &message);
+    p[0] = copied == UNPACKED_OK ? pack(message) : p[0];
+    enum unpacked placed = unpack(&u, type, field, wire, length, &message);
+    p[1] = placed == UNPACKED_OK ? pack(message) : p[1];
+    FUZZ_CHECK(copied == placed && p[0].length == p[1].length);
+    FUZZ_CHECK(p[0].length == 0 || memcmp(p[0].bytes, p[1].bytes, p[0].length) == 0);
+    free(p[0].bytes);
+    free(p[1].bytes);
+    unpacker_free(&u);
+    free(wire);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -164,6 +207,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (loose == UNPACKED_OK) {
         check_again(type, &b);
     }
+    check_in_place(type, data + 2, size - 2);
     free(a.bytes);
     free(b.bytes);
     /* Nothing of a message stays for the next. */

@@ -19,8 +19,13 @@
 #include "client/lib/ackd.h"
 
 enum {
-    ADDRESSES = 4, /* to connect to, so that the ports suffice */
-    ATTEMPTS = 9,  /* more than the first */
+    ADDRESSES = 4,                  /* to connect to, so that the ports suffice */
+    ATTEMPTS = 9,                   /* more than the first */
+    MESSAGE = 4 * 1024 * 1024 - 64, /* bytes of the largest Send */
+    MESSAGES = 16,
+    CHARGEN = 19,
+    DISCARD = 9,
+    QUEUE_PORT = 5000,
 };
 #define LIMIT_NS 500000
 
@@ -100,8 +105,9 @@ static void open_all(struct load *l, unsigned count)
     char address[32];
     begin(l);
     for (unsigned i = 0; i < count; i++) {
-        struct ackd_open_request request = {
-            .remote = {.port = 9}, .ownership = {.kind = ACKD_OWN_DETACHED}, .request_id = ""};
+        struct ackd_open_request request = {.remote = {.port = DISCARD},
+                                            .ownership = {.kind = ACKD_OWN_DETACHED},
+                                            .request_id = ""};
         struct ackd_open_result result;
         snprintf(address, sizeof address, "10.9.0.%u", 2 + i % ADDRESSES);
         snprintf(request.remote.address, sizeof request.remote.address, "%s", address);
@@ -159,6 +165,88 @@ static void kill_all(struct load *l)
     end(l, "kill", done == 0, killed.count, 5, 0);
 }
 
+/* A connection to a service of the daemon's own, with buffers that take the largest message. */
+static uint64_t open_large(struct load *l, uint16_t port)
+{
+    struct ackd_options options = {.has_snd_buffer_bytes = true,
+                                   .snd_buffer_bytes = 2 * MESSAGE,
+                                   .has_rcv_buffer_bytes = true,
+                                   .rcv_buffer_bytes = 2 * MESSAGE};
+    struct ackd_open_request request = {.remote = {.address = "10.9.0.1", .port = port},
+                                        .ownership = {.kind = ACKD_OWN_DETACHED},
+                                        .options = &options,
+                                        .wait_ms = 1000,
+                                        .request_id = ""};
+    struct ackd_open_result result = {0};
+    return ackd_open(l->ackd, &request, &result, &l->error) < 0 ? 0 : result.id;
+}
+
+static bool send_large(struct load *l, unsigned attempts)
+{
+    uint64_t id = open_large(l, DISCARD);
+    char *data = calloc(1, MESSAGE);
+    struct ackd_send_result result = {0};
+    bool good = id && data;
+    begin(l);
+    while (good && result.accepted_until < (uint64_t)MESSAGES * MESSAGE) {
+        struct ackd_send_request request = {.id = id,
+                                            .offset = result.accepted_until,
+                                            .data = data,
+                                            .length = MESSAGE,
+                                            .wait_ms = 10000};
+        good = ackd_send(l->ackd, &request, &result, &l->error) == 0;
+    }
+    free(data);
+    bool over = end(l, "send", good, result.accepted_until, 0, attempts);
+    ackd_abort(l->ackd, id, NULL);
+    return over;
+}
+
+static bool receive_large(struct load *l, unsigned attempts)
+{
+    uint64_t id = open_large(l, CHARGEN);
+    struct ackd_receive_result result = {0};
+    bool good = id != 0;
+    size_t calls = 0;
+    begin(l);
+    while (good && result.offset < (uint64_t)MESSAGES * MESSAGE) {
+        struct ackd_receive_request request = {.id = id,
+                                               .from_offset = result.offset + result.length,
+                                               .max_bytes = MESSAGE,
+                                               .min_bytes = MESSAGE,
+                                               .wait_ms = 10000};
+        good = ackd_receive(l->ackd, &request, &result, &l->error) == 0;
+        calls++;
+    }
+    bool over = end(l, "receive", good, calls, 0, attempts);
+    ackd_abort(l->ackd, id, NULL);
+    return over;
+}
+
+/* A listener whose accept queue is as long as one can be. */
+static void close_listener(struct load *l, unsigned count)
+{
+    struct ackd_listen_request listening = {.local = {.port = QUEUE_PORT},
+                                            .backlog = 65535,
+                                            .ownership = {.kind = ACKD_OWN_DETACHED},
+                                            .request_id = ""};
+    struct ackd_listen_result listener;
+    bool good = ackd_listen(l->ackd, &listening, &listener, &l->error) == 0;
+    for (unsigned i = 0; good && i < count; i++) {
+        struct ackd_open_request request = {.remote = {.port = QUEUE_PORT},
+                                            .ownership = {.kind = ACKD_OWN_DETACHED},
+                                            .request_id = ""};
+        struct ackd_open_result result;
+        snprintf(request.remote.address, sizeof request.remote.address, "10.9.0.%u",
+                 2 + i % ADDRESSES);
+        good = ackd_open(l->ackd, &request, &result, &l->error) == 0;
+    }
+    begin(l);
+    good =
+        good && ackd_close(l->ackd, listener.id, ACKD_CLOSE_HOW_RELEASE, 0, NULL, &l->error) == 0;
+    end(l, "close of a listener", good, count, 0, 0);
+}
+
 int main(int argc, char **argv)
 {
     struct load l = {0};
@@ -168,6 +256,12 @@ int main(int argc, char **argv)
         return 2;
     }
     ackd_set_timeout(l.ackd, 60000);
+    for (unsigned i = ATTEMPTS; !send_large(&l, i); i--) {
+    }
+    for (unsigned i = ATTEMPTS; !receive_large(&l, i); i--) {
+    }
+    close_listener(&l, opens / 2);
+    kill_all(&l);
     open_all(&l, opens);
     size_t rows = 2 * (size_t)opens;
     for (unsigned i = ATTEMPTS; !list_all(&l, "list", ACKD_VIEW_BASIC, rows, i); i--) {

@@ -170,6 +170,16 @@ int grpc_call_send(struct grpc_call *call, const ProtobufCMessage *message)
     call->room -= length < call->room ? length : call->room;
     return 0;
 }
+/* protobuf-c has allocated the value; whoever takes it frees it. */
+void *grpc_call_take(struct grpc_call *call, const void *within)
+{
+    if (!call->in_place || call->in_place->data != within || call->in_place->len < GRPC_IN_PLACE) {
+        return NULL;
+    }
+    call->in_place->data = NULL;
+    call->in_place->len = 0;
+    return (void *)within;
+}
 void grpc_call_consumed(struct grpc_call *call, size_t wire_bytes)
 {
     call->consumed += wire_bytes;
@@ -435,9 +445,13 @@ void call_put(struct grpc_call *call, const void *message)
     uint8_t *wire = malloc(length + 1);
     protobuf_c_message_pack(m, wire);
     ProtobufCMessage *copy = protobuf_c_message_unpack(m->descriptor, NULL, length, wire);
+    const ProtobufCFieldDescriptor *field =
+        protobuf_c_message_descriptor_get_field(m->descriptor, call->method->in_place);
+    call->in_place = field ? (ProtobufCBinaryData *)((uint8_t *)copy + field->offset) : NULL;
     if (!call->over) {
         call->method->on_message(call, copy, length);
     }
+    call->in_place = NULL;
     protobuf_c_message_free_unpacked(copy, NULL);
     free(wire);
 }

@@ -38,6 +38,7 @@ struct grpc_call {
     struct list replies;
     unsigned n_replies;
     size_t consumed;
+    ProtobufCBinaryData *in_place; /* while on_message() runs: the field that may be taken */
 };
 
 struct world {

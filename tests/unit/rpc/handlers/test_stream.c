@@ -2,6 +2,7 @@
 #include "harness.h"
 
 #include "rpc/endpoint.h"
+#include "rpc/transfer.h"
 
 static uint64_t listener, a, b;
 
@@ -138,6 +139,44 @@ static void window_up_is_given_back_when_taken(void **state)
     }
     assert_int_equal(g.length, (size_t)(i + 2) * PIECE);
     assert_true(x->consumed >= stuck + 2 * PIECE);
+    call_cancel(x);
+    call_cancel(y);
+    free(g.data);
+    free(data);
+}
+
+/* Two slices at most go in the callback that a message comes in: its own, and the queue's. */
+static void a_large_message_goes_in_slices(void **state)
+{
+    (void)state;
+    enum { ALL = 5 * SLICE + 1000 };
+    struct grpc_call *x = stream(a, NULL);
+    uint8_t *data = malloc(ALL);
+    for (unsigned i = 0; i < ALL; i++) {
+        data[i] = (uint8_t)(i * 2654435761u >> 24);
+    }
+    Ackd__V1__StreamRequest m = ACKD__V1__STREAM_REQUEST__INIT;
+    m.data = (ProtobufCBinaryData){ALL - 1000, data};
+    size_t before = x->consumed;
+    call_put(x, &m);
+    assert_int_equal(tcp_send_offset(world.engine, a), 2 * SLICE);
+    m.offset = ALL - 1000; /* behind it, in order */
+    m.data = (ProtobufCBinaryData){1000, data + ALL - 1000};
+    call_put(x, &m);
+    assert_int_equal(tcp_send_offset(world.engine, a), 3 * SLICE);
+    assert_int_equal(x->consumed, before);
+    run();
+    assert_int_equal(tcp_send_offset(world.engine, a), ALL);
+    assert_true(x->consumed > before + ALL);
+    struct grpc_call *y = stream(b, NULL);
+    struct got g = {0};
+    for (unsigned n = 0; n < 200 && g.length < ALL; n++) {
+        call_room(y, 100000);
+        advance_ms(100);
+        take(y, &g);
+    }
+    assert_int_equal(g.length, ALL);
+    assert_memory_equal(g.data, data, ALL);
     call_cancel(x);
     call_cancel(y);
     free(g.data);
@@ -315,6 +354,7 @@ int main(void)
         TEST(both_ways),
         TEST(repeated_and_gap),
         TEST(window_up_is_given_back_when_taken),
+        TEST(a_large_message_goes_in_slices),
         TEST(killed_with_a_queue),
         TEST(reader_that_stops_closes_the_window),
         TEST(confirmed_bytes_stay),

@@ -2,6 +2,7 @@
 #include "harness.h"
 
 #include "rpc/endpoint.h"
+#include "rpc/transfer.h"
 
 static uint64_t listener, a, b;
 
@@ -284,6 +285,97 @@ static void fill_and_drain(void **state)
     free(data);
 }
 
+static uint64_t accepted_of(uint64_t id)
+{
+    return (uint64_t)tcp_send_offset(world.engine, id);
+}
+
+static struct grpc_call *begin_send(uint64_t id, uint64_t offset, uint8_t *data, size_t length,
+                                    uint32_t wait_ms)
+{
+    Ackd__V1__SendRequest m = ACKD__V1__SEND_REQUEST__INIT;
+    m.id = id;
+    m.offset = offset;
+    m.data = (ProtobufCBinaryData){length, data};
+    m.wait_ms = wait_ms;
+    m.push = true;
+    struct grpc_call *call = call_begin("/ackd.v1.Tcp/Send");
+    call_put(call, &m);
+    return call;
+}
+
+static void expect_accepted(struct grpc_call *call, uint64_t until)
+{
+    assert_true(call->over);
+    assert_int_equal(call->code, GRPC_OK);
+    Ackd__V1__SendResponse *r = call_reply(call);
+    assert_int_equal(r->accepted_until, until);
+    reply_free(r);
+    call_free(call);
+}
+
+/* One callback copies so much and no more; others come between; what follows upon a Send that is
+ * under way is no gap, whatever room there is. */
+static void a_large_send_goes_in_slices(void **state)
+{
+    (void)state;
+    enum { ALL = 5 * SLICE + 1000, FIRST = 4 * SLICE, SECOND = ALL - FIRST };
+    uint8_t *data = malloc(ALL);
+    for (unsigned i = 0; i < ALL; i++) {
+        data[i] = (uint8_t)(i * 2654435761u >> 24);
+    }
+    struct grpc_call *one = begin_send(a, 0, data, FIRST, 0);
+    assert_false(one->over);
+    assert_int_equal(accepted_of(a), SLICE);
+    struct grpc_call *two = begin_send(a, FIRST, data + FIRST, SECOND / 2, 0);
+    struct grpc_call *three =
+        begin_send(a, FIRST + SECOND / 2, data + FIRST + SECOND / 2, SECOND - SECOND / 2, 1000);
+    struct grpc_call *other = begin_send(b, 0, data, 10, 0);
+    assert_true(other->over && !one->over && !two->over && !three->over);
+    assert_int_equal(accepted_of(a), SLICE);
+    struct grpc_call *gap = begin_send(a, ALL + 1, data, 1, 1000);
+    assert_true(gap->over);
+    expect_error(gap, GRPC_OUT_OF_RANGE, "ERANGE");
+    call_free(gap);
+    run();
+    expect_accepted(one, FIRST);
+    expect_accepted(two, FIRST + SECOND / 2);
+    expect_accepted(three, ALL);
+    expect_accepted(other, 10);
+    for (uint64_t at = 0; at < ALL;) {
+        Ackd__V1__ReceiveRequest r = from(b, at);
+        r.max_bytes = r.min_bytes = 1 << 20;
+        r.wait_ms = 1000;
+        struct grpc_call *rc = call_begin("/ackd.v1.Tcp/Receive");
+        call_send(rc, &r);
+        advance_ms(1000);
+        Ackd__V1__ReceiveResponse *got = call_reply(rc);
+        assert_in_range(got->data.len, 1, SCRATCH);
+        assert_memory_equal(got->data.data, data + at, got->data.len);
+        at += got->data.len;
+        reply_free(got);
+        call_free(rc);
+    }
+    free(data);
+}
+
+static void a_large_send_ends_with_its_connection(void **state)
+{
+    (void)state;
+    uint8_t *data = calloc(1, 3 * SLICE);
+    struct grpc_call *one = begin_send(a, 0, data, 3 * SLICE, 1000);
+    Ackd__V1__AbortRequest abort = ACKD__V1__ABORT_REQUEST__INIT;
+    abort.id = a;
+    struct grpc_call *call = call_begin("/ackd.v1.Tcp/Abort");
+    call_put(call, &abort);
+    run();
+    assert_true(one->over && one->code != GRPC_OK);
+    call_free(one);
+    reply_free(call_reply(call));
+    call_free(call);
+    free(data);
+}
+
 static void killed_sender_leaves_nothing(void **state)
 {
     (void)state;
@@ -542,6 +634,8 @@ int main(void)
         TEST(receive_more_than_fits),
         TEST(end_of_stream),
         TEST(fill_and_drain),
+        TEST(a_large_send_goes_in_slices),
+        TEST(a_large_send_ends_with_its_connection),
         TEST(killed_sender_leaves_nothing),
         TEST(reset_tells_everybody),
         TEST(what_came_before_the_reset_is_read),

@@ -58,17 +58,19 @@ static void on_end(struct grpc_call *call, bool cancelled)
     }
 }
 
-#define METHOD(name, in, up, down)                                                                 \
+/* `place`: 2, an Any's value, or none. */
+#define METHOD(name, in, up, down, place)                                                          \
     {                                                                                              \
         .path = name, .input = in, .output = &google__protobuf__any__descriptor,                   \
-        .client_streaming = up, .server_streaming = down, .on_message = on_message,                \
-        .on_half_close = on_half_close, .on_writable = on_writable, .on_end = on_end               \
+        .client_streaming = up, .server_streaming = down, .in_place = place,                       \
+        .on_message = on_message, .on_half_close = on_half_close, .on_writable = on_writable,      \
+        .on_end = on_end                                                                           \
     }
 static const struct grpc_method methods[] = {
-    METHOD(UNARY, &google__protobuf__any__descriptor, false, false),
-    METHOD(STREAM, &google__protobuf__any__descriptor, true, true),
-    METHOD(DOWNLOAD, &google__protobuf__any__descriptor, false, true),
-    METHOD(NESTED, &google__rpc__status__descriptor, false, false),
+    METHOD(UNARY, &google__protobuf__any__descriptor, false, false, 2),
+    METHOD(STREAM, &google__protobuf__any__descriptor, true, true, 2),
+    METHOD(DOWNLOAD, &google__protobuf__any__descriptor, false, true, 2),
+    METHOD(NESTED, &google__rpc__status__descriptor, false, false, 0),
 };
 
 static enum grpc_code authorize(void *arg, const struct grpc_peer *peer,

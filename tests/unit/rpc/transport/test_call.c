@@ -345,6 +345,66 @@ static void test_large_message_and_backpressure(void **state)
 }
 
 /* A handler that consumes nothing stops its own stream and no other. */
+/* What a handler took of its last message. */
+static struct {
+    void *memory;
+    const uint8_t *value;
+    size_t length;
+} taken;
+
+static void take_value(struct bench *b, struct grpc_call *call, const ProtobufCMessage *message)
+{
+    const ProtobufCBinaryData *value = &((const Any *)message)->value;
+    taken.value = value->data;
+    taken.length = value->len;
+    INSIDE(b, taken.memory = grpc_call_take(call, value->data));
+    INSIDE(b, assert_null(grpc_call_take(call, value->data))); /* once */
+}
+
+static void take_and_reply(struct bench *b, struct grpc_call *call, const ProtobufCMessage *message)
+{
+    Any empty = GOOGLE__PROTOBUF__ANY__INIT;
+    take_value(b, call, message);
+    INSIDE(b, grpc_call_reply(call, &empty.base));
+}
+
+/* A large value is the handler's, without a copy, for as long as it likes; a small one is not to be
+ * had; and outside of on_message() nothing is. */
+static void test_take(void **state)
+{
+    struct bench b;
+    (void)state;
+    bench_open(&b, NULL);
+    struct client *c = client_open(&b, 0);
+    b.on_message = take_and_reply;
+    int32_t unary = client_call(c, UNARY, NULL);
+    client_message(c, unary, 1 << 20, true);
+    client_pump(c);
+    assert_int_equal(client_reply(c, unary)->code, GRPC_OK);
+    assert_int_equal(b.ends, 1);
+    assert_non_null(taken.memory);
+    assert_int_equal(taken.length, 1 << 20);
+    assert_memory_equal(taken.value, zeros, taken.length);
+    free(taken.memory);
+    b.on_message = take_value;
+    b.consume = true;
+    int32_t s = client_call(c, STREAM, NULL);
+    for (unsigned i = 0; i < 3; i++) {
+        bool large = i != 1;
+        client_message(c, s, large ? 1 << 20 : 100, false);
+        client_pump(c);
+        assert_int_equal(taken.memory != NULL, large);
+        assert_int_equal(taken.length, large ? 1 << 20 : 100);
+        if (large) {
+            assert_memory_equal(taken.value, zeros, taken.length);
+        }
+        free(taken.memory);
+    }
+    INSIDE(&b, assert_null(grpc_call_take(b.call, taken.value)));
+    client_close(c);
+    bench_close(&b);
+}
+
 static void test_stalled_upload_stalls_itself_alone(void **state)
 {
     struct bench b;
@@ -841,6 +901,7 @@ int main(void)
         cmocka_unit_test(test_not_permitted),
         cmocka_unit_test(test_streaming),
         cmocka_unit_test(test_large_message_and_backpressure),
+        cmocka_unit_test(test_take),
         cmocka_unit_test(test_stalled_upload_stalls_itself_alone),
         cmocka_unit_test(test_window_is_given_back_once),
         cmocka_unit_test(test_room_of_the_connection),

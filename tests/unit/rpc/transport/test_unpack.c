@@ -6,6 +6,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
+#include "google/protobuf/any.pb-c.h"
 #include "google/rpc/status.pb-c.h"
 #include "grpc/reflection/v1/reflection.pb-c.h"
 #include "rpc/transport/internal.h"
@@ -13,7 +14,7 @@
 static enum unpacked unpack_status(struct unpacker *u, const uint8_t *data, size_t length)
 {
     const ProtobufCMessage *message;
-    return unpack(u, &google__rpc__status__descriptor, data, length, &message);
+    return unpack(u, &google__rpc__status__descriptor, 0, data, length, &message);
 }
 
 /* `count` empty details: two bytes each on the wire, sixty and more in memory. */
@@ -54,7 +55,8 @@ static void test_memory_goes_back(void **state)
     assert_int_equal(unpack_status(&u, data, 2 * 50000), UNPACKED_OK);
     assert_int_equal(unpack_status(&u, data, 2), UNPACKED_OK);
     assert_true(u.used < 1024);
-    assert_int_equal(unpack(&u, &google__rpc__status__descriptor, data, 4, &message), UNPACKED_OK);
+    assert_int_equal(unpack(&u, &google__rpc__status__descriptor, 0, data, 4, &message),
+                     UNPACKED_OK);
     assert_int_equal(((const Google__Rpc__Status *)message)->n_details, 2);
     unpacker_free(&u);
     free(data);
@@ -121,7 +123,7 @@ static enum unpacked unpack_as(const ProtobufCMessageDescriptor *type, const voi
     const ProtobufCMessage *message;
     struct unpacker u;
     unpacker_init(&u, 1 << 20);
-    enum unpacked result = unpack(&u, type, data, length, &message);
+    enum unpacked result = unpack(&u, type, 0, data, length, &message);
     unpacker_free(&u);
     return result;
 }
@@ -140,12 +142,122 @@ static void test_utf8_in_depth(void **state)
         UNPACKED_NOT_UTF8);
 }
 
+/* ---- a large field in place */
+
+enum { TYPE_URL = 1, VALUE = 2 }; /* of google.protobuf.Any */
+
+static uint8_t *put_field(uint8_t *at, unsigned number, const uint8_t *value, size_t length)
+{
+    *at++ = (uint8_t)(number << 3 | 2);
+    size_t left = length;
+    do {
+        *at++ = (uint8_t)((left & 0x7f) | (left > 0x7f ? 0x80 : 0));
+    } while (left >>= 7);
+    memcpy(at, value, length);
+    return at + length;
+}
+
+struct in_place {
+    struct unpacker u;
+    uint8_t value[GRPC_IN_PLACE], *wire, *end;
+    const Google__Protobuf__Any *any;
+};
+
+static void in_place_begin(struct in_place *p)
+{
+    unpacker_init(&p->u, 1 << 20);
+    memset(p->value, 'v', sizeof(p->value));
+    p->wire = p->end = malloc(4 * sizeof(p->value));
+    assert_non_null(p->wire);
+}
+
+static enum unpacked in_place(struct in_place *p, size_t length)
+{
+    const ProtobufCMessage *message = NULL;
+    enum unpacked result =
+        unpack(&p->u, &google__protobuf__any__descriptor, VALUE, p->wire, length, &message);
+    p->any = (const Google__Protobuf__Any *)message;
+    return result;
+}
+
+static bool is_in_place(const struct in_place *p)
+{
+    return p->any->value.data >= p->wire && p->any->value.data < p->end;
+}
+
+static void in_place_end(struct in_place *p)
+{
+    unpacker_free(&p->u);
+    free(p->wire);
+}
+
+/* The field is not copied; what stands before and behind it is read. */
+static void test_in_place(void **state)
+{
+    struct in_place p;
+    (void)state;
+    for (unsigned first = 0; first < 2; first++) {
+        in_place_begin(&p);
+        p.end = first ? p.end : put_field(p.end, TYPE_URL, (const uint8_t *)"name", 4);
+        p.end = put_field(p.end, VALUE, p.value, sizeof(p.value));
+        p.end = first ? put_field(p.end, TYPE_URL, (const uint8_t *)"name", 4) : p.end;
+        assert_int_equal(in_place(&p, (size_t)(p.end - p.wire)), UNPACKED_OK);
+        assert_true(is_in_place(&p));
+        assert_string_equal(p.any->type_url, "name");
+        assert_int_equal(p.any->value.len, sizeof(p.value));
+        assert_memory_equal(p.any->value.data, p.value, sizeof(p.value));
+        assert_true(p.u.used < 1024);
+        in_place_end(&p);
+    }
+}
+
+/* What is small, or comes twice (the last counts), is copied. */
+static void test_not_in_place(void **state)
+{
+    struct in_place p;
+    (void)state;
+    in_place_begin(&p);
+    p.end = put_field(p.end, VALUE, p.value, sizeof(p.value) - 1);
+    assert_int_equal(in_place(&p, (size_t)(p.end - p.wire)), UNPACKED_OK);
+    assert_false(is_in_place(&p));
+    p.value[0] = 'w';
+    p.end = put_field(p.end, VALUE, p.value, sizeof(p.value));
+    assert_int_equal(in_place(&p, (size_t)(p.end - p.wire)), UNPACKED_OK);
+    assert_false(is_in_place(&p));
+    assert_int_equal(p.any->value.len, sizeof(p.value));
+    assert_int_equal(p.any->value.data[0], 'w');
+    in_place_end(&p);
+}
+
+/* Cut anywhere behind the field, and with what is no field at all. */
+static void test_in_place_malformed(void **state)
+{
+    static const uint8_t broken[][12] = {
+        {0x0a},    {0x0a, 5},
+        {0x08},    {0x09, 1},
+        {0x0d, 1}, {0x0b},
+        {0x0f, 1}, {0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80}};
+    static const size_t lengths[] = {1, 2, 1, 2, 2, 1, 2, 12};
+    struct in_place p;
+    (void)state;
+    for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+        in_place_begin(&p);
+        p.end = put_field(p.end, VALUE, p.value, sizeof(p.value));
+        memcpy(p.end, broken[i], lengths[i]);
+        p.end += lengths[i];
+        assert_int_equal(in_place(&p, (size_t)(p.end - p.wire)), UNPACKED_MALFORMED);
+        assert_int_equal(in_place(&p, sizeof(p.value)), UNPACKED_MALFORMED);
+        in_place_end(&p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_limit),         cmocka_unit_test(test_memory_goes_back),
         cmocka_unit_test(test_malformed),     cmocka_unit_test(test_utf8),
-        cmocka_unit_test(test_utf8_in_depth),
+        cmocka_unit_test(test_utf8_in_depth), cmocka_unit_test(test_in_place),
+        cmocka_unit_test(test_not_in_place),  cmocka_unit_test(test_in_place_malformed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
