@@ -4,7 +4,10 @@
  * kernel that sends, behind ACKD a bridge to ackd's own TAP. Who sends into a TAP without offload
  * has its super-frames cut into segments by the host, so that a loss takes one MSS from either.
  *
- * Data, what the senders send, meet a bottleneck of a rate with a queue of so many bytes (what does
+ * Data, what the senders send, pass an access link of four times the bottleneck's rate, which lets
+ * bursts of several senders mingle: a kernel answers an ACK within our write of it, a daemon as
+ * soon as it runs, and without the link the kernel's answer would always be the first in the
+ * queue. Then they meet a bottleneck of a rate with a queue of so many bytes (what does
  * not fit is dropped: tail drop; above a threshold ECT becomes CE), then the propagation delay, and
  * at its end random loss, which takes only segments with payload: a lost SYN,ACK would measure
  * timers. What returns has only the delay. Each address of the receiver is a lane, a path of its
@@ -17,8 +20,9 @@
  * number, nanoseconds after which a delivery counts as late; all counts begin anew report    a JSON
  * object: lanes that carried data, and how late the emulator itself was
  *
- * A frame's place is computed when it arrives, from the time until which the line is busy; a heap
- * holds deliveries by their time. */
+ * A frame's place is computed from the time until which the line is busy. One heap holds what comes
+ * to the bottleneck, one what is to be delivered, each by its time; the bottleneck lives in those
+ * times, however late we run. */
 #include "kernel_side.h"
 
 #include <errno.h>
@@ -40,8 +44,10 @@
 #include <unistd.h>
 
 enum { RECEIVER, KERNEL, ACKD, PORTS };
-enum { LANES = 256, FRAME = 1600, FRAMES_MAX = 1 << 17, READS = 16, PRIORITY = 20 };
+enum { LANES = 256, FRAME = 1600, FRAMES_MAX = 1 << 17, READS = 16, PRIORITY = 20, ACCESS = 4 };
 enum { ETHERNET = 14, IP_PROTOCOL = 9, IP_SUM = 10, IP_SOURCE = 12, IP_DESTINATION = 16 };
+#define FULL_FRAME INT64_C(1514)
+
 enum { ETHERTYPE_IPV4 = 0x0800, CE = 3 };
 
 struct frame {
@@ -49,12 +55,19 @@ struct frame {
     uint64_t order; /* of frames that are due at once */
     struct frame *next_free;
     uint16_t length;
-    uint8_t to;
+    uint8_t from, to;
     uint8_t data[FRAME];
 };
 
+struct heap {
+    struct frame *at[FRAMES_MAX];
+    size_t n;
+};
+
 struct lane {
-    int64_t busy_until;
+    int64_t access_until;         /* of the sender's link */
+    int64_t busy_until, returned; /* the latest delivery of what returns */
+    uint64_t acks;
     uint64_t data, lost, dropped, marked; /* segments with payload */
     uint64_t queued_max;                  /* bytes */
 };
@@ -65,48 +78,49 @@ struct path {
     uint64_t queue, mark, loss_ppm, seed;
     bool shared;
     struct lane lane[LANES][2];
-    struct frame *heap[FRAMES_MAX], *free;
-    size_t n, allocated;
+    struct heap coming, leaving;
+    struct frame *free;
+    size_t allocated;
     uint64_t order;
     /* How well it kept time. */
     uint64_t deliveries, late, overflow, refused;
     int64_t latest_ns;
 };
 
-/* ---- the heap of deliveries ---- */
+/* ---- frames by their time ---- */
 
 static bool before(const struct frame *a, const struct frame *b)
 {
     return a->due != b->due ? a->due < b->due : a->order < b->order;
 }
 
-static void push(struct path *p, struct frame *f)
+static void push(struct path *p, struct heap *h, struct frame *f)
 {
-    size_t i = p->n++;
+    size_t i = h->n++;
     f->order = p->order++;
-    for (; i > 0 && before(f, p->heap[(i - 1) / 2]); i = (i - 1) / 2) {
-        p->heap[i] = p->heap[(i - 1) / 2];
+    for (; i > 0 && before(f, h->at[(i - 1) / 2]); i = (i - 1) / 2) {
+        h->at[i] = h->at[(i - 1) / 2];
     }
-    p->heap[i] = f;
+    h->at[i] = f;
 }
 
-static struct frame *pop(struct path *p)
+static struct frame *pop(struct heap *h)
 {
-    struct frame *first = p->heap[0], *last = p->heap[--p->n];
+    struct frame *first = h->at[0], *last = h->at[--h->n];
     size_t i = 0;
     for (;;) {
         size_t child = 2 * i + 1;
-        if (child >= p->n) {
+        if (child >= h->n) {
             break;
         }
-        child += child + 1 < p->n && before(p->heap[child + 1], p->heap[child]);
-        if (!before(p->heap[child], last)) {
+        child += child + 1 < h->n && before(h->at[child + 1], h->at[child]);
+        if (!before(h->at[child], last)) {
             break;
         }
-        p->heap[i] = p->heap[child];
+        h->at[i] = h->at[child];
         i = child;
     }
-    p->heap[i] = last;
+    h->at[i] = last;
     return first;
 }
 
@@ -178,21 +192,38 @@ static uint64_t mix(uint64_t x)
     return x ^ x >> 31;
 }
 
-static bool is_lost(const struct path *p, unsigned address, uint64_t number)
+/* Of a lane, the same for both senders. */
+static uint64_t chance(const struct path *p, unsigned address, uint64_t number)
 {
     uint64_t x = mix(p->seed * UINT64_C(0x9e3779b97f4a7c15) + address);
-    return mix(x + number * UINT64_C(0x9e3779b97f4a7c15)) % 1000000 < p->loss_ppm;
+    return mix(x + number * UINT64_C(0x9e3779b97f4a7c15));
 }
 
 /* ---- the path ---- */
 
-/* Data: through the bottleneck. False: dropped or lost. */
-static bool send_data(struct path *p, struct frame *f, uint8_t *ip, unsigned from, int64_t now)
+static int64_t serialized(const struct path *p, const struct frame *f)
 {
+    return f->length * INT64_C(8000000000) / p->rate;
+}
+
+/* Data: to the bottleneck. */
+static void send_data(struct path *p, struct frame *f, const uint8_t *ip, int64_t now)
+{
+    struct lane *l = &p->lane[ip[IP_DESTINATION + 3]][f->from - KERNEL];
+    int64_t start = l->access_until > now ? l->access_until : now;
+    f->due = l->access_until = start + serialized(p, f) / ACCESS;
+    push(p, &p->coming, f);
+}
+
+/* At the bottleneck, at its time. False: dropped or lost. */
+static bool pass(struct path *p, struct frame *f)
+{
+    uint8_t *ip = tcp_packet(f);
     unsigned address = ip[IP_DESTINATION + 3];
-    struct lane *l = &p->lane[address][p->shared ? 0 : from - KERNEL];
-    int64_t start = l->busy_until > now ? l->busy_until : now;
-    uint64_t queued = (uint64_t)((start - now) * p->rate / 8000000000);
+    struct lane *l = &p->lane[address][f->from - KERNEL];
+    int64_t *busy_until = &p->lane[address][p->shared ? 0 : f->from - KERNEL].busy_until;
+    int64_t start = *busy_until > f->due ? *busy_until : f->due;
+    uint64_t queued = (uint64_t)((start - f->due) * p->rate / 8000000000);
     bool is_data = payload(ip) > 0;
     uint64_t number = l->data;
     l->data += is_data;
@@ -204,13 +235,39 @@ static bool send_data(struct path *p, struct frame *f, uint8_t *ip, unsigned fro
     if (p->mark > 0 && queued > p->mark) {
         l->marked += mark(ip);
     }
-    l->busy_until = start + (int64_t)f->length * 8000000000 / p->rate;
-    f->due = l->busy_until + p->delay_ns;
-    if (is_data && is_lost(p, address, number)) {
+    *busy_until = start + serialized(p, f);
+    f->due = *busy_until + p->delay_ns;
+    if (is_data && chance(p, address, number) % 1000000 < p->loss_ppm) {
         l->lost++;
         return false;
     }
     return true;
+}
+
+/* What has come to the bottleneck by now. */
+static void pass_due(struct path *p, int64_t now)
+{
+    while (p->coming.n > 0 && p->coming.at[0]->due <= now) {
+        struct frame *f = pop(&p->coming);
+        if (pass(p, f)) {
+            push(p, &p->leaving, f);
+        } else {
+            frame_free(p, f);
+        }
+    }
+}
+
+/* Acknowledgments stay in order. */
+static void send_back(struct path *p, struct frame *f, const uint8_t *ip, int64_t now)
+{
+    unsigned address = ip[IP_SOURCE + 3];
+    f->to = ip[IP_DESTINATION + 3] & 1 ? ACKD : KERNEL;
+    struct lane *l = &p->lane[address][f->to - KERNEL];
+    uint64_t service = (uint64_t)(FULL_FRAME * 8000000000 / p->rate);
+    f->due = now + p->delay_ns + (int64_t)(chance(p, address, ~l->acks++) % service);
+    f->due = f->due > l->returned ? f->due : l->returned;
+    l->returned = f->due;
+    push(p, &p->leaving, f);
 }
 
 static void deliver(struct path *p, struct frame *f, unsigned to)
@@ -222,28 +279,25 @@ static void deliver(struct path *p, struct frame *f, unsigned to)
 
 /* What is neither data nor its acknowledgment, as ARP, passes at once, from the receiver to both.
  */
-static void forward(struct path *p, struct frame *f, unsigned from, int64_t now)
+static void forward(struct path *p, struct frame *f, int64_t now)
 {
-    uint8_t *ip = tcp_packet(f);
-    bool goes = false;
-    if (p->rate > 0 && ip != NULL && from == RECEIVER) {
-        f->to = ip[IP_DESTINATION + 3] & 1 ? ACKD : KERNEL;
-        f->due = now + p->delay_ns;
-        goes = true;
-    } else if (p->rate > 0 && ip != NULL) {
-        f->to = RECEIVER;
-        goes = send_data(p, f, ip, from, now);
-    } else if (from == RECEIVER) {
+    const uint8_t *ip = tcp_packet(f);
+    if (p->rate > 0 && ip != NULL) {
+        if (f->from == RECEIVER) {
+            send_back(p, f, ip, now);
+        } else {
+            f->to = RECEIVER;
+            send_data(p, f, ip, now);
+        }
+        return;
+    }
+    if (f->from == RECEIVER) {
         deliver(p, f, KERNEL);
         deliver(p, f, ACKD);
     } else {
         deliver(p, f, RECEIVER);
     }
-    if (goes) {
-        push(p, f);
-    } else {
-        frame_free(p, f);
-    }
+    frame_free(p, f);
 }
 
 /* A few frames of one port. */
@@ -261,19 +315,22 @@ static void take(struct path *p, unsigned from)
             return;
         }
         f->length = (uint16_t)n;
-        forward(p, f, from, clock_now());
+        f->from = (uint8_t)from;
+        forward(p, f, clock_now());
     }
 }
 
 /* A few frames that are due. */
 static void deliver_due(struct path *p)
 {
-    for (int i = 0; i < READS && p->n > 0; i++) {
-        int64_t by = clock_now() - p->heap[0]->due;
-        if (by < 0) {
+    for (int i = 0; i < READS; i++) {
+        int64_t now = clock_now();
+        pass_due(p, now);
+        if (p->leaving.n == 0 || p->leaving.at[0]->due > now) {
             return;
         }
-        struct frame *f = pop(p);
+        struct frame *f = pop(&p->leaving);
+        int64_t by = now - f->due;
         p->deliveries++;
         p->late += by > p->late_ns;
         p->latest_ns = by > p->latest_ns ? by : p->latest_ns;
@@ -319,7 +376,8 @@ static void report(const struct path *p)
     }
     printf("],\"in_flight\":%zu,\"deliveries\":%" PRIu64 ",\"late\":%" PRIu64
            ",\"latest_ns\":%" PRId64 ",\"overflow\":%" PRIu64 ",\"refused\":%" PRIu64 "}\n",
-           p->n, p->deliveries, p->late, p->latest_ns, p->overflow, p->refused);
+           p->coming.n + p->leaving.n, p->deliveries, p->late, p->latest_ns, p->overflow,
+           p->refused);
     fflush(stdout);
 }
 
@@ -357,10 +415,17 @@ static void wait_for_work(struct path *p)
     for (unsigned i = 0; i < PORTS; i++) {
         fds[1 + i] = (struct pollfd){.fd = p->fd[i], .events = POLLIN};
     }
-    int64_t left = p->n > 0 ? p->heap[0]->due + p->slack_ns - clock_now() : 0;
+    int64_t next = INT64_MAX; /* what comes to the bottleneck leaves no sooner than the delay */
+    if (p->coming.n > 0) {
+        next = p->coming.at[0]->due + p->delay_ns;
+    }
+    if (p->leaving.n > 0 && p->leaving.at[0]->due + p->slack_ns < next) {
+        next = p->leaving.at[0]->due + p->slack_ns;
+    }
+    int64_t left = next == INT64_MAX ? 0 : next - clock_now();
     left = left > 0 ? left : 0;
     struct timespec t = {left / 1000000000, left % 1000000000};
-    if (ppoll(fds, PORTS + 1, p->n > 0 ? &t : NULL, NULL) < 0 && errno != EINTR) {
+    if (ppoll(fds, PORTS + 1, next == INT64_MAX ? NULL : &t, NULL) < 0 && errno != EINTR) {
         fail("ppoll");
     }
     for (unsigned i = 0; i < PORTS; i++) {

@@ -143,34 +143,69 @@ class Emulator(Process):
         return json.loads(answer)
 
 
-class Place:
-    """Namespaces, interfaces, and the programs behind them."""
+class Linux:
+    """A kernel that sends, in a namespace of its own behind one of the emulator's interfaces."""
 
-    def __init__(self, folder):
-        self.folder, self.socket = folder, os.path.join(folder, "ackd.sock")
-        self.running, self.server = [], None
+    def __init__(self, place, link, address):
+        self.place, self.link, self.server = place, link, None
+        holder = place.keep(Process(["unshare", "--net", "sh", "-c", "echo ready; exec sleep infinity"], "ready"))
+        self.pid = str(holder.process.pid)
+        settings(self.pid)
+        ip("link", "set", link, "netns", self.pid)
+        ip("link", "set", link, "up", "txqueuelen", "16384", inside=self.pid)
+        ip("address", "add", address + "/24", "dev", link, inside=self.pid)
+
+    def use(self, module):
+        if self.server:
+            self.place.running.remove(self.server)
+            self.server.stop()
+        self.server = self.place.keep(Process(["nsenter", f"--net=/proc/{self.pid}/ns/net", *self.place.realtime,
+                                               os.path.join(PROGRAMS, "bench-server"), LINUX_NAMES.get(module, module)], "ready"))
+
+    def drops(self):
+        return interface_drops(read(f"/proc/{self.pid}/net/dev"), self.link)
+
+
+class Ackd:
+    """Our daemon. Super-frames of its TAP are cut where the bridge gives them to an interface without offload, as the kernel's are."""
+
+    def __init__(self, place, link, address):
+        self.link, self.socket = link, os.path.join(place.folder, "ackd.sock")
+        place.keep(Process([*place.realtime, os.path.join(BUILD, "daemon", "ackd"), "--link", "tap:" + OURS, "--address", address + "/24",
+                            "--service", "chargen", "--socket", self.socket], "is ready", stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT))
+        ip("link", "add", "bridge", "type", "bridge")
+        for port in (OURS, link):
+            ip("link", "set", port, "master", "bridge")
+        for port in ("bridge", link):
+            ip("link", "set", port, "up", "txqueuelen", "16384")
+
+    def use(self, module):
+        done = subprocess.run([os.path.join(BUILD, "client", "ackctl"), "--socket", self.socket, "set", f":{CHARGEN}", f"congestion={module}", *OPTIONS],
+                              capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise Failed(f"ackctl set: {done.stderr.strip()}")
+
+    def drops(self):
+        table = read("/proc/net/dev")
+        return interface_drops(table, self.link) + interface_drops(table, OURS)
+
+
+class Place:
+    """The emulator, the receiver, and who sends."""
+
+    def __init__(self, folder, control):
+        self.folder, self.control = folder, control
+        self.running, self.senders = [], []
         self.realtime = scheduled(10)
 
     def start(self):
         ip("link", "set", "lo", "up")
         settings()
         self.emulator = self.keep(Emulator())
-        self.holder = self.keep(Process(["unshare", "--net", "sh", "-c", "echo ready; exec sleep infinity"], "ready"))
-        self.kernel_pid = str(self.holder.process.pid)
-        settings(self.kernel_pid)
-        ip("link", "set", TO_KERNEL, "netns", self.kernel_pid)
-        self.ackd = self.keep(Process([*self.realtime, os.path.join(BUILD, "daemon", "ackd"), "--link", "tap:" + OURS, "--address",
-                                       SENDERS["ackd"] + "/24", "--service", "chargen", "--socket", self.socket], "is ready",
-                                      stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT))
-        # Super-frames of ackd's TAP are cut where the bridge gives them to an interface without offload, as the kernel's are.
-        ip("link", "add", "bridge", "type", "bridge")
-        for link in (OURS, TO_ACKD):
-            ip("link", "set", link, "master", "bridge")
-        for link, pid in (("bridge", None), (TO_ACKD, None), (RECEIVER, None), (TO_KERNEL, self.kernel_pid)):
-            ip("link", "set", link, "up", "txqueuelen", "16384", inside=pid)
+        ip("link", "set", RECEIVER, "up", "txqueuelen", "16384")
         for address in LANES:
             ip("address", "add", address + "/24", "dev", RECEIVER)
-        ip("address", "add", SENDERS["kernel"] + "/24", "dev", TO_KERNEL, inside=self.kernel_pid)
+        self.senders = [Linux(self, TO_KERNEL, SENDERS["kernel"]), (Linux if self.control else Ackd)(self, TO_ACKD, SENDERS["ackd"])]
 
     def keep(self, process):
         self.running.append(process)
@@ -178,24 +213,15 @@ class Place:
 
     def use(self, module):
         """Both senders use it from now on, or a sentence why not."""
-        linux = LINUX_NAMES.get(module, module)
-        if linux not in read("/proc/sys/net/ipv4/tcp_available_congestion_control").split():
-            return f"this kernel has no {linux}"
-        done = subprocess.run([os.path.join(BUILD, "client", "ackctl"), "--socket", self.socket, "set", f":{CHARGEN}", f"congestion={module}", *OPTIONS],
-                              capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise Failed(f"ackctl set: {done.stderr.strip()}")
-        if self.server:
-            self.running.remove(self.server)
-            self.server.stop()
-        self.server = self.keep(Process(["nsenter", f"--net=/proc/{self.kernel_pid}/ns/net", *self.realtime,
-                                         os.path.join(PROGRAMS, "bench-server"), linux], "ready"))
+        if LINUX_NAMES.get(module, module) not in read("/proc/sys/net/ipv4/tcp_available_congestion_control").split():
+            return f"this kernel has no {module}"
+        for sender in self.senders:
+            sender.use(module)
         return None
 
     def drops(self):
         """Frames that a queue before or behind the path did not take."""
-        ours, theirs = read("/proc/net/dev"), read(f"/proc/{self.kernel_pid}/net/dev")
-        return sum(interface_drops(ours, link) for link in (RECEIVER, TO_ACKD, OURS)) + interface_drops(theirs, TO_KERNEL)
+        return interface_drops(read("/proc/net/dev"), RECEIVER) + sum(sender.drops() for sender in self.senders)
 
     def client(self, row, sender, lane, seconds, settle):
         command = [*self.realtime, os.path.join(PROGRAMS, "bench-client"), "recv", SENDERS[sender], str(CHARGEN), "--seconds", str(seconds),
@@ -321,7 +347,7 @@ def print_table(lines):
 def bench(rows, options):
     lines, notes, good = [], [], True
     with tempfile.TemporaryDirectory(prefix="ackd-path-") as folder:
-        place = Place(folder)
+        place = Place(folder, options.control)
         progress = Progress(sum(-(-options.rounds // r.together) for r in rows))
         try:
             place.start()
@@ -361,6 +387,7 @@ def arguments():
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"interleaved rounds ({ROUNDS})")
     parser.add_argument("--scale", type=float, default=1, help="of the length of a round (1)")
     parser.add_argument("--quick", action="store_true", help="three rounds of half the length: a look, no verdict")
+    parser.add_argument("--control", action="store_true", help="Linux in the place of ackd, too: what the bench itself makes of equals")
     parser.add_argument("--json", action="store_true", help="an object a line")
     parser.add_argument("--list", action="store_true", help="the rows")
     options = parser.parse_args()
