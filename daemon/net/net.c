@@ -6,6 +6,11 @@
  * cycle each and never a deeper stack. */
 #include "net/internal.h"
 
+/* A frame that may grow waits for an ACK that is due unless it holds a third of the window. A write
+ * costs the same for one segment as for 64 KB; and beside senders that do the same, who answers
+ * every ACK at once is the one that meets the full queue (docs/performance.md). */
+#define DEFER_DIVISOR 3
+
 const struct tcp_reason_text net_drop_text[NET_DROPS] = {[NET_DROP_NONE] = {"NONE", ""},
 #define X(name, sentence) [NET_DROP_##name] = {#name, sentence},
                                                          NET_DROP_REASONS(X)
@@ -32,7 +37,8 @@ struct net *net_new(const struct net_config *config, ackd_time now)
     icmp_init(net);
     struct tcp_link link = {.checksum_offload = config->checksum_offload,
                             .tso = config->tso,
-                            .max_frame = config->tso ? UINT16_MAX : config->mtu};
+                            .max_frame = config->tso ? UINT16_MAX : config->mtu,
+                            .defer_divisor = config->tso ? DEFER_DIVISOR : 0};
     tcp_set_link(config->engine, &link);
     return net;
 }

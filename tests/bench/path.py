@@ -25,6 +25,7 @@ RECEIVER, TO_KERNEL, TO_ACKD, OURS = "receiver", "sender", "wire", "ackd0"   # i
 # The emulator knows a sender by the last bit of its address, and a lane by the last byte of the receiver's.
 SENDERS = {"kernel": "10.71.0.200", "ackd": "10.71.0.201"}
 LANES = [f"10.71.0.{i + 1}" for i in range(32)]
+CPUS = sorted(os.sched_getaffinity(0))
 ROUNDS = 10
 REPEATS = 2           # of a batch with a void round
 LATE_SHARE = 0.02     # of the deliveries may be later than a tenth of the round-trip time, and a millisecond
@@ -102,6 +103,16 @@ def scheduled(priority):
     return command if allowed else []
 
 
+def on_path_cpu():
+    """The emulator and ackd take turns on one processor: what the emulator's write wakes runs at once when it sleeps, as the kernel's TCP runs within
+    the write. On another processor it would wait for whatever the kernel does there for other programs."""
+    os.sched_setaffinity(0, {CPUS[-1]})
+
+
+def on_other_cpu():
+    os.sched_setaffinity(0, {CPUS[0]})
+
+
 def settings(pid=None):
     enter = ["nsenter", f"--net=/proc/{pid}/ns/net"] if pid else []
     for name, value in SETTINGS.items():
@@ -132,7 +143,8 @@ class Process:
 
 class Emulator(Process):
     def __init__(self):
-        super().__init__([os.path.join(PROGRAMS, "bench-path"), RECEIVER, TO_KERNEL, TO_ACKD], "ready", stdin=subprocess.PIPE)
+        super().__init__([os.path.join(PROGRAMS, "bench-path"), RECEIVER, TO_KERNEL, TO_ACKD], "ready", stdin=subprocess.PIPE,
+                         preexec_fn=on_path_cpu)
 
     def ask(self, line):
         self.process.stdin.write(line + "\n")
@@ -172,7 +184,8 @@ class Ackd:
     def __init__(self, place, link, address):
         self.link, self.socket = link, os.path.join(place.folder, "ackd.sock")
         place.keep(Process([*place.realtime, os.path.join(BUILD, "daemon", "ackd"), "--link", "tap:" + OURS, "--address", address + "/24",
-                            "--service", "chargen", "--socket", self.socket], "is ready", stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT))
+                            "--service", "chargen", "--socket", self.socket], "is ready", stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT,
+                           preexec_fn=on_path_cpu))
         ip("link", "add", "bridge", "type", "bridge")
         for port in (OURS, link):
             ip("link", "set", port, "master", "bridge")
@@ -226,7 +239,7 @@ class Place:
     def client(self, row, sender, lane, seconds, settle):
         command = [*self.realtime, os.path.join(PROGRAMS, "bench-client"), "recv", SENDERS[sender], str(CHARGEN), "--seconds", str(seconds),
                    "--settle", str(settle), "--congestion", "reno", "--from", lane]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=on_other_cpu)
 
     def stop(self):
         for process in reversed(self.running):

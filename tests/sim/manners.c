@@ -43,6 +43,7 @@ static void random_link(struct rng *rng, struct link_profile *p, struct tcp_link
     *device = (struct tcp_link){.checksum_offload = one_in(rng, 2),
                                 .tso = one_in(rng, 2),
                                 .max_frame = PICK(rng, 65535, 65535, 16000)};
+    device->defer_divisor = device->tso ? 3 : 0; /* as net/ has it */
 }
 
 /* What only some wires do. */

@@ -22,12 +22,14 @@ static void test_link_is_told_to_the_engine(void **state)
     struct world *w = world_new(NET_LINK_ETHERNET, 0);
     assert_true(w->engine->link.tso && w->engine->link.checksum_offload);
     assert_int_equal(w->engine->link.max_frame, 65535);
+    assert_int_equal(w->engine->link.defer_divisor, 3); /* frames are worth a moment */
     struct net_config config = {
         .arena = w->arena, .engine = w->engine, .link = NET_LINK_ETHERNET, .mtu = 1400};
     net_free(w->net);
     w->net = net_new(&config, w->now);
     assert_false(w->engine->link.tso || w->engine->link.checksum_offload);
     assert_int_equal(w->engine->link.max_frame, 1400);
+    assert_int_equal(w->engine->link.defer_divisor, 0); /* without super-frames no frame grows */
     world_free(w);
 }
 
