@@ -241,7 +241,19 @@ static void linux_layout_of_the_rest(void **state)
                "1c04 8005");
 }
 
-/* MUST-69: what is left up to the end of the header is zero. */
+/* MUST-69: nothing stands behind the last option but zeros: the list ends there. */
+static void what_is_left_is_zero(void **state)
+{
+    (void)state;
+    static const uint8_t zero[40];
+    uint8_t bytes[40];
+    const struct tcp_opts o = {.has_mss = true, .mss = 1460, .has_user_timeout = true};
+    memset(bytes, 0xff, sizeof bytes);
+    uint8_t length = tcp_opts_build(bytes, &o);
+    assert_in_range(length, 8, sizeof bytes - 1);
+    assert_memory_equal(bytes + length, zero, sizeof bytes - length);
+}
+
 /* As Linux pads it; beside a SYN's options it stands where Linux has it, before SACK elsewhere, and
  * loses the fields that find no room. */
 static void where_accecn_stands(void **state)
@@ -338,6 +350,7 @@ int main(void)
         cmocka_unit_test(illegal_lengths_end_the_parse),
         cmocka_unit_test(linux_layout_of_a_syn),
         cmocka_unit_test(linux_layout_of_the_rest),
+        cmocka_unit_test(what_is_left_is_zero),
         cmocka_unit_test(where_accecn_stands),
         cmocka_unit_test(what_finds_no_room_is_left_out),
         cmocka_unit_test(what_was_built_parses),
