@@ -51,7 +51,9 @@ static void resegment(struct tcp_engine *e, struct tcb *c, const struct rtx_run 
 static void search_begin(struct tcb *c, uint32_t high, ackd_time now)
 {
     struct mtu_search *m = &c->flow->mtu;
-    uint32_t most = c->nego.peer_mss + ip_overhead(&c->t.rec.tuple.local) + TCP_HEADER_MIN;
+    uint32_t clamp = c->options->v.mss_clamp, peer = c->nego.peer_mss;
+    uint32_t payload = clamp && clamp < peer ? clamp : peer;
+    uint32_t most = payload + ip_overhead(&c->t.rec.tuple.local) + TCP_HEADER_MIN;
     high = high < most ? high : most;
     *m = (struct mtu_search){.high = (uint16_t)high, .next = now};
     m->searching = high >= c->mtu + ACCURACY;
@@ -148,10 +150,14 @@ void mtu_timeout(struct tcp_engine *e, struct tcb *c, ackd_time now)
     const struct rtx_run *first = c->act ? rtxq_first(&c->act->rtxq) : NULL;
     uint32_t base = base_mtu(c), old = c->mtu;
     if (c->options->v.mtu_probing == TCP_MTU_PROBING_OFF || old <= base || !first ||
-        !larger_than(first, send_mss(c) - (old - base)) || c->rtt.timeouts < BLACK_HOLE_TIMEOUTS) {
+        c->rtt.timeouts < BLACK_HOLE_TIMEOUTS) {
         return;
     }
     c->mtu = base;
+    if (!larger_than(first, send_mss(c))) { /* it may be the peer's MSS that makes segments small */
+        c->mtu = old;
+        return;
+    }
     e->counters.mtu_black_holes++;
     resegment(e, c, NULL, now);
     search_begin(c, old, now);

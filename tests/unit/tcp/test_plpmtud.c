@@ -126,6 +126,41 @@ static void a_black_hole_is_found_and_measured(void **state)
     }
 }
 
+/* The link would carry more than the peer takes: what vanishes is of the peer's size. */
+static void a_black_hole_below_the_peers_mss(void **state)
+{
+    (void)state;
+    struct script s;
+    script_begin(&s, plain);
+    s.mtu = 9000;
+    script_passive(&s, OPTIONS);
+    struct path p = {.most = 1280, .next = 1};
+    rounds(&s, &p, 60);
+    assert_int_equal(script_counters(&s)->mtu_black_holes, 1);
+    assert_in_range(script_info(&s).path_mtu_bytes, 1264, 1280);
+    assert_true(p.next > 100000);
+    script_end(&s);
+}
+
+static void clamped(struct tcp_config *c)
+{
+    always(c);
+    c->defaults.mss_clamp = 536;
+}
+
+/* A probe is no segment larger than the user allows. */
+static void no_probe_is_above_the_clamp(void **state)
+{
+    (void)state;
+    struct script s;
+    establish(&s, clamped);
+    struct path p = {.most = 1500, .next = 1};
+    rounds(&s, &p, 20);
+    assert_int_equal(p.largest, 576);
+    assert_int_equal(script_counters(&s)->mtu_probes, 0);
+    script_end(&s);
+}
+
 static void with_probing_off_it_stays_one(void **state)
 {
     (void)state;
@@ -228,6 +263,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_black_hole_is_found_and_measured),
+        cmocka_unit_test(a_black_hole_below_the_peers_mss),
+        cmocka_unit_test(no_probe_is_above_the_clamp),
         cmocka_unit_test(with_probing_off_it_stays_one),
         cmocka_unit_test(after_an_outage_the_old_size_is_back_at_once),
         cmocka_unit_test(always_begins_at_the_base),
