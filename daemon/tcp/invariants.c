@@ -1,4 +1,6 @@
-/* What must hold between any two calls, checked by simulations and fuzzers after every step. */
+/* What must hold between any two calls, checked by simulations and fuzzers after every step. What
+ * can only be seen from outside (promises on the wire, the next deadline, delivery) is checked by
+ * tests/sim itself; docs/simulation.md lists both. */
 #include "tcp/tcb.h"
 
 #define MUST(condition, sentence)                                                                  \
@@ -30,6 +32,42 @@ static int check_recovery(const struct tcb *c, const char **what)
     return 0;
 }
 
+/* The stream and the sequence numbers tell the same. */
+static int check_stream(const struct tcb *c, const char **what)
+{
+    if (!state_synchronized(c->t.rec.state)) {
+        return 0;
+    }
+    bool fin_acked = c->flags & C_FIN_SENT && seq_eq(c->snd.una, c->snd.nxt);
+    MUST(seq_dist(c->snd.una, c->snd.iss) ==
+             (uint32_t)(1 + c->snd.accepted - tcb_buffered(c) + fin_acked),
+         "what is acknowledged left the send buffer, and nothing else");
+    bool fin = c->flags & C_FIN_RECEIVED;
+    MUST(seq_dist(c->rcv.nxt, c->rcv.irs) == (uint32_t)(1 + tcb_received(c) + fin),
+         "what is before RCV.NXT was read or can be");
+    return 0;
+}
+
+#define IN(state) (1u << TCP_##state)
+
+/* RFC 9293 section 3.3.2: which FINs have been is what the state says. */
+static int check_fins(const struct tcb *c, const char **what)
+{
+    const unsigned closing = IN(FIN_WAIT_1) | IN(CLOSING) | IN(LAST_ACK);
+    const unsigned acked = IN(FIN_WAIT_2) | IN(TIME_WAIT);
+    const unsigned received = IN(CLOSE_WAIT) | IN(CLOSING) | IN(LAST_ACK) | IN(TIME_WAIT);
+    unsigned state = 1u << c->t.rec.state;
+    bool sent = c->flags & C_FIN_SENT, got = c->flags & C_FIN_RECEIVED;
+    MUST(!sent || state & (closing | acked), "a FIN was sent in the states that say so");
+    MUST(!(state & acked) || (sent && seq_eq(c->snd.una, c->snd.nxt)),
+         "in FIN-WAIT-2 and TIME-WAIT our FIN is acknowledged");
+    MUST(!(state & closing) || c->flags & C_FIN_QUEUED, "who is closing has a FIN to send");
+    MUST(got == ((state & received) != 0), "the peer's FIN is behind what the state says");
+    MUST(!(c->flags & C_FIN_AHEAD) || (!got && seq_gt(c->rcv.fin, c->rcv.nxt)),
+         "a FIN beyond a hole is beyond RCV.NXT");
+    return 0;
+}
+
 static int check_send(const struct tcb *c, const char **what)
 {
     const struct activity *a = c->act;
@@ -41,6 +79,7 @@ static int check_send(const struct tcb *c, const char **what)
         return 0;
     }
     MUST(rtxq_valid(&a->rtxq), "the retransmission queue adds up");
+    MUST(a->rtxq.sacked == 0 || c->nego.sack, "only who agreed on SACK has octets SACKed");
     MUST(a->rtxq.bytes == tcb_outstanding(c), "the retransmission queue holds SND.UNA to SND.NXT");
     if (a->rtxq.runs) {
         MUST(seq_eq(rtxq_first(&a->rtxq)->start, c->snd.una), "the first run starts at SND.UNA");
@@ -57,6 +96,7 @@ static int check_send(const struct tcb *c, const char **what)
 
 static int check_receive(const struct tcb *c, const char **what)
 {
+    MUST(seq_le(c->rcv.ack_sent, c->rcv.nxt), "nothing is acknowledged that did not come");
     if (c->rcvq) {
         MUST(rcvq_valid(c->rcvq), "the receive queue adds up");
         MUST(c->flags & C_FIN_RECEIVED || seq_eq(c->rcvq->nxt, c->rcv.nxt),
@@ -72,6 +112,11 @@ static int check_tcb(const struct tcb *c, const char **what)
     int line = check_send(c, what);
     line = line ? line : check_receive(c, what);
     if (line || c->t.rec.state == TCP_CLOSED) {
+        return line;
+    }
+    line = check_stream(c, what);
+    line = line ? line : check_fins(c, what);
+    if (line) {
         return line;
     }
     MUST(list_empty(&c->out) ? !time_before(tcb_deadline(c), c->t.timer.deadline) : true,
@@ -107,9 +152,9 @@ int tcp_check(struct tcp_engine *e, ackd_time now, const char **what)
         MUST(r->id > last, "the listing is in order of ids");
         last = r->id;
         MUST(rec_find(e, r->id) == r, "a record is found by its id");
-        MUST(r->state != TCP_TIME_WAIT ||
+        MUST((r->state != TCP_TIME_WAIT && r->kind != REC_HALF_OPEN) ||
                  !time_is_never(((struct timed *)(void *)r)->timer.deadline),
-             "TIME-WAIT ends");
+             "SYN-RECEIVED and TIME-WAIT end");
         MUST(!r->in_tuple_table || rec_lookup(e, &r->tuple) == r, "a record is found by its tuple");
         if (r->kind == REC_CONNECTION) {
             int line = check_tcb(tcb_of_rec(r), what);

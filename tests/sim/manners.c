@@ -77,11 +77,11 @@ static void random_physics(struct rng *rng, struct link_profile *p)
  * a black hole where the sender looks for one (`finds`), not below the base size of the search. */
 static void random_hop(struct rng *rng, struct link_profile *p, bool v6, bool finds)
 {
-    bool tells = !finds || one_in(rng, 2);
+    bool tells = !finds || one_in(rng, 3);
     uint32_t mtu = v6      ? PICK(rng, 1280, 1400)
                    : tells ? PICK(rng, 600, 1000, 1400)
                            : PICK(rng, 1064, 1200, 1400);
-    if (!one_in(rng, 3) || mtu >= p->mtu) {
+    if (!one_in(rng, 2) || mtu >= p->mtu) {
         return;
     }
     p->hop_mtu = mtu;
@@ -287,7 +287,7 @@ static void random_bottleneck(struct rng *rng, struct link_profile *p, uint32_t 
         .delay_ns = PICK(rng, 500, 5000, 20000, 80000) * NS_PER_US,
         .keeps_order = true,
         .rate_bps = PICK(rng, 2, 10, 50) * UINT64_C(1000000),
-        .mark_ppm = one_in(rng, 4) ? 10000 : 0,
+        .mark_ppm = PICK(rng, 0, 10000, 100000, 300000),
         .duplicate_ppm = one_in(rng, 6) ? 5000 : 0,
         .corrupt_ppm = one_in(rng, 8) ? 1000 : 0,
     };

@@ -17,7 +17,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -120,6 +122,7 @@ static void run_jobs(struct shared *s, unsigned jobs, uint64_t first, uint64_t l
         s->job[i].seed = first;
         pid_t pid = fork();
         if (pid == 0) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
             work(s, &s->job[i], last);
             fflush(stdout);
             _exit(0);

@@ -237,16 +237,11 @@ static void user_check(struct world *w, const struct user *me)
     }
 }
 
-/* Both have let go: the next connection has other bytes and the same ports, if it comes so soon. */
-static bool flow_again(struct world *w, struct users *u, struct flow *f)
+/* A connection of the same ports, with other bytes. */
+static void flow_begin(struct world *w, struct users *u, struct flow *f, int64_t in_ns)
 {
-    if (f->again == 0 || !f->user[0].released || !f->user[1].released) {
-        return false;
-    }
-    f->again--;
     for (unsigned i = 0; i < 2; i++) {
         struct user *me = &f->user[i];
-        user_check(w, me);
         f->bytes += me->received;
         me->id = me->sent = me->received = 0;
         me->connected = me->blocked = me->end_seen = me->closed = me->released = me->gone = false;
@@ -254,9 +249,29 @@ static bool flow_again(struct world *w, struct users *u, struct flow *f)
         me->salt_out = rng_u64(&u->rng);
         f->user[1 - i].salt_in = me->salt_out;
     }
-    f->open_at = time_add(w->now, f->again_ns);
-    user_listen(w, f);
+    f->open_at = time_add(w->now, in_ns);
+    if (f->user[1].listener == 0) {
+        user_listen(w, f);
+    }
+}
+
+/* Both have let go: the next may come. */
+static bool flow_again(struct world *w, struct users *u, struct flow *f)
+{
+    if (f->again == 0 || !f->user[0].released || !f->user[1].released) {
+        return false;
+    }
+    f->again--;
+    user_check(w, &f->user[0]);
+    user_check(w, &f->user[1]);
+    flow_begin(w, u, f, f->again_ns);
     return true;
+}
+
+static struct flow *flow_of(struct world *w, const struct user *me)
+{
+    struct users *u = users_of(w);
+    return &u->flow[(size_t)((const char *)me - (const char *)u->flow) / sizeof(u->flow[0])];
 }
 
 /* Where the wire is cut a connection ends by a timeout, whose kind check_end() looks at. */
@@ -267,11 +282,34 @@ static void ended(struct world *w, const struct users *u, struct user *me)
     if ((me->closed && me->end_seen) || info.error == 0) {
         return; /* CLOSED with data still to be read is fine: they are read first */
     }
-    if (!u->may_fail) {
+    struct flow *f = flow_of(w, me);
+    if (f->options[1].syn_cookies == TCP_SYN_COOKIES_ALWAYS &&
+        info.close_reason == TCP_CLOSE_RESET_BY_PEER) {
+        f->try_again = true;
+    } else if (!u->may_fail) {
         world_fail(w, "%s: the connection ended: %s", me->host->name,
                    tcp_close_text[info.close_reason].name);
     }
     release(w, me);
+}
+
+/* A cookie comes back only with the first segment behind the SYN: when that is lost, what follows
+ * is reset (RFC 4987 section 3.6), and whoever opened tries again. */
+static bool flow_try_again(struct world *w, struct users *u, struct flow *f)
+{
+    if (!f->try_again) {
+        return false;
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        struct user *me = &f->user[i];
+        if (me->connected && !me->released) {
+            tcp_abort(me->host->engine, w->now, me->id, TCP_CLOSE_ABORTED);
+            release(w, me);
+        }
+    }
+    f->try_again = false;
+    flow_begin(w, u, f, NS_PER_S);
+    return true;
 }
 
 static void ready(struct world *w, struct host *h, const struct tcp_ready *r)
@@ -324,6 +362,7 @@ static bool act(struct world *w)
             any = user_write(w, u, me) || any;
             any = user_end(w, me) || any;
         }
+        any = flow_try_again(w, u, f) || any;
         any = flow_again(w, u, f) || any;
         any = flow_forsaken(w, u, f) || any;
     }
@@ -348,12 +387,27 @@ static ackd_time wake(const struct world *w)
     return at;
 }
 
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* What a connection may cost: its buffers, an eighth and 64 KB more for what surrounds received
+ * data (receive_window.c), rounding to blocks, and records. */
+static size_t cost_at_most(const struct tcp_options *o)
+{
+    uint64_t receive = larger(o->rcv_buffer, o->rcv_buffer_max);
+    uint64_t send = larger(o->snd_buffer, o->snd_buffer_max);
+    return receive + receive / 8 + 2 * send + 512 * 1024;
+}
+
 void users_start(struct users *u, struct world *w)
 {
     for (unsigned k = 0; k < u->n; k++) {
         struct flow *f = &u->flow[k];
         for (unsigned i = 0; i < 2; i++) {
             f->user[i].host = &w->host[f->host[i]];
+            f->user[i].host->bound += cost_at_most(&f->options[i]);
         }
         user_listen(w, f);
     }

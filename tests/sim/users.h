@@ -39,6 +39,7 @@ struct flow {
     int64_t again_ns;     /* so long after the end of the last */
     uint64_t bytes;       /* received by both in connections that are over */
     unsigned connections; /* begun */
+    bool try_again;       /* it was reset, which cookies may lead to */
 };
 
 /* What connections were, when they were let go; nothing but uint64_t. */

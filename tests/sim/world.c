@@ -415,6 +415,10 @@ static void check(struct world *w)
         if (line != 0) {
             world_fail(w, "%s: invariant at line %d does not hold: %s", h->name, line, what);
         }
+        if (h->bound > 0 && host_used(h) > h->baseline + h->bound) {
+            world_fail(w, "%s: %zu bytes in use, %zu are more than the options allow", h->name,
+                       host_used(h), h->baseline + h->bound);
+        }
         if (time_reached(tcp_next_deadline(h->engine), w->now)) {
             world_fail(w,
                        "%s: after the timers and the flush the next deadline is not later than now",

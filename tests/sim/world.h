@@ -42,7 +42,8 @@ struct host {
     struct link *out;
     uint32_t mtu;        /* of the route */
     uint32_t refuse_ppm; /* frames that the device refuses: tcp_tx_failed() */
-    size_t baseline;     /* bytes used by the engine before any connection */
+    size_t baseline;     /* bytes used by the engine before any connection, */
+    size_t bound;        /* and by all connections at most; 0: not known */
     bool state_seen[TCP_STATES];
     uint64_t closes[TCP_CLOSES], kinds[TCP_KINDS]; /* connections that ended; frames sent */
     uint32_t iss;                                  /* of the first connection, for the trace */
