@@ -2,9 +2,10 @@
  * MTU cut in flight} x {IPv4, IPv6}, and some of these at once.
  *
  * A cell is one connection of the simulation, through net/ of both hosts in frames of an Ethernet,
- * over which both ends send 3 MB at the same time. Every octet has to be the right one, every invariant holds at every step, the connection ends in order
- * and leaves no memory behind. And the cell has to be one: its mechanism was at work in both
- * directions, it did to the wire what its RFC says and to the other mechanisms nothing.
+ * over which both ends send 3 MB at the same time. Every octet has to be the right one, every
+ * invariant holds at every step, the connection ends in order and leaves no memory behind. And the
+ * cell has to be one: its mechanism was at work in both directions, it did to the wire what its RFC
+ * says and to the other mechanisms nothing.
  *
  *     matrix [--verbose] [PATTERN…]     a line a cell whose name contains one of the patterns
  *
