@@ -93,6 +93,7 @@ static const struct row {
     ROW_WORD(loss_detection, LOSS_DETECTION,
              "how losses are found: by time, or by SACKed segments"),
     ROW_WORD(mtu_probing, MTU_PROBING, "look for the path's MTU without ICMP"),
+    ROW_WORD(accecn_option, ACCECN_OPTION, "when AccECN's option goes beside its flags"),
     ROW_WORD(ecn, ECN_MODE, "offer ECN, or only answer it (on SYN)"),
     ROW_WORD(congestion, CONGESTION, "congestion control"),
     ROW_WORD(pacing, PACING, "space out what is sent: auto where congestion control needs it"),

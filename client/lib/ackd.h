@@ -666,6 +666,7 @@ enum ackd_enum {
     ACKD_ENUM_CONGESTION,
     ACKD_ENUM_PACING,
     ACKD_ENUM_MTU_PROBING,
+    ACKD_ENUM_ACCECN_OPTION,
     ACKD_ENUM_KEY_ALGORITHM,
 };
 /* "CLOSE_USER_TIMEOUT" as in the .proto; NULL for a value that this library does not know. */

@@ -104,6 +104,7 @@ struct ackd_options {
     bool idle_restart;                    /* the restart window after an RTO without data */
     uint32_t abc_limit; /* segments that one ACK may add to cwnd in slow start; 0 = no limit */
     enum ackd_mtu_probing mtu_probing;
+    enum ackd_accecn_option accecn_option;
 };
 
 /* Who made an endpoint. */
@@ -324,6 +325,8 @@ struct ackd_connection {
     bool accecn_ok;
     uint32_t ce_packets;
     uint32_t echoed_ce_packets;
+    uint32_t received_ect0_bytes, received_ect1_bytes, received_ce_bytes;
+    uint32_t echoed_ect0_bytes, echoed_ect1_bytes, echoed_ce_bytes;
     uint32_t received_dscp;
     /* Window scaling was negotiated. */
     bool wscale_ok;

@@ -78,6 +78,7 @@ void options_to(Ackd__V1__Options *out, const struct ackd_options *in)
     out->congestion = (Ackd__V1__Congestion)in->congestion;
     out->pacing = (Ackd__V1__Pacing)in->pacing;
     out->mtu_probing = (Ackd__V1__MtuProbing)in->mtu_probing;
+    out->accecn_option = (Ackd__V1__AccecnOption)in->accecn_option;
 }
 
 /* ---- filters ---- */
@@ -189,6 +190,7 @@ void options_from(struct ackd_options *out, const Ackd__V1__Options *in)
     out->congestion = (enum ackd_congestion)in->congestion;
     out->pacing = (enum ackd_pacing)in->pacing;
     out->mtu_probing = (enum ackd_mtu_probing)in->mtu_probing;
+    out->accecn_option = (enum ackd_accecn_option)in->accecn_option;
 }
 
 void header_from(struct ackd_header *out, const Ackd__V1__Header *in)
@@ -310,6 +312,12 @@ static size_t congestion_from(struct ackd_congestion_field out[ACKD_CONGESTION_F
     X(ecn_ok)                                                                                      \
     X(accecn_ok)                                                                                   \
     X(ce_packets)                                                                                  \
+    X(received_ect0_bytes)                                                                         \
+    X(received_ect1_bytes)                                                                         \
+    X(received_ce_bytes)                                                                           \
+    X(echoed_ect0_bytes)                                                                           \
+    X(echoed_ect1_bytes)                                                                           \
+    X(echoed_ce_bytes)                                                                             \
     X(echoed_ce_packets)                                                                           \
     X(received_dscp)                                                                               \
     X(wscale_ok)                                                                                   \

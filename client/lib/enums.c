@@ -25,6 +25,7 @@ static const ProtobufCEnumDescriptor *const enums[] = {
     &ackd__v1__congestion__descriptor,
     &ackd__v1__pacing__descriptor,
     &ackd__v1__mtu_probing__descriptor,
+    &ackd__v1__accecn_option__descriptor,
     &ackd__v1__key_algorithm__descriptor,
 };
 

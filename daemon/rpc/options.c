@@ -56,6 +56,7 @@
     X(congestion, congestion)                                                                      \
     X(pacing, pacing)                                                                              \
     X(mtu_probing, mtu_probing)                                                                    \
+    X(accecn_option, accecn_option)                                                                \
     X(ecn, ecn_mode)
 
 /* The engine's name of a field to the message's. */

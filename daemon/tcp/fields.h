@@ -88,6 +88,12 @@
     X(bool, accecn_ok, "bool", "AccECN was negotiated (RFC 9768)")                                 \
     X(uint32_t, ce_packets, "segments", "received with the mark CE, by AccECN's count")            \
     X(uint32_t, echoed_ce_packets, "segments", "sent and marked CE, by the peer's count")          \
+    X(uint32_t, received_ect0_bytes, "bytes", "received with the mark ECT(0), by AccECN's count")  \
+    X(uint32_t, received_ect1_bytes, "bytes", "received with the mark ECT(1), by AccECN's count")  \
+    X(uint32_t, received_ce_bytes, "bytes", "received with the mark CE, by AccECN's count")        \
+    X(uint32_t, echoed_ect0_bytes, "bytes", "sent and arrived as ECT(0), by the peer's count")     \
+    X(uint32_t, echoed_ect1_bytes, "bytes", "sent and arrived as ECT(1), by the peer's count")     \
+    X(uint32_t, echoed_ce_bytes, "bytes", "sent and marked CE, by the peer's count")               \
     X(uint32_t, received_dscp, "codepoint", "DSCP of the last segment received (RFC 9293 MAY-9)")  \
     X(bool, in_recovery, "bool", "loss recovery is under way")                                     \
     X(bool, passive, "bool", "opened by the peer")                                                 \

@@ -60,7 +60,7 @@ static void syn_ack(struct tcp_engine *e, const struct listener *l, struct half_
     cs->tos = (uint8_t)(l->options->v.dscp << 2);
     cs->options = syn_ack_options(l, h, now, timestamp_offset(&e->ts_key, &h->t.rec.tuple));
     if (h->nego.ecn == ECN_ACCURATE && !cs->again) {
-        accecn_syn_option(&cs->options);
+        accecn_syn_option(e, &l->options->v, &cs->options);
     }
     if (h->grant && !cs->again) {
         fast_open_grant(e, l, now, cs, h->grant_experimental);

@@ -94,6 +94,7 @@ static const char *offending_field(const struct tcp_options *o)
         {"loss_detection", (unsigned)o->loss_detection <= TCP_LOSS_COUNT},
         {"mtu_probing", (unsigned)o->mtu_probing <= TCP_MTU_PROBING_ALWAYS},
         {"ecn", (unsigned)o->ecn <= TCP_ECN_CLASSIC_PASSIVE},
+        {"accecn_option", (unsigned)o->accecn_option <= TCP_ACCECN_OPTION_ALWAYS},
         {"syn_cookies", (unsigned)o->syn_cookies <= TCP_SYN_COOKIES_ALWAYS},
         {"congestion", (unsigned)o->congestion < TCP_CONGESTIONS},
         {"pacing", (unsigned)o->pacing <= TCP_PACING_OFF},

@@ -35,32 +35,39 @@ static unsigned sack_blocks(const struct tcb *c, struct tcp_sack_block *blocks)
     return n;
 }
 
-/* Octets of options on a data segment; timestamps are counted by send_mss() already. */
-static uint32_t sack_option_len(const struct tcb *c)
-{
-    struct tcp_sack_block blocks[TCP_SACK_BLOCKS_MAX];
-    unsigned n = sack_blocks(c, blocks);
-    return n ? 4 + 8 * n : 0;
-}
-
 static uint32_t user_timeout_option_len(const struct tcb *c)
 {
     return user_timeout_due(c) ? 4 : 0;
 }
 
-/* Octets that are left for AccECN's option, which comes last. */
-static uint32_t accecn_room(const struct tcb *c)
+static uint32_t sack_option_len(unsigned blocks)
 {
-    uint32_t used = sack_option_len(c) + user_timeout_option_len(c) + fixed_options(c);
-    uint32_t all = TCP_HEADER_MAX - TCP_HEADER_MIN;
-    return all > used ? all - used : 0;
+    return blocks ? 4 + 8 * blocks : 0;
 }
 
-/* The smallest MSS with timestamps still has 8 octets beside as many SACK blocks as fit there. */
-static uint32_t segment_mss(const struct tcb *c, ackd_time now)
+/* Octets that are left for AccECN's option beside so many SACK blocks; news of it are worth one of
+ * more than two (RFC 9768 section 3.2.3.3). */
+static uint32_t accecn_room(const struct tcp_engine *e, const struct tcb *c, ackd_time now,
+                            unsigned *n_sack)
 {
-    return send_mss(c) - sack_option_len(c) - user_timeout_option_len(c) -
-           accecn_option_len(c, now, accecn_room(c));
+    uint32_t used = sack_option_len(*n_sack) + user_timeout_option_len(c) + fixed_options(c);
+    uint32_t all = TCP_HEADER_MAX - TCP_HEADER_MIN, room = all > used ? all - used : 0;
+    if (*n_sack > 2 && accecn_takes_a_block(e, c, now, room)) {
+        --*n_sack;
+        room += 8;
+    }
+    return room;
+}
+
+/* The smallest MSS with timestamps, which are counted by send_mss() already, still has 8 octets
+ * beside as many SACK blocks as fit there. */
+static uint32_t segment_mss(const struct tcp_engine *e, const struct tcb *c, ackd_time now)
+{
+    struct tcp_sack_block blocks[TCP_SACK_BLOCKS_MAX];
+    unsigned n_sack = sack_blocks(c, blocks);
+    uint32_t room = accecn_room(e, c, now, &n_sack);
+    return send_mss(c) - sack_option_len(n_sack) - user_timeout_option_len(c) -
+           accecn_option_len(e, c, now, room);
 }
 
 /* Two congestion windows in a round trip, for 2^-10 s. */
@@ -399,7 +406,7 @@ static bool probe_wanted(const struct tcb *c)
 
 void output_plan(const struct tcp_engine *e, const struct tcb *c, ackd_time now, struct plan *p)
 {
-    *p = (struct plan){.mss = segment_mss(c, now), .now = now};
+    *p = (struct plan){.mss = segment_mss(e, c, now), .now = now};
     if (plan_handshake(e, c, now, p)) {
         return;
     }
@@ -524,9 +531,9 @@ static void put_tcb_header(const struct tcp_engine *e, struct tcp_tx *tx, struct
     explicit_bzero(&sig, sizeof sig);
 }
 
-static void segment_options(struct tcb *c, const struct plan *p, struct tcp_opts *o, ackd_time now)
+static void segment_options(const struct tcp_engine *e, struct tcb *c, const struct plan *p,
+                            struct tcp_opts *o, ackd_time now)
 {
-    uint32_t room = accecn_room(c);
     *o = (struct tcp_opts){0};
     if (c->nego.timestamps) {
         o->has_timestamps = true;
@@ -541,13 +548,16 @@ static void segment_options(struct tcb *c, const struct plan *p, struct tcp_opts
         o->wscale = c->nego.rcv_wscale;
         user_timeout_option(&c->options->v, o);
     } else {
-        o->n_sack = (uint8_t)sack_blocks(c, o->sack);
+        unsigned n_sack = sack_blocks(c, o->sack);
+        uint32_t room = accecn_room(e, c, now, &n_sack);
+        o->n_sack = (uint8_t)n_sack;
         if (c->uto_due) {
             user_timeout_option(&c->options->v, o);
             c->uto_due = false;
         }
-        if (!p->run) { /* a retransmission has none: it may be what the path drops */
-            accecn_option(c, now, room, p->length, o);
+        /* A retransmission has none: it may be what the path drops. */
+        if (!p->run || e->config.accecn_as_linux) {
+            accecn_option(e, c, now, room, p->length, o);
         }
     }
 }
@@ -624,12 +634,12 @@ static bool pushes(const struct tcp_engine *e, const struct tcb *c, const struct
 }
 
 /* The first half: what the segment holds. It may still be dropped. */
-static void begin(struct tcb *c, struct plan *p, struct tcp_tx *tx)
+static void begin(const struct tcp_engine *e, struct tcb *c, struct plan *p, struct tcp_tx *tx)
 {
     memset(tx, 0, offsetof(struct tcp_tx, range));
     tx->id = c->t.rec.id;
     tx->ttl = c->options->v.ttl;
-    tx->tos = (uint8_t)(c->options->v.dscp << 2 | ecn_codepoint(c, p));
+    tx->tos = (uint8_t)(c->options->v.dscp << 2 | ecn_codepoint(e, c, p));
     tx->kind = p->kind;
     tx->doubtful = c->rtt.timeouts >= c->options->v.r1_timeouts;
     attach_payload(c, p, tx);
@@ -641,12 +651,14 @@ static void finish(struct tcp_engine *e, struct tcb *c, ackd_time now, const str
 {
     bool syn = p->what == PLAN_SYN, acks = c->t.rec.state != TCP_SYN_SENT;
     struct tcp_opts o;
-    segment_options(c, p, &o, now);
+    segment_options(e, c, p, &o, now);
     if (syn && !acks && !p->run) {
         fast_open_syn_option(e, c, now, p->length, &o);
     }
-    if (syn && acks && !p->run && c->nego.ecn == ECN_ACCURATE) {
-        accecn_syn_option(&o);
+    /* In a simultaneous open the SYN went before the first SYN,ACK. */
+    bool first = !p->run || (!(c->flags & C_PASSIVE) && p->run->transmissions == 2);
+    if (syn && acks && first && c->nego.ecn == ECN_ACCURATE) {
+        accecn_syn_option(e, &c->options->v, &o);
     }
     struct tcp_hdr h = {.seq = p->start, .window = rcv_window_field(e, c, syn)};
     if (syn) {
@@ -758,7 +770,7 @@ static bool send_new(struct tcp_engine *e, struct tcb *c, ackd_time now, struct 
                      struct tcp_tx *tx)
 {
     bool first = !tcb_outstanding(c);
-    begin(c, p, tx);
+    begin(e, c, p, tx);
     tcp_seq end;
     if (!queue_new(e, c, now, p, tx, &end)) {
         return false;
@@ -792,7 +804,7 @@ static bool send_new(struct tcp_engine *e, struct tcb *c, ackd_time now, struct 
 static bool send_again(struct tcp_engine *e, struct tcb *c, ackd_time now, struct plan *p,
                        struct tcp_tx *tx)
 {
-    begin(c, p, tx);
+    begin(e, c, p, tx);
     tcp_seq end = seq_add(p->start, p->length + p->fin + (p->what == PLAN_SYN));
     struct rtx_snapshot at = snapshot(c, now, seq_dist(end, p->start));
     struct rtx_run *part = rtxq_retransmitted(&c->act->rtxq, &e->run_slab, p->run, p->start, end,
@@ -823,7 +835,7 @@ static bool send_probe(struct tcp_engine *e, struct tcb *c, ackd_time now, struc
     p->start = outstanding ? c->snd.una : bare ? seq_sub(c->snd.nxt, 1) : c->snd.nxt;
     p->length = tcb_buffered(c) && !bare ? 1 : 0;
     p->fin = !p->length && !bare; /* nothing but a FIN is outstanding */
-    begin(c, p, tx);
+    begin(e, c, p, tx);
     finish(e, c, now, p, tx);
     if (bare) {
         again = false;
@@ -861,7 +873,7 @@ static bool send_bare(struct tcp_engine *e, struct tcb *c, ackd_time now, struct
         c->flags &= ~(uint32_t)C_KEEPALIVE_DUE;
         e->counters.keepalive_probes++;
     }
-    begin(c, p, tx);
+    begin(e, c, p, tx);
     finish(e, c, now, p, tx);
     e->counters.out_frames++;
     e->counters.out_segs++;

@@ -766,7 +766,7 @@ void ecn_received(struct tcp_engine *e, struct tcb *c, const struct segment *s);
 /* What a segment that is sent carries. */
 uint16_t ecn_flags(struct tcp_engine *e, struct tcb *c, const struct plan *p,
                    const struct tcp_opts *o);
-uint8_t ecn_codepoint(const struct tcb *c, const struct plan *p);
+uint8_t ecn_codepoint(const struct tcp_engine *e, const struct tcb *c, const struct plan *p);
 /* The segment has CWR, which devices clear in all but the first of a super-frame: it is one. */
 bool ecn_single_segment(const struct tcb *c);
 /* Octets of what this ACK delivered that the peer says were marked. */
@@ -787,10 +787,16 @@ bool accecn_reflects(const struct tcb *c);
 uint16_t accecn_flags(struct tcb *c, bool pure_ack);
 uint16_t accecn_counter_flags(const struct tcb *c);
 /* The option of a SYN,ACK. */
-void accecn_syn_option(struct tcp_opts *o);
+void accecn_syn_option(const struct tcp_engine *e, const struct tcp_options *options,
+                       struct tcp_opts *o);
 /* Octets that accecn_option() will add where `room` are left. */
-uint32_t accecn_option_len(const struct tcb *c, ackd_time now, uint32_t room);
-void accecn_option(struct tcb *c, ackd_time now, uint32_t room, bool data, struct tcp_opts *o);
+uint32_t accecn_option_len(const struct tcp_engine *e, const struct tcb *c, ackd_time now,
+                           uint32_t room);
+/* None, where a SACK block less would make room for news. */
+bool accecn_takes_a_block(const struct tcp_engine *e, const struct tcb *c, ackd_time now,
+                          uint32_t room);
+void accecn_option(const struct tcp_engine *e, struct tcb *c, ackd_time now, uint32_t room,
+                   bool data, struct tcp_opts *o);
 /* ecn/accecn_heard.c: the ACE field; what the SYN,ACK says of our SYN; of octets marked by all
  * other segments. */
 unsigned accecn_ace(uint16_t flags);

@@ -127,6 +127,13 @@ enum tcp_ecn {
     TCP_ECN_CLASSIC_PASSIVE, /* likewise, but does not offer it */
 };
 
+/* When AccECN's option goes beside its three flags. */
+enum tcp_accecn_option {
+    TCP_ACCECN_OPTION_NEEDED, /* default: when it has news, and three times a round trip */
+    TCP_ACCECN_OPTION_NEVER,
+    TCP_ACCECN_OPTION_ALWAYS, /* on every segment that has room */
+};
+
 /* Congestion control modules (tcp/congestion/). */
 enum tcp_congestion {
     TCP_CONGESTION_NEWRENO,
@@ -203,6 +210,7 @@ struct tcp_options {
     enum tcp_loss_detection loss_detection;
     enum tcp_mtu_probing mtu_probing;
     enum tcp_ecn ecn; /* offered in our SYN, answered in the peer's */
+    enum tcp_accecn_option accecn_option;
     enum tcp_syn_cookies syn_cookies; /* of a listener */
     enum tcp_congestion congestion;   /* default CUBIC; a change begins with fresh state */
     enum tcp_pacing pacing;
@@ -258,6 +266,9 @@ struct tcp_config {
     /* So many timeouts of a SYN do not back off, as Linux has it: RFC 6298 (5.5) doubles the timer
      * each time. */
     uint32_t syn_linear_timeouts;
+    /* AccECN as Linux has it: every segment but a SYN is ECN-capable; the option goes once the peer
+     * has sent one, on retransmissions, too, and begins with ECT(1). */
+    bool accecn_as_linux;
     /* An ACK of what was never sent gets no answer (RFC 9293 section 3.10.7.4 has one). */
     bool quiet_on_unsent_ack;
     struct tcp_options defaults;

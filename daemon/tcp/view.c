@@ -116,6 +116,12 @@ static void view_sequence(const struct tcb *c, struct tcp_info *i)
     if (c->accecn) {
         i->ce_packets = c->accecn->received.packets - ACCECN_PACKETS_START;
         i->echoed_ce_packets = c->accecn->echoed.packets - ACCECN_PACKETS_START;
+        i->received_ect0_bytes = c->accecn->received.bytes[0] - 1; /* they start there */
+        i->received_ce_bytes = c->accecn->received.bytes[1];
+        i->received_ect1_bytes = c->accecn->received.bytes[2] - 1;
+        i->echoed_ect0_bytes = c->accecn->echoed.bytes[0] - 1;
+        i->echoed_ce_bytes = c->accecn->echoed.bytes[1];
+        i->echoed_ect1_bytes = c->accecn->echoed.bytes[2] - 1;
     }
     i->fin_sent = c->flags & C_FIN_SENT;
     i->fin_received = c->flags & C_FIN_RECEIVED;

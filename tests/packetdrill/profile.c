@@ -29,6 +29,14 @@ static enum tcp_ecn ecn_mode(long v)
     }
 }
 
+/* net.ipv4.tcp_ecn_option */
+static enum tcp_accecn_option accecn_option(long v)
+{
+    return v <= 0   ? TCP_ACCECN_OPTION_NEVER
+           : v == 1 ? TCP_ACCECN_OPTION_NEEDED
+                    : TCP_ACCECN_OPTION_ALWAYS;
+}
+
 /* A SYN is given up as if it went out again after 1, 2, 4, … seconds, and its last wait was over.
  */
 int64_t profile_syn_timeout(long retries)
@@ -45,6 +53,7 @@ void profile_refresh(const struct sysctls *s, struct tcp_options *o)
     o->rto_min_ns = s->rto_min_us * NS_PER_US;
     o->rfc1337 = s->rfc1337;
     o->ecn = ecn_mode(s->ecn);
+    o->accecn_option = accecn_option(s->ecn_option);
     o->syn_timeout_ns = profile_syn_timeout(s->syn_retries);
     o->idle_restart = s->slow_start_after_idle;
 }

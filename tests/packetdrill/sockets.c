@@ -215,12 +215,18 @@ void sock_apply_options(struct layer *l, struct sock *s)
     }
 }
 
-/* What Linux asks of the sysctls anew each time. */
+/* What Linux asks of the sysctls anew each time: listeners all, connections how AccECN is told. */
 static void refresh_socket(struct layer *l, struct sock *s)
 {
-    profile_refresh(&l->sysctls, &s->options);
-    s->options.syn_timeout_ns = profile_syn_timeout(l->sysctls.synack_retries);
-    fastopen_options(l, s);
+    struct tcp_options fresh = s->options;
+    profile_refresh(&l->sysctls, &fresh);
+    if (s->state == SOCK_LISTENING) {
+        fresh.syn_timeout_ns = profile_syn_timeout(l->sysctls.synack_retries);
+        s->options = fresh;
+        fastopen_options(l, s);
+    } else {
+        s->options.accecn_option = fresh.accecn_option;
+    }
     sock_apply_options(l, s);
 }
 
@@ -231,7 +237,7 @@ void sockets_refresh_sysctls(struct layer *l)
     {
         struct file *f = container_of(link, struct file, link);
         struct sock *s = (struct sock *)(void *)f;
-        if (f->kind == FILE_SOCKET && s->state == SOCK_LISTENING) {
+        if (f->kind == FILE_SOCKET && s->id) {
             refresh_socket(l, s);
         }
     }

@@ -293,6 +293,7 @@ static ssize_t send_opening(struct layer *l, struct sock *s, const struct msghdr
 static ssize_t do_send(struct layer *l, struct sock *s, const struct msghdr *msg, int flags)
 {
     uint64_t first = s->bytes_queued;
+    sockets_refresh_sysctls(l);
     bool opens = flags & MSG_FASTOPEN || s->deferred;
     ssize_t done = opens ? send_opening(l, s, msg, flags) : send_pieces(l, s, msg, 0, flags);
     errqueue_sent(l, s, first, s->bytes_queued, flags);

@@ -97,6 +97,9 @@ static void fill_sending(const struct tcp_info *i, uint64_t syn_data, struct lin
     o->bytes_sent = i->bytes_sent;
     o->segs_out = (uint32_t)i->segs_out;
     o->delivered_ce = i->echoed_ce_packets;
+    o->delivered_e1_bytes = i->echoed_ect1_bytes;
+    o->delivered_e0_bytes = i->echoed_ect0_bytes;
+    o->delivered_ce_bytes = i->echoed_ce_bytes;
     o->snd_wnd = i->snd_wnd;
     o->pmtu = i->path_mtu_bytes;
     o->pacing_rate = o->max_pacing_rate = UINT64_MAX;
@@ -120,6 +123,9 @@ static void fill_receiving(const struct tcp_info *i, struct linux_tcp_info *o)
     o->bytes_received = i->bytes_received;
     o->segs_in = (uint32_t)i->segs_in;
     o->received_ce = i->ce_packets;
+    o->received_e1_bytes = i->received_ect1_bytes;
+    o->received_e0_bytes = i->received_ect0_bytes;
+    o->received_ce_bytes = i->received_ce_bytes;
     o->rcv_wnd = i->rcv_wnd;
     o->rcv_space = i->rcv_space_bytes;
 }

@@ -46,7 +46,7 @@ bool accecn_begin(struct tcp_engine *e, struct tcb *c, bool active)
     a->last_counter = -1;
     a->beacon_at = time_from_ns(0);
     a->told = ACCECN_PACKETS_START;
-    a->acked_average = 2 * 8;
+    a->acked_average = e->config.accecn_as_linux ? 0 : 2 * 8;
     return true;
 }
 
@@ -169,53 +169,81 @@ uint16_t accecn_flags(struct tcb *c, bool pure_ack)
     return reflects ? ecn_accurate_handshake(c->nego.ecn_seen) : accecn_counter_flags(c);
 }
 
-void accecn_syn_option(struct tcp_opts *o)
+void accecn_syn_option(const struct tcp_engine *e, const struct tcp_options *options,
+                       struct tcp_opts *o)
 {
+    if (options->accecn_option == TCP_ACCECN_OPTION_NEVER) {
+        return;
+    }
     o->has_accecn = true;
+    o->accecn_order1 = e->config.accecn_as_linux;
     o->accecn_fields = 3;
     o->accecn[FIELD_E0B] = o->accecn[FIELD_E1B] = 1;
 }
 
 /* On what is sent anyway: at once after a mark or a change; for other news three times a round
  * trip, and before ACE alone could mean too much. */
-static bool option_wanted(const struct accecn *a, ackd_time now)
+static bool option_wanted(const struct tcp_engine *e, const struct tcb *c, ackd_time now)
 {
-    if (!a || a->option_off) {
+    const struct accecn *a = c->accecn;
+    enum tcp_accecn_option policy = c->options->v.accecn_option;
+    bool unheard = e->config.accecn_as_linux && a && !a->option_heard;
+    if (!a || a->option_off || unheard || policy == TCP_ACCECN_OPTION_NEVER) {
         return false;
+    }
+    if (policy == TCP_ACCECN_OPTION_ALWAYS) {
+        return true;
     }
     bool news = a->untold_segments > 0;
     return a->option_due || a->first_data || a->untold_segments > SEGMENTS_UNTOLD_MAX ||
            a->untold_octets > OCTETS_UNTOLD_MAX || (news && time_reached(a->beacon_at, now));
 }
 
-/* In 8 octets are two fields: enough unless octets of both ECT were counted since the last. */
-static bool two_fields_tell_all(const struct accecn *a)
+static bool begins_with_ect1(const struct tcp_engine *e, const struct accecn *a, uint32_t length)
+{
+    return e->config.accecn_as_linux || (length < OPTION_LEN && (a->changed & 1u << FIELD_E1B));
+}
+
+/* In 8 octets are two fields: enough unless octets of both ECT were counted since the last; Linux
+ * leaves out ECT(0) only. */
+static bool two_fields_tell_all(const struct tcp_engine *e, const struct accecn *a)
 {
     const unsigned both = 1u << FIELD_E0B | 1u << FIELD_E1B;
-    return (a->changed & both) != both;
+    return e->config.accecn_as_linux ? !(a->changed & 1u << FIELD_E0B)
+                                     : (a->changed & both) != both;
 }
 
-uint32_t accecn_option_len(const struct tcb *c, ackd_time now, uint32_t room)
+uint32_t accecn_option_len(const struct tcp_engine *e, const struct tcb *c, ackd_time now,
+                           uint32_t room)
 {
-    if (!option_wanted(c->accecn, now)) {
+    if (!option_wanted(e, c, now)) {
         return 0;
     }
-    return room >= OPTION_LEN                                                ? OPTION_LEN
-           : room >= OPTION_LEN_TWO_FIELDS && two_fields_tell_all(c->accecn) ? OPTION_LEN_TWO_FIELDS
-                                                                             : 0;
+    return room >= OPTION_LEN ? OPTION_LEN
+           : room >= OPTION_LEN_TWO_FIELDS && two_fields_tell_all(e, c->accecn)
+               ? OPTION_LEN_TWO_FIELDS
+               : 0;
 }
 
-void accecn_option(struct tcb *c, ackd_time now, uint32_t room, bool data, struct tcp_opts *o)
+bool accecn_takes_a_block(const struct tcp_engine *e, const struct tcb *c, ackd_time now,
+                          uint32_t room)
+{
+    return c->accecn && c->accecn->changed && !accecn_option_len(e, c, now, room) &&
+           accecn_option_len(e, c, now, room + 8);
+}
+
+void accecn_option(const struct tcp_engine *e, struct tcb *c, ackd_time now, uint32_t room,
+                   bool data, struct tcp_opts *o)
 {
     struct accecn *a = c->accecn;
-    uint32_t length = accecn_option_len(c, now, room);
+    uint32_t length = accecn_option_len(e, c, now, room);
     if (a) {
         a->option_sent = length > 0 && !data;
     }
     if (!length) {
         return;
     }
-    bool order1 = length < OPTION_LEN && (a->changed & 1u << FIELD_E1B);
+    bool order1 = begins_with_ect1(e, a, length);
     o->has_accecn = true;
     o->accecn_order1 = order1;
     o->accecn_fields = length == OPTION_LEN ? 3 : 2;

@@ -132,6 +132,9 @@ static uint32_t ace_marked(struct accecn *a, const struct segment *s, uint32_t p
                            int64_t octets, uint32_t mss)
 {
     uint32_t delta = (accecn_ace(s->h.flags) - a->echoed.packets) & 7;
+    if (!a->acked_average) { /* as Linux begins */
+        a->acked_average = (int32_t)(packets < 256 ? packets : 256) * AVERAGE_UNIT;
+    }
     if (packets >= PACKETS_WRAP) {
         uint32_t safe = packets - ((packets - delta) & 7);
         delta = a_safe_guess(a, delta, safe, octets, mss) ? delta : safe;

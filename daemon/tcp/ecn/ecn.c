@@ -197,10 +197,11 @@ uint16_t ecn_flags(struct tcp_engine *e, struct tcb *c, const struct plan *p,
     return flags;
 }
 
-uint8_t ecn_codepoint(const struct tcb *c, const struct plan *p)
+uint8_t ecn_codepoint(const struct tcp_engine *e, const struct tcb *c, const struct plan *p)
 {
-    bool capable =
-        c->nego.ecn != ECN_NONE && !c->ecn.send_not_ect && p->what == PLAN_DATA && p->length;
+    bool agreed = c->nego.ecn != ECN_NONE && !c->ecn.send_not_ect;
+    bool all = e->config.accecn_as_linux && c->accecn && p->what != PLAN_SYN;
+    bool capable = agreed && (all || (p->what == PLAN_DATA && p->length));
     return capable ? IP_ECN_ECT0 : IP_ECN_NOT_ECT;
 }
 

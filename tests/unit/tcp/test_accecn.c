@@ -543,6 +543,80 @@ static void time_wait_still_tells(void **state)
     script_end(&s);
 }
 
+static void never(struct tcp_config *c)
+{
+    accurate(c);
+    c->defaults.accecn_option = TCP_ACCECN_OPTION_NEVER;
+}
+
+/* Section 3.2.3: to send the option is a SHOULD; ACE does without. */
+static void without_the_option(void **state)
+{
+    (void)state;
+    struct script s;
+    script_begin(&s, never);
+    script_listen(&s, 16);
+    script_inject(&s, "SECe 0:0(0)" SYN_OPTIONS);
+    script_expect(&s, "SC. 0:0(0) ack 1");
+    script_inject(&s, "C. 1:1(0) ack 1 win 500");
+    script_accept(&s);
+    script_inject(&s, "[ce] eE. 1:1001(1000) ack 1 win 500");
+    script_expect(&s, "eC. 1:1(0) ack 1001 <>");
+    assert_int_equal(script_info(&s).received_ce_bytes, 1000);
+    assert_int_equal(script_info(&s).received_ect0_bytes, 0);
+    script_end(&s);
+}
+
+static void as_linux(struct tcp_config *c)
+{
+    accurate(c);
+    c->accecn_as_linux = true;
+    c->defaults.accecn_option = TCP_ACCECN_OPTION_ALWAYS;
+}
+
+/* Every segment is ECN-capable and has the option, ECT(1) first, once the peer has sent one. */
+static void the_ways_of_linux(void **state)
+{
+    (void)state;
+    struct script s;
+    script_begin(&s, as_linux);
+    script_listen(&s, 16);
+    script_inject(&s, "SECe 0:0(0)" SYN_OPTIONS);
+    script_expect(&s, "[noecn] SC. 0:0(0) ack 1");
+    script_inject(&s, "C. 1:1(0) ack 1 win 500");
+    script_accept(&s);
+    script_inject(&s, "[ect0] eE. 1:1001(1000) ack 1 win 500");
+    script_expect(&s, "[ect0] eE. 1:1(0) ack 1001 <>");
+    script_inject(&s, "[ect0] eE. 1001:2001(1000) ack 1 win 500 <" NOTHING_YET ">");
+    struct tcp_info before = script_info(&s);
+    assert_int_equal(before.received_ect0_bytes, 2000);
+    script_expect(&s, "[ect0] eE. 1:1(0) ack 2001");
+    script_send(&s, 100, 0);
+    script_discard(&s);
+    script_inject(&s, "eE. 2001:2001(0) ack 101 win 500 <ecn e0b 101 ceb 0 e1b 1>");
+    assert_int_equal(script_info(&s).echoed_ect0_bytes, 100);
+    assert_int_equal(script_info(&s).echoed_ce_bytes, 0);
+    script_end(&s);
+}
+
+/* An ACK of many packets is no sign of others that were lost where the first one was so, too. */
+static void merged_acks_from_the_beginning(void **state)
+{
+    (void)state;
+    struct script s;
+    script_begin(&s, as_linux);
+    script_listen(&s, 16);
+    script_inject(&s, "SECe 0:0(0)" SYN_OPTIONS);
+    script_expect(&s, "SC. 0:0(0) ack 1");
+    script_inject(&s, "C. 1:1(0) ack 1 win 500");
+    script_accept(&s);
+    script_send(&s, 10000, 0);
+    script_discard(&s);
+    script_inject(&s, "eE. 1:1(0) ack 10001 win 500");
+    assert_int_equal(script_info(&s).echoed_ce_packets, 0);
+    script_end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -569,6 +643,9 @@ int main(void)
         cmocka_unit_test(the_option_gets_lost),
         cmocka_unit_test(no_super_frame_with_cwr),
         cmocka_unit_test(time_wait_still_tells),
+        cmocka_unit_test(without_the_option),
+        cmocka_unit_test(the_ways_of_linux),
+        cmocka_unit_test(merged_acks_from_the_beginning),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
