@@ -456,7 +456,7 @@ static bool check_syn(struct tcp_engine *e, struct tcb *c, struct segment *s)
             return true;
         }
         s->drop = TCP_DROP_OLD_DUPLICATE; /* our SYN,ACK got lost */
-        if (!ecn_syn_again(&c->nego, s)) {
+        if (!ecn_syn_again(&c->options->v, &c->nego, s)) {
             reset_for_segment(e, s, TCP_RST_SENT_ECN_FORMS_MIXED);
             tcb_closed(e, c, s->now, TCP_CLOSE_ECN_FORMS_MIXED);
             return false;

@@ -57,7 +57,8 @@ static void syn_ack(struct tcp_engine *e, const struct listener *l, struct half_
     cs->flags = TCP_SYN | TCP_ACK | ecn_syn_flags(e, &h->nego, true, h->transmissions);
     cs->window = h->offered;
     cs->ttl = l->options->v.ttl;
-    cs->tos = (uint8_t)(l->options->v.dscp << 2);
+    cs->tos = (uint8_t)(l->options->v.dscp << 2 |
+                        ecn_control_codepoint(&l->options->v, cs->flags & TCP_ECN_FLAGS));
     cs->options = syn_ack_options(l, h, now, timestamp_offset(&e->ts_key, &h->t.rec.tuple));
     if (h->nego.ecn == ECN_ACCURATE && !cs->again) {
         accecn_syn_option(e, &l->options->v, &cs->options);
@@ -441,7 +442,8 @@ void half_open_input(struct tcp_engine *e, struct half_open *h, struct segment *
         if (s->h.flags & TCP_ACK) {
             return;
         }
-        if (ecn_syn_again(&h->nego, s)) {
+        const struct listener *l = listener_find(e, h->listener);
+        if (!l || ecn_syn_again(&l->options->v, &h->nego, s)) {
             answer(e, h, s->now); /* our SYN,ACK got lost */
             return;
         }

@@ -662,7 +662,9 @@ static void finish(struct tcp_engine *e, struct tcb *c, ackd_time now, const str
     }
     struct tcp_hdr h = {.seq = p->start, .window = rcv_window_field(e, c, syn)};
     if (syn) {
-        h.flags |= TCP_SYN | ecn_tcb_syn_flags(e, c, acks, p->run ? p->run->transmissions : 1);
+        uint16_t ecn = ecn_tcb_syn_flags(e, c, acks, p->run ? p->run->transmissions : 1);
+        h.flags |= TCP_SYN | ecn;
+        tx->tos |= ecn_control_codepoint(&c->options->v, ecn);
     } else {
         h.flags |= ecn_flags(e, c, p, &o);
     }

@@ -78,7 +78,8 @@ void reset_tcb(struct tcp_engine *e, struct tcb *c, ackd_time now, enum tcp_rst_
     cs->iss = c->snd.iss;
     cs->irs = c->rcv.irs;
     cs->ttl = c->options->v.ttl;
-    cs->tos = (uint8_t)(c->options->v.dscp << 2);
+    bool ecn = c->nego.ecn != ECN_NONE && !c->ecn.send_not_ect;
+    cs->tos = (uint8_t)(c->options->v.dscp << 2 | ecn_control_codepoint(&c->options->v, ecn));
     cs->seq = bare_seq(c);
     cs->ack = c->rcv.nxt;
     cs->flags |= TCP_ACK;

@@ -96,12 +96,11 @@ uint32_t syn_cookie_timestamp(const struct negotiated *n, uint32_t now)
 static enum ecn_mode ecn_agreed_on(const struct tcp_options *o, const struct segment *s,
                                    bool classic)
 {
-    if (o->ecn == TCP_ECN_OFF) {
-        return ECN_NONE;
+    if (classic && o->ecn != TCP_ECN_OFF) {
+        return ECN_CLASSIC;
     }
-    return classic                                      ? ECN_CLASSIC
-           : accecn_ace(s->h.flags) >= ACE_ACCURATE_MIN ? ECN_ACCURATE
-                                                        : ECN_NONE;
+    bool accurate = ecn_from_syn(o, TCP_ECN_FLAGS) == ECN_ACCURATE;
+    return accurate && accecn_ace(s->h.flags) >= ACE_ACCURATE_MIN ? ECN_ACCURATE : ECN_NONE;
 }
 
 void syn_cookie_negotiated(const struct tcp_options *o, const struct segment *s,

@@ -82,6 +82,8 @@ struct negotiated {
 /* The ECN field of the IP header (RFC 3168 section 5). */
 enum { IP_ECN_NOT_ECT, IP_ECN_ECT1, IP_ECN_ECT0, IP_ECN_CE };
 
+#define TCP_ECN_FLAGS (TCP_AE | TCP_CWR | TCP_ECE)
+
 enum ecn_mode { ECN_NONE, ECN_CLASSIC, ECN_ACCURATE };
 
 #define ACCECN_PACKETS_START 5 /* section 3.2.1: zero would look like a cleared field */
@@ -756,7 +758,7 @@ uint16_t ecn_tcb_syn_flags(struct tcp_engine *e, struct tcb *c, bool answers,
                            unsigned transmissions);
 /* The peer's SYN came again. False: it wants another form than before, and must be reset (RFC 9768
  * section 3.1.5). */
-bool ecn_syn_again(struct negotiated *n, const struct segment *s);
+bool ecn_syn_again(const struct tcp_options *o, struct negotiated *n, const struct segment *s);
 /* The ACE of what answers a SYN, or SYN,ACK, that arrived with this codepoint. */
 uint16_t ecn_accurate_handshake(unsigned codepoint);
 /* The SYNs are exchanged. */
@@ -767,6 +769,8 @@ void ecn_received(struct tcp_engine *e, struct tcb *c, const struct segment *s);
 uint16_t ecn_flags(struct tcp_engine *e, struct tcb *c, const struct plan *p,
                    const struct tcp_opts *o);
 uint8_t ecn_codepoint(const struct tcp_engine *e, const struct tcb *c, const struct plan *p);
+/* Of a SYN or SYN,ACK with ECN's flags, or a RST of a connection that has ECN. */
+uint8_t ecn_control_codepoint(const struct tcp_options *o, bool capable);
 /* The segment has CWR, which devices clear in all but the first of a super-frame: it is one. */
 bool ecn_single_segment(const struct tcb *c);
 /* Octets of what this ACK delivered that the peer says were marked. */

@@ -6,10 +6,11 @@
  * by it, and says nothing (appendix A.1).
  *
  * A path may change ECN's bits, and then what comes back is not about congestion. Each end learns
- * from the handshake how its SYN or SYN,ACK arrived, which was sent Not-ECT: another codepoint was
- * put there on the way, and we send nothing ECN-capable, but still heed what is echoed (section
- * 3.2.2.3). When the first ACE is zero, or all of the first round trips comes back marked, we do
- * neither (sections 3.2.2.1, 3.2.2.3, 3.2.2.4). In all cases we go on to tell what arrives here. */
+ * from the handshake how its SYN or SYN,ACK arrived. When routers may not have changed the
+ * codepoint that was sent to that, we send nothing ECN-capable, but still heed what is echoed
+ * (section 3.2.2.3). When the first ACE is zero, or all of the first round trips comes back marked,
+ * we do neither (sections 3.2.2.1, 3.2.2.3, 3.2.2.4). In all cases we go on to tell what arrives
+ * here. */
 #include "tcp/tcb.h"
 
 #define COUNTER_MASK 0xffffffu
@@ -41,11 +42,19 @@ static void distrust(struct tcp_engine *e, struct tcb *c)
 
 /* ---- the handshake ---- */
 
-/* How our SYN or SYN,ACK arrived. Its mark is answered as its loss would be (RFC 5681 section 3.1),
- * or, when data went with it, like any other. True: it was marked. */
+/* Not-ECT and CE stay, and ECT does not become Not-ECT (RFC 3168 section 18). */
+static bool path_may(unsigned sent, unsigned ace)
+{
+    return sent == IP_ECN_NOT_ECT ? ace != ACE_ECT1 && ace != ACE_ECT0 && ace != ACE_CE
+                                  : ace != ACE_NOT_ECT;
+}
+
+/* How our SYN or SYN,ACK arrived; of those that went again without ECN one of them. Its mark is
+ * answered as its loss would be (RFC 5681 section 3.1), or, when data went with it, like any other.
+ * True: it was marked. */
 static bool own_syn_arrived(struct tcp_engine *e, struct tcb *c, unsigned ace)
 {
-    if (ace == ACE_ECT1 || ace == ACE_ECT0 || ace == ACE_CE) {
+    if (!c->nego.ecn_plain && !path_may(ecn_control_codepoint(&c->options->v, true), ace)) {
         stop_ect(e, c);
     }
     if (ace == ACE_CE && !c->flow) {

@@ -18,12 +18,13 @@
  * each segment's own mark.
  *
  * Only new data are ECN-capable: not a SYN, a pure ACK, a window probe, a retransmission (RFC 3168
- * section 6.1). */
+ * section 6.1). In the fabric of DCTCP what is not is dropped where the rest is marked: there SYN,
+ * SYN,ACK and RST are ECN-capable, too (RFC 8257 section 3.6), when they offer ECN or belong to a
+ * connection that has it. (Linux then sets ECT on pure ACKs and retransmissions as well, of which
+ * RFC 8257 says nothing and RFC 3168 MUST NOT.) */
 #include "tcp/tcb.h"
 
 #include <limits.h>
-
-#define SYN_FLAGS (TCP_AE | TCP_CWR | TCP_ECE)
 
 uint16_t ecn_accurate_handshake(unsigned codepoint)
 {
@@ -53,7 +54,7 @@ enum ecn_mode ecn_offer(const struct tcp_options *o)
 
 enum ecn_mode ecn_from_syn(const struct tcp_options *o, uint16_t flags)
 {
-    flags &= SYN_FLAGS;
+    flags &= TCP_ECN_FLAGS;
     if (o->ecn == TCP_ECN_OFF) {
         return ECN_NONE;
     }
@@ -71,8 +72,8 @@ enum ecn_mode ecn_from_syn(const struct tcp_options *o, uint16_t flags)
 
 enum ecn_mode ecn_from_syn_ack(enum ecn_mode offered, uint16_t flags)
 {
-    flags &= SYN_FLAGS;
-    if (offered == ECN_NONE || !flags || flags == SYN_FLAGS) {
+    flags &= TCP_ECN_FLAGS;
+    if (offered == ECN_NONE || !flags || flags == TCP_ECN_FLAGS) {
         return ECN_NONE;
     }
     if (flags == TCP_ECE || (flags == (TCP_AE | TCP_ECE) && offered == ECN_CLASSIC)) {
@@ -102,7 +103,7 @@ uint16_t ecn_syn_flags(struct tcp_engine *e, struct negotiated *n, bool answers,
     if (n->ecn == ECN_CLASSIC) {
         return answers ? TCP_ECE : TCP_CWR | TCP_ECE;
     }
-    return answers ? ecn_accurate_handshake(n->ecn_seen) : SYN_FLAGS;
+    return answers ? ecn_accurate_handshake(n->ecn_seen) : TCP_ECN_FLAGS;
 }
 
 uint16_t ecn_tcb_syn_flags(struct tcp_engine *e, struct tcb *c, bool answers,
@@ -114,16 +115,15 @@ uint16_t ecn_tcb_syn_flags(struct tcp_engine *e, struct tcb *c, bool answers,
     return flags;
 }
 
-bool ecn_syn_again(struct negotiated *n, const struct segment *s)
+bool ecn_syn_again(const struct tcp_options *o, struct negotiated *n, const struct segment *s)
 {
-    uint16_t flags = s->h.flags & SYN_FLAGS;
     if (n->ecn == ECN_NONE) {
         return true;
     }
+    enum ecn_mode mode = ecn_from_syn(o, s->h.flags);
     n->ecn_seen = s->rx->tos & 3;
-    n->ecn_plain |= !flags;
-    bool classic = flags == (TCP_CWR | TCP_ECE), accurate = flags & TCP_AE;
-    return n->ecn == ECN_ACCURATE ? !classic : !accurate;
+    n->ecn_plain |= !(s->h.flags & TCP_ECN_FLAGS);
+    return mode == ECN_NONE || mode == (enum ecn_mode)n->ecn;
 }
 
 void ecn_agreed(struct tcp_engine *e, struct tcb *c, bool active)
@@ -203,6 +203,11 @@ uint8_t ecn_codepoint(const struct tcp_engine *e, const struct tcb *c, const str
     bool all = e->config.accecn_as_linux && c->accecn && p->what != PLAN_SYN;
     bool capable = agreed && (all || (p->what == PLAN_DATA && p->length));
     return capable ? IP_ECN_ECT0 : IP_ECN_NOT_ECT;
+}
+
+uint8_t ecn_control_codepoint(const struct tcp_options *o, bool capable)
+{
+    return o->congestion == TCP_CONGESTION_DCTCP && capable ? IP_ECN_ECT0 : IP_ECN_NOT_ECT;
 }
 
 bool ecn_single_segment(const struct tcb *c)

@@ -86,7 +86,10 @@ static void leave(struct tcb *c, ackd_time now)
 void recovery_enter_cwr(struct tcp_engine *e, struct tcb *c, const struct ack_news *n)
 {
     ackd_time now = n->s->now;
-    if (!c->flow || c->cc.state != RECOVERY_OPEN || c->flags & C_RTO_RECOVERY) {
+    /* The ACK of just what was in flight at the last reduction echoes marks from before it, and in
+     * the classic form from before the peer has seen CWR (RFC 3168 section 6.1.2). */
+    bool same_window = c->cc.recover_valid && seq_eq(c->snd.una, c->cc.recover);
+    if (!c->flow || c->cc.state != RECOVERY_OPEN || c->flags & C_RTO_RECOVERY || same_window) {
         return;
     }
     e->counters.cwr_entries++;

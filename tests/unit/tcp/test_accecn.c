@@ -335,6 +335,39 @@ static void the_syn_was_changed_on_the_way(void **state)
     }
 }
 
+static void dctcp(struct tcp_config *c)
+{
+    accurate(c);
+    c->defaults.congestion = TCP_CONGESTION_DCTCP;
+}
+
+/* The same for a SYN or SYN,ACK that was sent with ECT(0), as DCTCP does: routers may mark it. */
+static void a_capable_syn_was_changed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *syn_ack, *ack;
+        bool allowed;
+    } table[] = {
+        {"SC.", "C.", false}, {"SEC.", "EC.", true}, {"Se.", "e.", true}, {"SCe.", "Ce.", true}};
+    for (unsigned i = 0; i < 4; i++) {
+        struct script s;
+        char text[100];
+        begin_active(&s, dctcp, table[i].syn_ack);
+        assert_int_equal(script_counters(&s)->ecn_mangled, !table[i].allowed);
+        script_end(&s);
+        script_begin(&s, dctcp);
+        script_listen(&s, 16);
+        script_inject(&s, "SECe 0:0(0)" SYN_OPTIONS);
+        script_expect(&s, "[ect0] SC. 0:0(0) ack 1");
+        snprintf(text, sizeof text, "%s 1:1(0) ack 1 win 500", table[i].ack);
+        script_inject(&s, text);
+        script_accept(&s);
+        assert_int_equal(script_counters(&s)->ecn_mangled, !table[i].allowed);
+        script_end(&s);
+    }
+}
+
 /* Section 3.2.2.4: cleared after the handshake. Of three packets the field may rightly be zero. */
 static void a_counter_of_zero(void **state)
 {
@@ -628,6 +661,7 @@ int main(void)
         cmocka_unit_test(the_ack_of_our_syn_ack),
         cmocka_unit_test(the_ack_of_our_syn_ack_is_lost),
         cmocka_unit_test(the_syn_was_changed_on_the_way),
+        cmocka_unit_test(a_capable_syn_was_changed),
         cmocka_unit_test(a_counter_of_zero),
         cmocka_unit_test(all_is_marked),
         cmocka_unit_test(marks_are_counted),

@@ -185,6 +185,26 @@ static void a_plain_syn_after_the_offer(void **state)
     script_end(&s);
 }
 
+static void classic_only(struct tcp_config *c)
+{
+    with(c, TCP_ECN_CLASSIC_PASSIVE);
+}
+
+/* Who answers with the classic form only takes the accurate offer for that, also when it comes
+ * again. */
+static void an_accurate_offer_that_is_not_taken(void **state)
+{
+    (void)state;
+    struct script s;
+    script_begin(&s, classic_only);
+    script_listen(&s, 16);
+    for (unsigned n = 0; n < 2; n++) {
+        script_inject(&s, "SECe 0:0(0)" SYN_OPTIONS);
+        script_expect(&s, "SE. 0:0(0) ack 1");
+    }
+    script_end(&s);
+}
+
 /* Nor is what a Fast Open makes another connection: the SYN's offer is answered. */
 static void fast_open_listener(struct tcp_config *c)
 {
@@ -281,6 +301,48 @@ static void dctcp_echoes_exactly(void **state)
     script_end(&s);
 }
 
+static void dctcp(struct tcp_config *c)
+{
+    on(c);
+    c->defaults.congestion = TCP_CONGESTION_DCTCP;
+}
+
+/* RFC 8257 section 3.6: SYN, SYN,ACK and RST are ECN-capable, as long as they offer ECN; a mark on
+ * them is ignored. Pure ACKs and retransmissions are not. */
+static void control_segments_of_dctcp(void **state)
+{
+    (void)state;
+    struct script s;
+    script_begin(&s, dctcp);
+    script_listen(&s, 16);
+    script_inject(&s, "[ce] SEC 0:0(0)" SYN_OPTIONS);
+    script_expect(&s, "[ect0] SE. 0:0(0) ack 1");
+    script_inject(&s, ". 1:1(0) ack 1 win 500");
+    script_accept(&s);
+    script_inject(&s, "[ect0] . 1:1001(1000) ack 1 win 500");
+    script_expect(&s, "[noecn] . 1:1(0) ack 1001");
+    script_send(&s, 100, 0);
+    script_expect(&s, "[ect0] P. 1:101(100) ack 1001");
+    advance_to(&s, script_info(&s).rto_deadline_ns);
+    script_expect(&s, "[noecn] P. 1:101(100) ack 1001");
+    assert_int_equal(tcp_abort(s.engine, s.now, s.id, TCP_CLOSE_ABORTED), 0);
+    script_expect(&s, "[ect0] R. 101:101(0) ack 1001");
+    script_end(&s);
+
+    script_begin(&s, dctcp);
+    script_listen(&s, 16);
+    script_inject(&s, "S 0:0(0)" SYN_OPTIONS);
+    script_expect(&s, "[noecn] S. 0:0(0) ack 1");
+    script_end(&s);
+
+    script_begin(&s, dctcp);
+    script_open(&s);
+    script_expect(&s, "[ect0] SEC 0:0(0)");
+    advance_to(&s, script_info(&s).rto_deadline_ns);
+    script_expect(&s, "[noecn] S 0:0(0)");
+    script_end(&s);
+}
+
 /* A router cannot have marked what is not ECN-capable. */
 static void a_marked_pure_ack_is_no_mark(void **state)
 {
@@ -315,6 +377,29 @@ static void an_echo_is_obeyed_once_a_window(void **state)
     assert_int_equal(script_counters(&s)->retrans_segs, 0);
     script_discard(&s);
     assert_int_equal(script_counters(&s)->ecn_cwr_sent, 1);
+    script_end(&s);
+}
+
+/* Also not by the ACK of all that was in flight at the reduction: the peer has not seen CWR yet. */
+static void the_end_of_the_window_is_still_in_it(void **state)
+{
+    (void)state;
+    struct script s;
+    begin_classic(&s);
+    script_send(&s, 10000, 0);
+    assert_int_equal(script_discard(&s), 10);
+    script_inject(&s, "E. 1:1(0) ack 2001 win 500");
+    assert_int_equal(script_counters(&s)->cwr_entries, 1);
+    script_send(&s, 20000, 0);
+    script_discard(&s);
+    script_inject(&s, "E. 1:1(0) ack 8001 win 500");
+    script_discard(&s); /* the first of these has CWR */
+    assert_int_equal(script_counters(&s)->ecn_cwr_sent, 1);
+    script_inject(&s, "E. 1:1(0) ack 10001 win 500");
+    assert_int_equal(script_counters(&s)->cwr_entries, 1);
+    script_discard(&s);
+    script_inject(&s, "E. 1:1(0) ack 12001 win 500");
+    assert_int_equal(script_counters(&s)->cwr_entries, 2);
     script_end(&s);
 }
 
@@ -375,12 +460,15 @@ int main(void)
         cmocka_unit_test(what_an_open_makes_of_it),
         cmocka_unit_test(a_lost_syn_goes_without),
         cmocka_unit_test(a_plain_syn_after_the_offer),
+        cmocka_unit_test(an_accurate_offer_that_is_not_taken),
         cmocka_unit_test(a_fast_open_is_answered_alike),
         cmocka_unit_test(ece_until_cwr),
         cmocka_unit_test(dctcp_echoes_exactly),
+        cmocka_unit_test(control_segments_of_dctcp),
         cmocka_unit_test(a_marked_pure_ack_is_no_mark),
         cmocka_unit_test(an_echo_is_obeyed_once_a_window),
         cmocka_unit_test(an_ack_for_much_tells_of_a_mark),
+        cmocka_unit_test(the_end_of_the_window_is_still_in_it),
         cmocka_unit_test(cwr_stands_on_new_data),
         cmocka_unit_test(a_retransmission_is_not_capable),
     };

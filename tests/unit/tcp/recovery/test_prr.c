@@ -97,6 +97,10 @@ static void congestion_told_by_ecn(void **state)
     assert_false(script_info(&s).in_cwr);
     assert_int_equal(script_info(&s).cwnd_bytes, 8000);
     script_discard(&s);
+    enter_cwr(&s); /* still that window */
+    assert_int_equal(script_counters(&s)->cwr_entries, 1);
+    script_inject(&s, ". 1:1(0) ack 11001");
+    script_discard(&s);
     enter_cwr(&s);
     assert_int_equal(script_counters(&s)->cwr_entries, 2);
     assert_int_equal(script_counters(&s)->retrans_segs, 0);
