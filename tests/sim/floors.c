@@ -117,7 +117,7 @@ unsigned floors_check(const struct totals *t, uint64_t seeds, bool enforce)
         DROP(SYN_CHALLENGED, 490),
         DROP(ACK_TOO_OLD, 490),
         DROP(ACK_UNSENT, 420),
-        DROP(RECEIVE_BUFFER_FULL, 2800),
+        DROP(RECEIVE_BUFFER_FULL, 1850),
         DROP(TIME_WAIT_OLD_SYN, 1),
         KIND(DELAYED_ACK, 20000),
         KIND(DUPLICATE_ACK, 200000),

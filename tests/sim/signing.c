@@ -30,7 +30,7 @@ static uint64_t add_key(struct signing *s, struct world *w, unsigned i, unsigned
 
 static void next_change(struct signing *s, unsigned i, uint64_t received)
 {
-    s->change_at[i] = received + 1 + rng_below(&s->rng, 400000);
+    s->change_at[i] = received + 1 + rng_below(&s->rng, 200000);
 }
 
 void signing_begin(struct signing *s, struct world *w, uint64_t seed,
@@ -66,7 +66,7 @@ void signing_random(struct signing *s, struct world *w, uint64_t seed)
     memset(s, 0, sizeof(*s));
     if (algorithm != TCP_KEY_NONE) {
         signing_begin(s, w, seed, algorithm,
-                      algorithm == TCP_KEY_MD5 ? 1 : 1 + rng_below(&rng, SIGNING_KEYS));
+                      algorithm == TCP_KEY_MD5 ? 1 : 2 + rng_below(&rng, SIGNING_KEYS - 1));
     }
 }
 
