@@ -1,5 +1,6 @@
 /* BBR against a path of known rate and delay: a FIFO without an engine around it. Each segment
  * leaves the bottleneck after those before it; its ACK comes a propagation delay later. */
+#include <math.h>
 #include "bench.h"
 #include "tcp/congestion/bbr.h"
 
@@ -25,6 +26,9 @@ struct pipe {
     unsigned seen[BBR_NONE];
     int64_t in_state_ns[BBR_NONE];
     ackd_time first_probe_rtt;
+    void (*watch)(struct pipe *p, unsigned before); /* after each ACK; the state before it */
+    unsigned drained, probes;
+    ackd_time last_probe;
 };
 
 static struct bbr *bbr(struct pipe *p)
@@ -93,7 +97,11 @@ static void receive(struct pipe *p)
                          .delivered = MSS,
                          .rtt_ns = time_diff(b->now, s->sent),
                          .in_flight = b->act.rtxq.bytes};
+    unsigned before = bbr(p)->state;
     cc_acked(&b->c, &b->delta, &ack);
+    if (p->watch) {
+        p->watch(p, before);
+    }
     p->seen[bbr(p)->state]++;
     if (bbr(p)->state == BBR_PROBE_RTT && time_is_never(p->first_probe_rtt)) {
         p->first_probe_rtt = b->now;
@@ -171,6 +179,93 @@ static void all_phases(void **state)
     int64_t after = time_diff(p.first_probe_rtt, time_from_ns(10 * NS_PER_S));
     assert_in_range(after, 5 * NS_PER_S, 9 * NS_PER_S);
     assert_in_range(p.in_state_ns[BBR_PROBE_RTT], 200 * NS_PER_MS, 1000 * NS_PER_MS);
+    bench_end(&p.b);
+}
+
+/* Section 5.3.1: 4 ln 2 doubles what arrives in each round trip, from the initial window until the
+ * path is full, which three rounds without growth by a quarter show. */
+static void startup_doubles_each_round(void **state)
+{
+    (void)state;
+    struct pipe p;
+    pipe_begin(&p);
+    double before = 0;
+    uint64_t delivered = 0;
+    unsigned rounds = 0;
+    for (; !bbr(&p)->full_bw_reached; rounds++) {
+        assert_true(rounds < 9); /* log2(BDP / IW) = 2.3, the first, and the plateau */
+        run(&p, RTT_NS);
+        double now = (double)(p.b.flow.rate.delivered - delivered);
+        delivered = p.b.flow.rate.delivered;
+        if (before > 0 && before < BDP / 2) { /* the last doubling meets the path's rate */
+            double least = before < BDP / 4 ? 1.9 : 1.6;
+            assert_true(now > least * before && now < 2.1 * before);
+        }
+        before = now;
+    }
+    assert_true(before > 0.95 * BDP);
+    bench_end(&p.b);
+}
+
+/* The table of section 5.1.1: what the pacing rate is of the bandwidth, less 1 %. */
+static void gains_hold(struct pipe *p, unsigned before)
+{
+    static const double gain[] = {
+        [BBR_STARTUP] = 2.77, [BBR_DRAIN] = 0.5, [BBR_DOWN] = 0.9,   [BBR_CRUISE] = 1,
+        [BBR_REFILL] = 1,     [BBR_UP] = 1.25,   [BBR_PROBE_RTT] = 1};
+    double rate = (double)p->b.flow.pacing_rate / ((double)bbr(p)->bw * 0.99);
+    (void)before;
+    if (bbr(p)->full_bw_reached) {
+        assert_true(fabs(rate - gain[bbr(p)->state]) < 0.01);
+    } else if (bbr(p)->bw) { /* the rate only rises */
+        assert_true(rate > gain[BBR_STARTUP] - 0.01);
+    }
+}
+
+static void each_phase_has_its_gain(void **state)
+{
+    (void)state;
+    struct pipe p;
+    pipe_begin(&p);
+    p.watch = gains_hold;
+    run(&p, 15 * NS_PER_S);
+    for (unsigned s = BBR_STARTUP; s <= BBR_PROBE_RTT; s++) {
+        assert_true(p.seen[s] > 0);
+    }
+    bench_end(&p.b);
+}
+
+/* Section 5.3.2: Drain ends when no more is in flight than the path holds. Section 5.3.4: the delay
+ * is looked at when five seconds brought no smaller one, for 200 ms with half of that. */
+static void drains_and_probes(struct pipe *p, unsigned before)
+{
+    unsigned now = bbr(p)->state;
+    if (before == BBR_DRAIN && now != BBR_DRAIN) {
+        p->drained++;
+        assert_true(p->b.act.rtxq.bytes <= BDP * 11 / 10);
+    }
+    if (before != BBR_PROBE_RTT && now == BBR_PROBE_RTT) {
+        int64_t since = p->probes ? time_diff(p->b.now, p->last_probe) : 6 * NS_PER_S;
+        assert_in_range(since, 5 * NS_PER_S, 9 * NS_PER_S);
+        p->last_probe = p->b.now;
+        p->probes++;
+    }
+    if (now == BBR_PROBE_RTT) {
+        assert_true(p->b.c.cc.cwnd <= BDP * 55 / 100);
+    }
+}
+
+static void drain_and_probe_rtt(void **state)
+{
+    (void)state;
+    struct pipe p;
+    pipe_begin(&p);
+    p.watch = drains_and_probes;
+    run(&p, 60 * NS_PER_S);
+    assert_int_equal(p.drained, 1);
+    assert_in_range(p.probes, 6, 12);
+    assert_in_range(p.in_state_ns[BBR_PROBE_RTT], p.probes * 200 * NS_PER_MS,
+                    p.probes * 400 * NS_PER_MS);
     bench_end(&p.b);
 }
 
@@ -260,6 +355,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(startup_to_probe_bw),
         cmocka_unit_test(all_phases),
+        cmocka_unit_test(startup_doubles_each_round),
+        cmocka_unit_test(each_phase_has_its_gain),
+        cmocka_unit_test(drain_and_probe_rtt),
         cmocka_unit_test(losses_bound_the_inflight),
         cmocka_unit_test(idle_and_back),
         cmocka_unit_test(spurious),
