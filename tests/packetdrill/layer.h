@@ -35,6 +35,8 @@ void sysctls_read(struct sysctls *s);
 /* ---- profile.c: Linux's choices where the RFCs leave one ---- */
 
 void profile_options(const struct sysctls *s, bool v4, struct tcp_options *o);
+/* The engine's module of Linux's name; ENOENT where it has none. */
+int profile_congestion(const char *name, enum tcp_congestion *out);
 /* How long a SYN with so many retransmissions is tried. */
 int64_t profile_syn_timeout(long retries);
 /* What only sysctls set, again. */

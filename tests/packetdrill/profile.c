@@ -2,6 +2,9 @@
  * sysctl sets follows the sysctl. */
 #include "layer.h"
 
+#include <errno.h>
+#include <string.h>
+
 #define BUFFER_MIN 2048u
 #define BUFFER_MAX (64u << 20)
 
@@ -45,6 +48,18 @@ int64_t profile_syn_timeout(long retries)
     return ((INT64_C(1) << waits) - 1) * NS_PER_S;
 }
 
+int profile_congestion(const char *name, enum tcp_congestion *out)
+{
+    name = strcmp(name, "reno") ? name : "newreno";
+    for (unsigned i = 0; i < TCP_CONGESTIONS; i++) {
+        if (!strcmp(name, tcp_congestion_name(i))) {
+            *out = i;
+            return 0;
+        }
+    }
+    return ENOENT;
+}
+
 void profile_refresh(const struct sysctls *s, struct tcp_options *o)
 {
     o->sack = s->sack;
@@ -66,6 +81,7 @@ void profile_options(const struct sysctls *s, bool v4, struct tcp_options *o)
      * buffer that tuning may reach. What a user may queue is the layer's affair (stream.c). */
     o->rcv_buffer = clamp(s->rmem[1], BUFFER_MIN, 65535);
     o->rcv_buffer_max = clamp(s->rmem[2], BUFFER_MIN, BUFFER_MAX);
+    profile_congestion(s->congestion_control, &o->congestion);
     o->snd_buffer = o->snd_buffer_max = clamp(s->wmem[2], BUFFER_MIN, BUFFER_MAX);
     o->keepalive_idle_ns = s->keepalive_time * NS_PER_S;
     o->keepalive_interval_ns = s->keepalive_intvl * NS_PER_S;

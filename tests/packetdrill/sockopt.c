@@ -128,17 +128,15 @@ static int set_socket(struct layer *l, struct sock *s, int name, const void *val
     }
 }
 
-/* Linux's names of the modules that the engine has. */
-static int set_congestion(struct sock *s)
+static int set_congestion(struct sock *s, const uint8_t *value, socklen_t len)
 {
-    const char *name = strcmp(s->congestion, "reno") ? s->congestion : "newreno";
-    for (unsigned i = 0; i < TCP_CONGESTIONS; i++) {
-        if (!strcmp(name, tcp_congestion_name(i))) {
-            s->options.congestion = i;
-            return 0;
-        }
+    char name[sizeof s->congestion] = {0};
+    memcpy(name, value, len);
+    int error = profile_congestion(name, &s->options.congestion);
+    if (!error) {
+        memcpy(s->congestion, name, sizeof name);
     }
-    return ENOENT;
+    return error;
 }
 
 /* What was held back goes when the cork is pulled. */
@@ -197,9 +195,7 @@ static int set_tcp(struct layer *l, struct sock *s, int name, const void *value,
         if (!len || len >= sizeof s->congestion) {
             return EINVAL;
         }
-        memset(s->congestion, 0, sizeof s->congestion);
-        memcpy(s->congestion, value, len);
-        return set_congestion(s);
+        return set_congestion(s, value, len);
     case TCP_FASTOPEN:
         if (v < 0 || (s->state != SOCK_NEW && s->state != SOCK_LISTENING)) {
             return EINVAL;
@@ -223,6 +219,15 @@ static int set_tcp(struct layer *l, struct sock *s, int name, const void *value,
         }
         s->fastopen_no_cookie = v;
         fastopen_options(l, s);
+        return 0;
+    case TCP_SYNCNT:
+        if (v < 1 || v > 127) {
+            return EINVAL;
+        }
+        s->syncnt = v;
+        return 0;
+    case TCP_QUICKACK:
+        s->quickack = v != 0;
         return 0;
     case TCP_FASTOPEN_KEY:
         return fastopen_set_keys(l, value, len);
@@ -254,8 +259,11 @@ static int do_set(struct layer *l, struct sock *s, int level, int name, const vo
     int v = 0;
     memcpy(&v, value, len < sizeof v ? len : sizeof v);
     int *slot = plain_slot(s, level, name);
+    bool checked = level == IPPROTO_TCP && name == TCP_SYNCNT;
     int error = 0;
-    if (slot && len < sizeof(int)) {
+    if (slot && checked && len >= sizeof(int)) {
+        error = set_tcp(l, s, name, value, len, v);
+    } else if (slot && len < sizeof(int)) {
         error = EINVAL;
     } else if (slot) {
         *slot = v;
@@ -323,6 +331,16 @@ static int get_socket(struct sock *s, int name, int *v)
     }
 }
 
+/* Seconds until the n-th retransmission of a SYN,ACK, as Linux rounds TCP_DEFER_ACCEPT. */
+static int defer_accept_seconds(int asked)
+{
+    int seconds = 0;
+    for (int wait = 1; seconds < asked && wait < 128; wait *= 2) {
+        seconds += wait;
+    }
+    return seconds;
+}
+
 /* TCP_MAXSEG: what is in use, or what the user asked for before there is a connection. */
 static int max_segment(struct layer *l, const struct sock *s)
 {
@@ -368,6 +386,9 @@ static int get_tcp(struct layer *l, struct sock *s, int name, int *v)
         return 0;
     case TCP_FASTOPEN_NO_COOKIE:
         *v = s->fastopen_no_cookie;
+        return 0;
+    case TCP_QUICKACK:
+        *v = s->quickack;
         return 0;
     default:
         return ENOPROTOOPT;
@@ -441,6 +462,11 @@ static int do_get(struct layer *l, struct sock *s, int level, int name, void *to
         return error;
     }
     v = slot ? *slot : v;
+    if (level == IPPROTO_TCP && name == TCP_DEFER_ACCEPT) {
+        v = defer_accept_seconds(v);
+    } else if (level == IPPROTO_TCP && name == TCP_SYNCNT && !v) {
+        v = (int)l->sysctls.syn_retries;
+    }
     *len = *len < sizeof v ? *len : sizeof v;
     return user_write(to, &v, *len) ? 0 : EFAULT;
 }

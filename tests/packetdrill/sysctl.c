@@ -86,6 +86,16 @@ static void defaults(struct sysctls *s)
     };
 }
 
+/* What the module was before any command of the script ran: an administrator's choice for the
+ * machine, which scripts do not count on. Linux's default stands in for it. */
+static char first_congestion_control[32];
+
+__attribute__((constructor)) static void note_congestion_control(void)
+{
+    read_file("ipv4/tcp_congestion_control", first_congestion_control,
+              sizeof first_congestion_control);
+}
+
 void sysctls_read(struct sysctls *s)
 {
     defaults(s);
@@ -137,7 +147,8 @@ void sysctls_read(struct sysctls *s)
         read_numbers(table[i].name, table[i].to, table[i].n);
     }
     char text[32];
-    if (read_file("ipv4/tcp_congestion_control", text, sizeof text)) {
+    if (read_file("ipv4/tcp_congestion_control", text, sizeof text) &&
+        strcmp(text, first_congestion_control) != 0) {
         memcpy(s->congestion_control, text, sizeof text);
     }
     if (!read_file("ipv4/tcp_fastopen_key", s->fastopen_key, sizeof s->fastopen_key)) {

@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "interface.h"
+#include "linux_tcp.h"
 #include "wire/checksum.h"
 #include "wire/tcp.h"
 
@@ -243,12 +244,53 @@ static void a_blocked_call_ends_when_it_may(void **state)
     assert_true(r.done_at - at < 1000);
 }
 
+static int option(struct fixture *f, int name, int set)
+{
+    int value = set;
+    socklen_t len = sizeof value;
+    void *u = f->i.userdata;
+    if (f->i.setsockopt(u, f->listener, IPPROTO_TCP, name, &value, len) < 0) {
+        return -errno;
+    }
+    assert_int_equal(f->i.getsockopt(u, f->listener, IPPROTO_TCP, name, &value, &len), 0);
+    return value;
+}
+
+/* What is asked is not always what is told, nor taken. */
+static void options_as_linux_tells_them(void **state)
+{
+    struct fixture *f = *state;
+    void *u = f->i.userdata;
+    assert_int_equal(option(f, TCP_DEFER_ACCEPT, 5), 7); /* 1 + 2 + 4 s */
+    assert_int_equal(option(f, TCP_SYNCNT, 3), 3);
+    assert_int_equal(option(f, TCP_SYNCNT, 0), -EINVAL);
+    assert_int_equal(option(f, TCP_SYNCNT, 128), -EINVAL);
+    assert_int_equal(option(f, TCP_QUICKACK, 5), 1);
+    char name[16] = "";
+    socklen_t len = sizeof name;
+    const char *const names[] = {"reno", "cubic", "dctcp", "bbr"};
+    for (unsigned i = 0; i < 4; i++) {
+        socklen_t given = (socklen_t)strlen(names[i]);
+        assert_int_equal(
+            f->i.setsockopt(u, f->listener, IPPROTO_TCP, TCP_CONGESTION, names[i], given), 0);
+        len = sizeof name;
+        assert_int_equal(f->i.getsockopt(u, f->listener, IPPROTO_TCP, TCP_CONGESTION, name, &len),
+                         0);
+        assert_string_equal(name, names[i]);
+    }
+    assert_int_equal(f->i.setsockopt(u, f->listener, IPPROTO_TCP, TCP_CONGESTION, "vegas", 5), -1);
+    assert_int_equal(errno, ENOENT);
+    assert_int_equal(f->i.getsockopt(u, f->listener, IPPROTO_TCP, TCP_CONGESTION, name, &len), 0);
+    assert_string_equal(name, "bbr");
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(data_go_both_ways, set_up, tear_down),
         cmocka_unit_test_setup_teardown(errors_are_errnos, set_up, tear_down),
         cmocka_unit_test_setup_teardown(epoll_tells_edges, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(options_as_linux_tells_them, set_up, tear_down),
         cmocka_unit_test_setup_teardown(time_is_virtual, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_blocked_call_ends_when_it_may, set_up, tear_down),
     };
