@@ -250,6 +250,12 @@ def text_after_release(case):
     return user_gone(case) and m.is_segment("", "R") and m.text() > 0 and (m.acks_unsent() or m.acks_old()) and only_kernel(case, "rst")
 
 
+@rule()
+def fin_beyond_a_hole_after_release(case):
+    m = case.now
+    return user_gone(case) and m.is_segment("F", "RS", {"FIN-WAIT-1", "FIN-WAIT-2"}) and m.seq > m.rcv and m.acceptable() and only_kernel(case, "rst")
+
+
 @rule(goes_on=True)
 def sack_after_release(case):
     return user_gone(case) and case.different == {"sack"} and only_kernel(case, "sack")
