@@ -2,6 +2,7 @@
  * is kept and told again. */
 #include "layer.h"
 #include "linux_tcp.h"
+#include "tcp/keys.h"
 
 #include <errno.h>
 #include <linux/sock_diag.h>
@@ -148,6 +149,57 @@ static void set_cork(struct layer *l, struct sock *s, bool on)
     }
 }
 
+/* Linux's struct tcp_md5sig. */
+struct md5sig {
+    struct sockaddr_storage peer;
+    uint8_t flags, prefix;
+    uint16_t length;
+    int interface;
+    uint8_t key[TCP_KEY_OCTETS_MAX];
+};
+
+static bool peer_of(const struct sockaddr_storage *from, struct ip_prefix *to)
+{
+    const uint8_t *bytes = (const uint8_t *)from;
+    if (from->ss_family == AF_INET) {
+        to->addr = ip_addr_from_v4(bytes + offsetof(struct sockaddr_in, sin_addr));
+    } else if (from->ss_family == AF_INET6) {
+        to->addr = ip_addr_from_v6(bytes + offsetof(struct sockaddr_in6, sin6_addr));
+    } else {
+        return false;
+    }
+    to->length = ip_addr_is_v4(&to->addr) ? 32 : 128;
+    return true;
+}
+
+/* The engine's keys belong to no socket: one of a peer is for all of them. Without octets it goes.
+ */
+static int set_md5(struct layer *l, const uint8_t *value, socklen_t len)
+{
+    struct md5sig sig;
+    struct tcp_key key = {.algorithm = TCP_KEY_MD5}, old;
+    const char *field;
+    if (len < sizeof sig) {
+        return EINVAL;
+    }
+    memcpy(&sig, value, sizeof sig);
+    if (sig.length > sizeof sig.key || !peer_of(&sig.peer, &key.remote)) {
+        return EINVAL;
+    }
+    bool found = false;
+    for (uint64_t after = 0; !found && tcp_key_list(l->engine, after, &old, 1);) {
+        after = old.number;
+        found = old.algorithm == TCP_KEY_MD5 && ip_addr_equal(&old.remote.addr, &key.remote.addr);
+    }
+    if (found) {
+        tcp_key_remove(l->engine, l->now, old.number, true);
+    }
+    if (!sig.length) {
+        return found ? 0 : ENOENT;
+    }
+    return -tcp_key_add(l->engine, &key, sig.key, sig.length, &key.number, &field);
+}
+
 static int set_tcp(struct layer *l, struct sock *s, int name, const void *value, socklen_t len,
                    int v)
 {
@@ -229,6 +281,8 @@ static int set_tcp(struct layer *l, struct sock *s, int name, const void *value,
     case TCP_QUICKACK:
         s->quickack = v != 0;
         return 0;
+    case TCP_MD5SIG:
+        return set_md5(l, value, len);
     case TCP_FASTOPEN_KEY:
         return fastopen_set_keys(l, value, len);
     default:

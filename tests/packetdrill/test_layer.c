@@ -284,6 +284,32 @@ static void options_as_linux_tells_them(void **state)
     assert_string_equal(name, "bbr");
 }
 
+/* TCP_MD5SIG: with a key for the peer what it does not sign is dropped, without it is answered. */
+static void keys_by_peer(void **state)
+{
+    struct fixture *f = *state;
+    void *u = f->i.userdata;
+    struct tcp_hdr h;
+    struct {
+        struct sockaddr_in peer;
+        uint8_t rest[128 - sizeof(struct sockaddr_in)], flags, prefix;
+        uint16_t length;
+        int interface;
+        uint8_t key[80];
+    } sig = {.peer = {.sin_family = AF_INET}, .length = 3, .key = "key"};
+    memcpy(&sig.peer.sin_addr, peer, 4);
+    assert_int_equal(f->i.setsockopt(u, f->listener, IPPROTO_TCP, TCP_MD5SIG, &sig, sizeof sig), 0);
+    inject(f, TCP_SYN, 0, 0, 0);
+    sig.length = 0;
+    assert_int_equal(f->i.setsockopt(u, f->listener, IPPROTO_TCP, TCP_MD5SIG, &sig, sizeof sig), 0);
+    assert_int_equal(f->i.setsockopt(u, f->listener, IPPROTO_TCP, TCP_MD5SIG, &sig, sizeof sig),
+                     -1);
+    assert_int_equal(errno, ENOENT);
+    inject(f, TCP_SYN, 1000, 0, 0);
+    assert_int_equal(expect(f, &h), 0);
+    assert_int_equal(h.ack.v, 2001); /* not of the first */
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -291,6 +317,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(errors_are_errnos, set_up, tear_down),
         cmocka_unit_test_setup_teardown(epoll_tells_edges, set_up, tear_down),
         cmocka_unit_test_setup_teardown(options_as_linux_tells_them, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(keys_by_peer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(time_is_virtual, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_blocked_call_ends_when_it_may, set_up, tear_down),
     };
