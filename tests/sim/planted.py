@@ -43,8 +43,7 @@ FAULTS = [
     ("memory-bound", "daemon/tcp/autotune.c", "want = want > most ? most : want;\n    return want", "return 64 * want",
      "more than the options allow"),
     ("leak", "daemon/tcp/tcb.c", "    tuning_free(e, c);\n", "", "bytes in use at the end"),
-    ("wrong-bytes", "daemon/tcp/rcvq.c", "p->pkt->data + p->offset + skip, take}", "p->pkt->data + p->offset, take}",
-     "wrong bytes"),
+    ("wrong-bytes", "daemon/tcp/connection.c", "    s->data_offset += data;\n", "", "wrong bytes"),
     ("needless", "daemon/tcp/rto.c", "rto = c->rtt.srtt_ns + (var > least ? var : least);", "rto = c->rtt.srtt_ns / 2;",
      "on a wire without faults"),
 ]
