@@ -222,6 +222,9 @@ void users_random(struct users *u, struct world_config *config, uint64_t seed)
     /* Without data from the peer nothing repeats a last ACK that was lost. */
     if (one_in(rng, 6) && f->user[0].to_send) {
         f->options[1].syn_cookies = TCP_SYN_COOKIES_ALWAYS;
+        if (f->options[0].mss_clamp == 300) { /* which a cookie would round off to 48 */
+            f->options[0].mss_clamp = 536;
+        }
     }
     if (one_in(rng, 5)) { /* data in the SYN, taken by the peer or not */
         f->options[0].fast_open_no_cookie = true;

@@ -283,8 +283,12 @@ static void ended(struct world *w, const struct users *u, struct user *me)
         return; /* CLOSED with data still to be read is fine: they are read first */
     }
     struct flow *f = flow_of(w, me);
-    if (f->options[1].syn_cookies == TCP_SYN_COOKIES_ALWAYS &&
-        info.close_reason == TCP_CLOSE_RESET_BY_PEER) {
+    bool forgotten = f->options[1].syn_cookies == TCP_SYN_COOKIES_ALWAYS &&
+                     info.close_reason == TCP_CLOSE_RESET_BY_PEER;
+    /* The peer still has the last one, whose keys a new one does not know: no reset reaches it. */
+    bool unknown =
+        f->connections > 1 && info.auth_key != 0 && info.close_reason == TCP_CLOSE_SYN_TIMEOUT;
+    if (forgotten || unknown) {
         f->try_again = true;
     } else if (!u->may_fail) {
         world_fail(w, "%s: the connection ended: %s", me->host->name,
@@ -308,6 +312,10 @@ static bool flow_try_again(struct world *w, struct users *u, struct flow *f)
         }
     }
     f->try_again = false;
+    if (f->user[1].listener != 0) { /* what is left of the first would make it there once more */
+        listener_done(w, &f->user[1]);
+    }
+    f->port = (uint16_t)(f->port + FLOWS_MAX);
     flow_begin(w, u, f, NS_PER_S);
     return true;
 }
