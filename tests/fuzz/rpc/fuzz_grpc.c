@@ -80,10 +80,24 @@ static void act(struct world *w, struct grpc_call *call, uint8_t what, size_t si
     case 5:
         grpc_call_consumed(call, size);
         break;
+    case 6:
+        grpc_call_fail_last(call, &(struct grpc_error){GRPC_ABORTED, "EIO", "R", "at last"});
+        break;
     default:
         break;
     }
     w->inside--;
+}
+
+/* The memory of a large value is the handler's from here on; it ends before it is given back. */
+static void take_value(struct grpc_call *call, const ProtobufCMessage *message)
+{
+    if (message->descriptor == &google__protobuf__any__descriptor) {
+        const Google__Protobuf__Any *any = (const Google__Protobuf__Any *)(const void *)message;
+        uint8_t *memory = grpc_call_take(call, any->value.data);
+        FUZZ_CHECK(!memory || (any->value.len > 0 && memory <= any->value.data));
+        free(memory);
+    }
 }
 
 static void on_message(struct grpc_call *call, const ProtobufCMessage *message, size_t wire_bytes)
@@ -98,6 +112,9 @@ static void on_message(struct grpc_call *call, const ProtobufCMessage *message, 
     free(bytes);
     if (place < CALLS) {
         w->owed[place] += wire_bytes;
+    }
+    if (w->manner & 64) {
+        take_value(call, message);
     }
     if (w->manner & 1) {
         act(w, call, 5, wire_bytes);
@@ -153,6 +170,7 @@ static enum grpc_code authorize(void *arg, const struct grpc_peer *peer,
     {                                                                                              \
         .path = name, .input = type, .output = &google__protobuf__any__descriptor,                 \
         .client_streaming = up, .server_streaming = down, .on_message = on_message,                \
+        .in_place = (type) == &google__protobuf__any__descriptor ? 2 : 0,                          \
         .on_half_close = on_half_close, .on_writable = on_writable, .on_end = on_end               \
     }
 static const struct grpc_method methods[] = {
