@@ -104,13 +104,13 @@ enum tcp_urgent_mode {
     TCP_URGENT_BSD  /* the pointer names the last urgent octet */
 };
 
-/* When a listener answers a SYN without remembering it (RFC 4987). */
 /* How losses are found on a connection with SACK. */
 enum tcp_loss_detection {
     TCP_LOSS_RACK, /* default: by time (RFC 8985), with tail loss probes */
     TCP_LOSS_COUNT /* by segments and ranges (RFC 6675) */
 };
 
+/* When a listener answers a SYN without remembering it (RFC 4987). */
 enum tcp_syn_cookies {
     TCP_SYN_COOKIES_NEVER,
     TCP_SYN_COOKIES_WHEN_FULL, /* default: when its half-open connections, or all, are at the limit

@@ -5,10 +5,11 @@
  * Section 4 lets every ACK that advances SND.UNA give a round-trip time. But when an ACK got lost
  * and the data come again, they lie outside the peer's window and do not move its TS.Recent: what
  * answers them echoes the original, and the measured time is that of our timer. Taken in, it would
- * double the RTO at each lost ACK (as Linux's does). A DSACK tells of the duplicate; without SACK
- * an echo from before the retransmission is believed only of an ACK that came sooner than the
- * retransmission could have been answered, in half the smallest round-trip time (Karn's rule, RFC
- * 6298 section 3). */
+ * double the RTO at each lost ACK (as Linux's does). A DSACK tells of the duplicate; of a peer
+ * that never sent one, an echo from before the retransmission is believed only of an ACK that came
+ * sooner than the retransmission could have been answered, in half the smallest round-trip time
+ * (Karn's rule, RFC 6298 section 3). That SACK was agreed on does not prove that a DSACK would
+ * come: not all peers send them, and a middlebox may hide the option from them. */
 #include "tcp/tcb.h"
 
 #define PAWS_IDLE_NS (INT64_C(24) * 24 * 3600 * NS_PER_S) /* RFC 7323 section 5.5 */
@@ -52,7 +53,7 @@ void timestamp_update(struct tcb *c, const struct segment *s)
 bool echo_outdated(const struct tcb *c, const struct ack_news *n)
 {
     const struct rtxq_delta *d = &n->delta;
-    if (c->nego.sack) {
+    if (n->dsack || (c->flow && c->flow->recovery.dsacks)) { /* the peer would tell */
         return n->dsack;
     }
     bool again = d->any && d->newest_transmissions > 1;
