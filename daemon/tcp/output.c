@@ -957,7 +957,7 @@ static bool flush_tcb(struct tcp_engine *e, struct tcb *c, ackd_time now, struct
     if (tcb_unsent(c) && sends_data(c->t.rec.state)) {
         flow_need(e, c, now); /* the plan asks it; without memory carry_out() says so */
     }
-    if (!tcb_outstanding(c) && tcb_unsent(c)) {
+    if (!tcb_outstanding(c) && tcb_unsent(c) && c->snd.wnd) { /* a probe begins no transmission */
         cc_restart_after_idle(c, now);
     }
     output_plan(e, c, now, &p);

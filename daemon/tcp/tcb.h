@@ -219,6 +219,7 @@ struct activity {
 struct validation {
     tcp_seq round_end;              /* meaningful while `running` */
     uint32_t round_acked;           /* in this round trip */
+    uint32_t round_flight;          /* the most that its ACKs found in flight */
     uint32_t pipe_now, pipe_before; /* the most in a round trip: of this bucket, of the last */
     ackd_time bucket_since;
     ackd_time invalid_since;     /* TIME_NEVER: cwnd is validated */

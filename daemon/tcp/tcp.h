@@ -271,6 +271,12 @@ struct tcp_config {
     bool accecn_as_linux;
     /* An ACK of what was never sent gets no answer (RFC 9293 section 3.10.7.4 has one). */
     bool quiet_on_unsent_ack;
+    /* In slow start cwnd grows while more than half of it is in use, what RFC 7661 section 4.3
+     * calls validated, not only while it holds sending back. */
+    bool slow_start_half_used;
+    /* The loss of a retransmission does not reduce the window again (RFC 5681 section 4.3 takes it
+     * as a second indication of congestion). */
+    bool reduce_once;
     struct tcp_options defaults;
 };
 void tcp_config_default(struct tcp_config *config);

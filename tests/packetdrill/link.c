@@ -132,6 +132,8 @@ bool link_open(struct layer *l, const char *flags)
     config.sack_whole_segments = true;
     config.reordering_slack_ns = REORDERING_SLACK_NS;
     config.quiet_on_unsent_ack = true;
+    config.slow_start_half_used = true;
+    config.reduce_once = true;
     config.accecn_as_linux = true;
     config.syn_linear_timeouts =
         l->sysctls.syn_linear_timeouts < 0 ? 0 : (uint32_t)l->sysctls.syn_linear_timeouts;

@@ -90,6 +90,7 @@ static void fill_sending(const struct tcp_info *i, uint64_t syn_data, struct lin
                       : mss                           ? i->ssthresh_bytes / mss
                                                       : 0;
     /* The SYN counts as one, with its data. */
+    syn_data = i->syn_data_taken ? syn_data : 0;
     uint64_t behind_syn = i->bytes_acked > syn_data ? i->bytes_acked - syn_data : 0;
     o->delivered = (i->state >= TCP_ESTABLISHED) + segments(behind_syn, mss) + o->sacked;
     o->notsent_bytes = stream_unsent(i);

@@ -64,6 +64,15 @@ static void reduce(struct tcb *c, ackd_time now)
     }
 }
 
+/* The window is worth having for who doubles its flight from one round trip to the next. */
+static bool half_used(struct tcb *c, const struct cc_ack *ack)
+{
+    struct validation *v = &c->flow->validation;
+    uint32_t flight = tcb_outstanding(c) + ack->acked;
+    v->round_flight = flight > v->round_flight ? flight : v->round_flight;
+    return ack->half_suffices && c->cc.cwnd < c->cc.ssthresh && v->round_flight > c->cc.cwnd / 2;
+}
+
 bool validation_acked(struct tcb *c, const struct cc_ack *ack)
 {
     struct validation *v = &c->flow->validation;
@@ -72,12 +81,14 @@ bool validation_acked(struct tcb *c, const struct cc_ack *ack)
         v->bucket_since = ack->now;
     }
     v->round_acked += ack->acked;
+    bool used = half_used(c, ack);
     if (!v->running || seq_ge(c->snd.una, v->round_end)) {
         age(c, ack->now);
         if (v->running && !ack->in_recovery) { /* not updated in recovery (section 4.2) */
             v->pipe_now = v->round_acked > v->pipe_now ? v->round_acked : v->pipe_now;
             v->defined = true;
         }
+        v->round_flight = v->running ? tcb_outstanding(c) : v->round_flight;
         v->running = true;
         v->round_acked = 0;
         v->round_end = c->snd.nxt;
@@ -87,7 +98,7 @@ bool validation_acked(struct tcb *c, const struct cc_ack *ack)
     if (!cc_module(c)->model_based && !ack->in_recovery) {
         reduce(c, ack->now);
     }
-    return limited;
+    return limited || used;
 }
 
 void validation_restart(struct tcb *c, ackd_time now)

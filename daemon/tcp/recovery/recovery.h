@@ -159,6 +159,7 @@ void undo_reduction(struct tcp_engine *e, struct tcb *c, const struct ack_news *
 void renege_ack(struct tcb *c, ackd_time now);
 bool renege_timeout(struct tcp_engine *e, struct tcb *c);
 
-void report_ack(struct tcb *c, const struct ack_news *n, bool in_recovery);
+void report_ack(const struct tcp_engine *e, struct tcb *c, const struct ack_news *n,
+                bool in_recovery);
 
 #endif

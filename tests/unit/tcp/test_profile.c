@@ -208,6 +208,61 @@ static void an_ack_of_what_was_not_sent(void **state)
     }
 }
 
+static void grow_by_half(struct tcp_config *c)
+{
+    c->slow_start_half_used = on;
+}
+
+/* Six segments are more than half of ten, not of twelve; five are not more than half of ten. */
+static void slow_start_with_half_of_cwnd(void **state)
+{
+    (void)state;
+    FOR_BOTH
+    {
+        ESTABLISHED(s, grow_by_half, PLAIN);
+        script_send(&s, 5000, 0);
+        script_discard(&s);
+        script_inject(&s, ". 1:1(0) ack 5001");
+        assert_int_equal(script_info(&s).cwnd_bytes, 10000);
+        script_send(&s, 6000, 0);
+        script_discard(&s);
+        script_inject(&s, ". 1:1(0) ack 7001");
+        assert_int_equal(script_info(&s).cwnd_bytes, on ? 12000 : 10000);
+        script_inject(&s, ". 1:1(0) ack 11001");
+        assert_int_equal(script_info(&s).cwnd_bytes, on ? 12000 : 10000);
+        script_end(&s);
+    }
+}
+
+static void one_reduction(struct tcp_config *c)
+{
+    c->reduce_once = on;
+}
+
+/* RFC 5681 section 4.3: a lost retransmission is a second indication, or belongs to the first. */
+static void a_lost_retransmission_reduces_again(void **state)
+{
+    (void)state;
+    FOR_BOTH
+    {
+        ESTABLISHED(s, one_reduction, PLAIN);
+        script_send(&s, 10000, 0);
+        script_discard(&s);
+        script_inject(&s, ". 1:1(0) ack 1 <sack 1001:4001>");
+        script_expect(&s, ". 1:1001(1000) ack 1");
+        script_send(&s, 5000, 0);
+        script_inject(&s, ". 1:1(0) ack 1 <sack 1001:9001>");
+        script_discard(&s);
+        uint32_t ssthresh = script_info(&s).ssthresh_bytes;
+        script_advance_ms(&s, RTT_MS);
+        script_inject(&s, ". 1:1(0) ack 1 <sack 1001:9001 10001:11001>");
+        script_expect(&s, ". 1:1001(1000) ack 1");
+        assert_int_not_equal(script_counters(&s)->lost_retransmissions, 0);
+        assert_int_equal(script_info(&s).ssthresh_bytes < ssthresh, !on);
+        script_end(&s);
+    }
+}
+
 /* What goes out in a millisecond at twice the rate, no less than two segments, half of cwnd. */
 static void frames_of_a_millisecond(void **state)
 {
@@ -231,11 +286,17 @@ static void frames_of_a_millisecond(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(psh_on_every_super_frame), cmocka_unit_test(segments_without_timestamps),
-        cmocka_unit_test(nagle_after_minshall),     cmocka_unit_test(probes_without_data),
-        cmocka_unit_test(acks_wait_for_answers),    cmocka_unit_test(a_coarse_reordering_timer),
-        cmocka_unit_test(blocks_of_whole_segments), cmocka_unit_test(an_ack_of_what_was_not_sent),
+        cmocka_unit_test(psh_on_every_super_frame),
+        cmocka_unit_test(segments_without_timestamps),
+        cmocka_unit_test(nagle_after_minshall),
+        cmocka_unit_test(probes_without_data),
+        cmocka_unit_test(acks_wait_for_answers),
+        cmocka_unit_test(a_coarse_reordering_timer),
+        cmocka_unit_test(blocks_of_whole_segments),
+        cmocka_unit_test(an_ack_of_what_was_not_sent),
         cmocka_unit_test(frames_of_a_millisecond),
+        cmocka_unit_test(slow_start_with_half_of_cwnd),
+        cmocka_unit_test(a_lost_retransmission_reduces_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
