@@ -26,7 +26,7 @@ struct stop {
 static void reset_some(struct stop *s)
 {
     ackd_time now = loop_now(s->loop);
-    while (time_diff(loop_clock(s->loop), now) < turn_ns) {
+    while (time_diff(loop_clock(s->loop), now) < turn_ns && !tcp_resets_wait(s->engine)) {
         for (unsigned i = 0; i < RECORDS; i++) {
             uint64_t id = tcp_next_id(s->engine, s->last);
             if (id == 0) {
@@ -42,13 +42,11 @@ static void reset_some(struct stop *s)
 static void turn(void *arg)
 {
     struct stop *s = arg;
-    bool sent = false;
-    if (s->all) {
-        sent = cycle_flush(s->cycle, FRAMES);
-    } else {
+    if (!s->all) {
         reset_some(s);
     }
-    if (sent || time_reached(s->until, loop_now(s->loop))) {
+    bool sent = cycle_flush(s->cycle, FRAMES);
+    if ((s->all && sent) || time_reached(s->until, loop_now(s->loop))) {
         loop_stop(s->loop);
         return;
     }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 enum { KILLED_ROWS = 512, KILLS_TURN = 64 };
+static const int64_t RESETS_NS = 100 * NS_PER_US; /* some of those that wait have left by then */
 
 struct kill_call {
     struct rpc *rpc;
@@ -50,14 +51,16 @@ static void kill_one(struct kill_call *c, const struct tcp_info *info)
 
 static void step(struct kill_call *c)
 {
-    unsigned budget = KILLS_TURN;
+    bool resets_first = tcp_resets_wait(c->rpc->config.engine);
+    unsigned budget = resets_first ? 0 : KILLS_TURN;
     struct tcp_info info;
     enum walk_result r;
     while ((r = walk_next(&c->walk, false, &budget, &info)) == WALK_FOUND) {
         kill_one(c, &info);
     }
     if (r == WALK_PAUSE) {
-        loop_timer_at(c->turn, rpc_now(c->rpc));
+        rpc_kick(c->rpc);
+        loop_timer_at(c->turn, time_add(rpc_now(c->rpc), resets_first ? RESETS_NS : 0));
         return;
     }
     Ackd__V1__KillResponse m = ACKD__V1__KILL_RESPONSE__INIT;

@@ -19,6 +19,11 @@ struct control_segment *control_new(struct tcp_engine *e, const struct tcp_tuple
     return cs;
 }
 
+bool tcp_resets_wait(const struct tcp_engine *e)
+{
+    return e->control_count >= CONTROL_SEGMENTS_MAX / 2;
+}
+
 void control_drop(struct tcp_engine *e, struct control_segment *cs)
 {
     list_remove(&cs->link);

@@ -614,6 +614,10 @@ struct tcp_last_header {
 int tcp_last_headers(struct tcp_engine *engine, uint64_t id, struct tcp_last_header *received,
                      struct tcp_last_header *sent);
 
+/* So many resets wait for the flush that whoever ends connections by the thousand should wait, too:
+ * the queue is bounded, and what finds no place in it is not sent. */
+bool tcp_resets_wait(const struct tcp_engine *engine);
+
 /* The listing, in order of ids: the smallest id above `after`, 0 at the end. So a listing of any
  * length is stepped without holding up packets, whatever comes and goes between two calls. */
 uint64_t tcp_next_id(const struct tcp_engine *engine, uint64_t after);
