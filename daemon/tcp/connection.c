@@ -385,8 +385,23 @@ void connection_text(struct tcp_engine *e, struct tcb *c, struct segment *s)
 
 /* ---- eighth: FIN ---- */
 
+/* Nothing is lost when the ACK of a bare FIN waits as that of text does: the user may close, too,
+ * and answer with it. One that completes the handshake does not wait. */
+static bool fin_ack_waits(const struct tcp_engine *e, const struct tcb *c, ackd_time now,
+                          bool with_text)
+{
+    return e->config.delay_fin_acks && !with_text && c->t.rec.state == TCP_ESTABLISHED &&
+           c->options->v.delayed_ack_ns && seq_dist(c->rcv.nxt, c->rcv.irs) > 1 &&
+           time_diff(now, c->established) > 0;
+}
+
 static void fin_in_order(struct tcp_engine *e, struct tcb *c, ackd_time now, bool with_text)
 {
+    if (!fin_ack_waits(e, c, now, with_text)) {
+        c->flags |= C_ACK_NOW;
+    } else if (time_is_never(c->t_delack)) {
+        c->t_delack = time_add(now, c->options->v.delayed_ack_ns);
+    }
     if (with_text) { /* the sum behind our ACK: the text and its FIN are one segment */
         c->rcv.last_len++;
     } else {
@@ -395,7 +410,7 @@ static void fin_in_order(struct tcp_engine *e, struct tcb *c, ackd_time now, boo
     }
     c->rcv.nxt = seq_add(c->rcv.nxt, 1);
     c->rcv.adv = seq_max(c->rcv.adv, c->rcv.nxt);
-    c->flags = (c->flags | C_FIN_RECEIVED | C_ACK_NOW) & ~(uint32_t)C_FIN_AHEAD;
+    c->flags = (c->flags | C_FIN_RECEIVED) & ~(uint32_t)C_FIN_AHEAD;
     tcb_touch(e, c);
     ready_tcb(e, c, TCP_READY_READ);
     switch (c->t.rec.state) {
@@ -425,12 +440,12 @@ static void input_fin(struct tcp_engine *e, struct tcb *c, struct segment *s)
 {
     if (s->fin && receives_text(c->t.rec.state)) {
         tcp_seq at = seq_add(s->seq, s->data);
-        c->flags |= C_ACK_NOW;
         if (fin_contradicts(c, at)) {
             s->drop = TCP_DROP_DATA_AFTER_FIN;
+            c->flags |= C_ACK_NOW;
         } else { /* in order, or beyond a hole */
             c->rcv.fin = at;
-            c->flags |= C_FIN_AHEAD;
+            c->flags |= C_FIN_AHEAD | (seq_eq(at, c->rcv.nxt) ? 0 : C_ACK_NOW);
         }
     } else if (s->fin && c->t.rec.state == TCP_TIME_WAIT) {
         c->flags |= C_ACK_NOW; /* fifth, in TIME-WAIT: a FIN is acknowledged */

@@ -5,6 +5,11 @@
  * smaller, with no congestion response (RFC 1191, 8201). */
 #include "tcp/tcb.h"
 
+static bool any_error_aborts(const struct tcp_engine *e, const struct tcb *c)
+{
+    return e->config.icmp_ends_opening && !state_synchronized(c->t.rec.state);
+}
+
 static bool hard_error_aborts(const struct tcb *c)
 {
     switch (c->options->v.icmp_policy) {
@@ -39,7 +44,8 @@ void tcp_icmp(struct tcp_engine *e, ackd_time now, const struct tcp_icmp *icmp)
         mtu_too_big(e, c, now, icmp->seq, icmp->mtu);
     } else {
         c->soft_error = (uint16_t)icmp->error;
-        if (icmp->kind == TCP_ICMP_HARD && hard_error_aborts(c)) {
+        bool hard = icmp->kind == TCP_ICMP_HARD && hard_error_aborts(c);
+        if (hard || any_error_aborts(e, c)) {
             tcb_closed(e, c, now, TCP_CLOSE_ICMP_HARD_ERROR);
         } else {
             ready_tcb(e, c, TCP_READY_SOFT_ERROR);

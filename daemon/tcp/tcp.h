@@ -277,6 +277,11 @@ struct tcp_config {
     /* The loss of a retransmission does not reduce the window again (RFC 5681 section 4.3 takes it
      * as a second indication of congestion). */
     bool reduce_once;
+    /* The ACK of a FIN without text waits as that of text does, once text has come. */
+    bool delay_fin_acks;
+    /* Any ICMP error, soft ones too, ends a connection that is not synchronized yet (MUST-56 has
+     * soft errors told only). */
+    bool icmp_ends_opening;
     struct tcp_options defaults;
 };
 void tcp_config_default(struct tcp_config *config);

@@ -134,6 +134,8 @@ bool link_open(struct layer *l, const char *flags)
     config.quiet_on_unsent_ack = true;
     config.slow_start_half_used = true;
     config.reduce_once = true;
+    config.delay_fin_acks = true;
+    config.icmp_ends_opening = true;
     config.accecn_as_linux = true;
     config.syn_linear_timeouts =
         l->sysctls.syn_linear_timeouts < 0 ? 0 : (uint32_t)l->sysctls.syn_linear_timeouts;

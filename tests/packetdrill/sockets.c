@@ -72,6 +72,8 @@ static void ended(struct layer *l, struct sock *s, const struct tcp_info *info)
     int error = info ? info->error : 0;
     if (error == ECONNRESET && info->fin_received) {
         error = EPIPE; /* Linux's answer to a reset in CLOSE-WAIT */
+    } else if (info && info->close_reason == TCP_CLOSE_ICMP_HARD_ERROR && info->soft_error) {
+        error = (int)info->soft_error; /* what ICMP said */
     }
     s->error = error;
     s->state = SOCK_ENDED;

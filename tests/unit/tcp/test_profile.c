@@ -1,6 +1,7 @@
 /* Where other stacks differ from the RFCs or from our choice (struct tcp_config, struct tcp_link):
  * each setting, off as by default and on. accept_ended is in test_unaccepted.c, defer_divisor in
  * test_transfer.c. */
+#include <errno.h>
 #include <stdio.h>
 #include "cmocka_all.h"
 #include "script.h"
@@ -263,6 +264,81 @@ static void a_lost_retransmission_reduces_again(void **state)
     }
 }
 
+static void late_fin(struct tcp_config *c)
+{
+    c->defaults.delayed_ack_ns = 40 * NS_PER_MS;
+    c->delay_fin_acks = on;
+}
+
+/* RFC 9293 section 3.10.7.4, eighth, acknowledges a FIN; SHLD-18 lets an ACK wait. */
+static void the_ack_of_a_fin(void **state)
+{
+    (void)state;
+    FOR_BOTH
+    {
+        ESTABLISHED(s, late_fin, PLAIN);
+        script_advance_ms(&s, 1);
+        script_inject(&s, ". 1:101(100) ack 1");
+        script_expect(&s, ". 1:1(0) ack 101");
+        script_inject(&s, "F. 101:101(0) ack 1");
+        assert_int_equal(script_state(&s), TCP_CLOSE_WAIT);
+        if (on) {
+            script_quiet(&s);
+            script_advance_ms(&s, 41);
+        }
+        script_expect(&s, ". 1:1(0) ack 102");
+        script_end(&s);
+    }
+}
+
+/* A FIN without any text before, or beyond a hole, or one of a closing connection does not wait. */
+static void an_ack_of_a_fin_that_does_not_wait(void **state)
+{
+    (void)state;
+    on = true;
+    ESTABLISHED(s, late_fin, PLAIN);
+    script_inject(&s, "F. 1:1(0) ack 1");
+    script_expect(&s, ". 1:1(0) ack 2");
+    script_end(&s);
+    script_begin(&s, late_fin);
+    script_passive_rtt(&s, PLAIN, RTT_MS);
+    script_advance_ms(&s, 1);
+    script_inject(&s, "F. 101:101(0) ack 1");
+    script_expect(&s, ". 1:1(0) ack 1");
+    script_inject(&s, ". 1:101(100) ack 1");
+    script_expect(&s, ". 1:1(0) ack 102");
+    script_end(&s);
+}
+
+static void opening(struct tcp_config *c)
+{
+    c->icmp_ends_opening = on;
+}
+
+/* MUST-56: a soft error does not abort. */
+static void a_soft_error_while_opening(void **state)
+{
+    (void)state;
+    FOR_BOTH
+    {
+        struct script s;
+        script_begin(&s, opening);
+        script_open(&s);
+        script_expect(&s, "S 0:0(0)");
+        struct tcp_icmp icmp = {.kind = TCP_ICMP_SOFT,
+                                .src = s.tuple.local,
+                                .dst = s.tuple.remote,
+                                .sport = s.tuple.local_port,
+                                .dport = s.tuple.remote_port,
+                                .seq = {s.local_iss},
+                                .error = ENETUNREACH};
+        tcp_icmp(s.engine, s.now, &icmp);
+        assert_int_equal(script_state(&s), on ? TCP_CLOSED : TCP_SYN_SENT);
+        assert_int_equal(script_info(&s).soft_error, ENETUNREACH);
+        script_end(&s);
+    }
+}
+
 /* What goes out in a millisecond at twice the rate, no less than two segments, half of cwnd. */
 static void frames_of_a_millisecond(void **state)
 {
@@ -286,6 +362,9 @@ static void frames_of_a_millisecond(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_ack_of_a_fin),
+        cmocka_unit_test(an_ack_of_a_fin_that_does_not_wait),
+        cmocka_unit_test(a_soft_error_while_opening),
         cmocka_unit_test(psh_on_every_super_frame),
         cmocka_unit_test(segments_without_timestamps),
         cmocka_unit_test(nagle_after_minshall),
