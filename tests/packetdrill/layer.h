@@ -74,6 +74,8 @@ struct pending {
     unsigned wanted;     /* SOF_TIMESTAMPING_TX_* still to come */
 };
 
+enum { KEPT_OPTIONS = 16 };
+
 struct sock {
     struct file file; /* must be first */
     int domain;
@@ -98,6 +100,10 @@ struct sock {
     int64_t rcvtimeo_ns, sndtimeo_ns;
     uint32_t user_mss;
     char congestion[16];
+    struct kept_option {
+        int level, name, value;
+    } kept[KEPT_OPTIONS]; /* that nothing can be seen of but that they were set */
+    unsigned n_kept;
     /* the send queue as Linux's packets: see stream.c */
     uint32_t tail;
     /* errqueue.c */

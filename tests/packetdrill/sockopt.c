@@ -20,6 +20,8 @@
 #endif
 #define SO_SNDBUF_MIN 4608
 #define SO_RCVBUF_MIN 2304
+#define WINDOW_CLAMP_MIN 1152  /* half of that */
+#define ENGINE_BUFFER_MIN 2048 /* what the engine can do with */
 
 /* ---- options that are a number kept here ---- */
 
@@ -65,6 +67,28 @@ static int *plain_slot(struct sock *s, int level, int name)
     return err ? &s->recverr : NULL;
 }
 
+static struct kept_option *kept_find(struct sock *s, int level, int name)
+{
+    for (unsigned i = 0; i < s->n_kept; i++) {
+        if (s->kept[i].level == level && s->kept[i].name == name) {
+            return &s->kept[i];
+        }
+    }
+    return NULL;
+}
+
+static int keep(struct sock *s, int level, int name, int v)
+{
+    struct kept_option *k = kept_find(s, level, name);
+    if (!k && s->n_kept < KEPT_OPTIONS) {
+        k = &s->kept[s->n_kept++];
+    }
+    if (k) {
+        *k = (struct kept_option){level, name, v};
+    }
+    return 0;
+}
+
 /* ---- set ---- */
 
 static int set_buffer(struct layer *l, struct sock *s, bool send, int v)
@@ -79,6 +103,22 @@ static int set_buffer(struct layer *l, struct sock *s, bool send, int v)
     }
     s->buffers_locked[send] = true;
     return 0;
+}
+
+/* Bytes a second: 32 bits or 64, all of them set for no limit. */
+static int set_pacing_rate(struct sock *s, const uint8_t *value, socklen_t len, int v)
+{
+    uint64_t rate = (uint32_t)v == UINT32_MAX ? UINT64_MAX : (uint32_t)v;
+    if (len >= sizeof rate) {
+        memcpy(&rate, value, sizeof rate);
+    }
+    uint64_t before = s->options.max_pacing_rate;
+    const char *field;
+    s->options.max_pacing_rate = rate == UINT64_MAX ? 0 : rate;
+    if (tcp_options_check(&s->options, &field)) { /* slower than the engine can be */
+        s->options.max_pacing_rate = before;
+    }
+    return keep(s, SOL_SOCKET, SO_MAX_PACING_RATE, v);
 }
 
 static int set_time(int64_t *ns, const void *value, socklen_t len)
@@ -124,8 +164,18 @@ static int set_socket(struct layer *l, struct sock *s, int name, const void *val
         s->timestamping = v;
         s->timestamp_base = (uint32_t)s->bytes_queued;
         return 0;
+    case SO_SNDBUFFORCE:
+    case SO_RCVBUFFORCE:
+        return set_buffer(l, s, name == SO_SNDBUFFORCE, v);
+    case SO_MAX_PACING_RATE:
+        return set_pacing_rate(s, value, len, v);
+    case SO_TYPE:
+    case SO_PROTOCOL:
+    case SO_DOMAIN:
+    case SO_ERROR:
+        return ENOPROTOOPT; /* only told */
     default:
-        return 0; /* nothing that could be seen on the wire */
+        return keep(s, SOL_SOCKET, name, v);
     }
 }
 
@@ -198,6 +248,22 @@ static int set_md5(struct layer *l, const uint8_t *value, socklen_t len)
         return found ? 0 : ENOENT;
     }
     return -tcp_key_add(l->engine, &key, sig.key, sig.length, &key.number, &field);
+}
+
+/* The most that is offered, and that the window scale has to say. */
+static int set_window_clamp(struct sock *s, int v)
+{
+    if (v <= 0 && s->state != SOCK_NEW) {
+        return EINVAL;
+    }
+    if (v > 0) {
+        uint32_t most = v < WINDOW_CLAMP_MIN ? WINDOW_CLAMP_MIN : (uint32_t)v;
+        v = (int)most;
+        most = most < ENGINE_BUFFER_MIN ? ENGINE_BUFFER_MIN : most;
+        s->options.rcv_buffer_max = most;
+        s->options.rcv_buffer = s->options.rcv_buffer < most ? s->options.rcv_buffer : most;
+    }
+    return keep(s, IPPROTO_TCP, TCP_WINDOW_CLAMP, v);
 }
 
 static int set_tcp(struct layer *l, struct sock *s, int name, const void *value, socklen_t len,
@@ -285,8 +351,10 @@ static int set_tcp(struct layer *l, struct sock *s, int name, const void *value,
         return set_md5(l, value, len);
     case TCP_FASTOPEN_KEY:
         return fastopen_set_keys(l, value, len);
+    case TCP_WINDOW_CLAMP:
+        return set_window_clamp(s, v);
     default:
-        return 0;
+        return keep(s, IPPROTO_TCP, name, v);
     }
 }
 
@@ -299,6 +367,8 @@ static int set_ip(struct sock *s, int level, int name, int v)
         s->options.ttl = v < 1 ? 64 : (uint8_t)v;
     } else if (v6 && name == IPV6_V6ONLY) {
         s->v6_only = v;
+    } else {
+        keep(s, level, name, v);
     }
     return 0;
 }
@@ -312,6 +382,9 @@ static int do_set(struct layer *l, struct sock *s, int level, int name, const vo
     }
     int v = 0;
     memcpy(&v, value, len < sizeof v ? len : sizeof v);
+    if (len < sizeof v && (level == SOL_SOCKET || level == IPPROTO_TCP) && name != TCP_CONGESTION) {
+        return EINVAL;
+    }
     int *slot = plain_slot(s, level, name);
     bool checked = level == IPPROTO_TCP && name == TCP_SYNCNT;
     int error = 0;
@@ -349,6 +422,13 @@ int layer_setsockopt(void *u, int fd, int level, int name, const void *value, so
 
 /* ---- get ---- */
 
+static int get_kept(struct sock *s, int level, int name, int otherwise, int *v)
+{
+    const struct kept_option *k = kept_find(s, level, name);
+    *v = k ? k->value : otherwise;
+    return 0;
+}
+
 static int get_socket(struct sock *s, int name, int *v)
 {
     switch (name) {
@@ -379,9 +459,12 @@ static int get_socket(struct sock *s, int name, int *v)
     case SO_TIMESTAMPING:
         *v = s->timestamping;
         return 0;
+    case SO_MAX_PACING_RATE:
+        return get_kept(s, SOL_SOCKET, name, -1, v);
+    case SO_SNDLOWAT:
+        return get_kept(s, SOL_SOCKET, name, 1, v);
     default:
-        *v = 0;
-        return 0;
+        return get_kept(s, SOL_SOCKET, name, 0, v);
     }
 }
 
@@ -444,12 +527,25 @@ static int get_tcp(struct layer *l, struct sock *s, int name, int *v)
     case TCP_QUICKACK:
         *v = s->quickack;
         return 0;
+    case TCP_WINDOW_CLAMP:
+        return get_kept(s, IPPROTO_TCP, name, 0, v);
     default:
-        return ENOPROTOOPT;
+        return kept_find(s, IPPROTO_TCP, name) ? get_kept(s, IPPROTO_TCP, name, 0, v) : ENOPROTOOPT;
     }
 }
 
-static int get_ip(const struct sock *s, int level, int name, int *v)
+/* IP_MTU: only a connection has one. */
+static int path_mtu(struct layer *l, const struct sock *s, int *v)
+{
+    struct tcp_info info;
+    if (s->state != SOCK_CONNECTED || !sock_status(l, s, &info)) {
+        return ENOTCONN;
+    }
+    *v = (int)info.path_mtu_bytes;
+    return 0;
+}
+
+static int get_ip(struct layer *l, struct sock *s, int level, int name, int *v)
 {
     bool v6 = level == IPPROTO_IPV6;
     if ((!v6 && name == IP_TOS) || (v6 && name == IPV6_TCLASS)) {
@@ -458,6 +554,12 @@ static int get_ip(const struct sock *s, int level, int name, int *v)
         *v = s->options.ttl;
     } else if (v6 && name == IPV6_V6ONLY) {
         *v = s->v6_only;
+    } else if (name == (v6 ? IPV6_MTU : IP_MTU)) {
+        return path_mtu(l, s, v);
+    } else if (name == (v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER)) {
+        return get_kept(s, level, name, IP_PMTUDISC_WANT, v);
+    } else if (kept_find(s, level, name)) {
+        return get_kept(s, level, name, 0, v);
     } else {
         return ENOPROTOOPT;
     }
@@ -510,7 +612,7 @@ static int do_get(struct layer *l, struct sock *s, int level, int name, void *to
     int error = slot                                           ? 0
                 : level == SOL_SOCKET                          ? get_socket(s, name, &v)
                 : level == IPPROTO_TCP                         ? get_tcp(l, s, name, &v)
-                : level == IPPROTO_IP || level == IPPROTO_IPV6 ? get_ip(s, level, name, &v)
+                : level == IPPROTO_IP || level == IPPROTO_IPV6 ? get_ip(l, s, level, name, &v)
                                                                : ENOPROTOOPT;
     if (error) {
         return error;

@@ -284,6 +284,53 @@ static void options_as_linux_tells_them(void **state)
     assert_string_equal(name, "bbr");
 }
 
+static int told(struct fixture *f, int fd, int level, int name)
+{
+    int value = -1;
+    socklen_t len = sizeof value;
+    return f->i.getsockopt(f->i.userdata, fd, level, name, &value, &len) < 0 ? -errno : value;
+}
+
+static int ask(struct fixture *f, int fd, int level, int name, int value, socklen_t len)
+{
+    return f->i.setsockopt(f->i.userdata, fd, level, name, &value, len) < 0 ? -errno : 0;
+}
+
+/* What has no effect on the wire is told again as it was set. */
+static void options_are_kept(void **state)
+{
+    struct fixture *f = *state;
+    accepted(f);
+    assert_int_equal(told(f, f->fd, SOL_SOCKET, SO_OOBINLINE), 0);
+    assert_int_equal(ask(f, f->fd, SOL_SOCKET, SO_OOBINLINE, 1, sizeof(int)), 0);
+    assert_int_equal(told(f, f->fd, SOL_SOCKET, SO_OOBINLINE), 1);
+    assert_int_equal(told(f, f->fd, SOL_SOCKET, SO_RCVLOWAT), 1);
+    assert_int_equal(told(f, f->fd, SOL_SOCKET, SO_MAX_PACING_RATE), -1);
+    assert_int_equal(ask(f, f->fd, SOL_SOCKET, SO_MAX_PACING_RATE, 500000, sizeof(int)), 0);
+    assert_int_equal(told(f, f->fd, SOL_SOCKET, SO_MAX_PACING_RATE), 500000);
+    assert_int_equal(ask(f, f->fd, SOL_SOCKET, SO_TYPE, 1, sizeof(int)), -ENOPROTOOPT);
+    assert_int_equal(ask(f, f->fd, SOL_SOCKET, SO_KEEPALIVE, 1, 2), -EINVAL);
+    assert_int_equal(told(f, f->fd, IPPROTO_IP, IP_MTU), 1500);
+    assert_int_equal(told(f, f->listener, IPPROTO_IP, IP_MTU), -ENOTCONN);
+    assert_int_equal(told(f, f->fd, IPPROTO_IP, IP_MTU_DISCOVER), IP_PMTUDISC_WANT);
+    assert_int_equal(ask(f, f->fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO, sizeof(int)), 0);
+    assert_int_equal(told(f, f->fd, IPPROTO_IP, IP_MTU_DISCOVER), IP_PMTUDISC_DO);
+    assert_int_equal(ask(f, f->fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, 0, sizeof(int)), -EINVAL);
+    assert_int_equal(told(f, f->fd, IPPROTO_TCP, 200), -ENOPROTOOPT);
+}
+
+/* TCP_WINDOW_CLAMP: no window, and no scale, beyond it. */
+static void a_clamped_window(void **state)
+{
+    struct fixture *f = *state;
+    struct tcp_hdr h;
+    assert_int_equal(ask(f, f->listener, IPPROTO_TCP, TCP_WINDOW_CLAMP, 5000, sizeof(int)), 0);
+    assert_int_equal(told(f, f->listener, IPPROTO_TCP, TCP_WINDOW_CLAMP), 5000);
+    inject(f, TCP_SYN, 0, 0, 0);
+    assert_int_equal(expect(f, &h), 0);
+    assert_int_equal(h.window, 5000);
+}
+
 /* TCP_MD5SIG: with a key for the peer what it does not sign is dropped, without it is answered. */
 static void keys_by_peer(void **state)
 {
@@ -317,6 +364,8 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(errors_are_errnos, set_up, tear_down),
         cmocka_unit_test_setup_teardown(epoll_tells_edges, set_up, tear_down),
         cmocka_unit_test_setup_teardown(options_as_linux_tells_them, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(options_are_kept, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_clamped_window, set_up, tear_down),
         cmocka_unit_test_setup_teardown(keys_by_peer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(time_is_virtual, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_blocked_call_ends_when_it_may, set_up, tear_down),
