@@ -69,8 +69,7 @@ void rto_fired(struct tcp_engine *e, struct tcb *c, ackd_time now)
         return;
     }
     e->counters.rto_timeouts++;
-    bool linear =
-        c->t.rec.state == TCP_SYN_SENT && c->rtt.timeouts < e->config.syn_linear_timeouts;
+    bool linear = c->t.rec.state == TCP_SYN_SENT && c->rtt.timeouts < e->config.syn_linear_timeouts;
     if (c->rtt.backoff < BACKOFF_MAX && !linear) {
         c->rtt.backoff++;
     }

@@ -237,9 +237,10 @@ void accecn_option(const struct tcp_engine *e, struct tcb *c, ackd_time now, uin
 {
     struct accecn *a = c->accecn;
     uint32_t length = accecn_option_len(e, c, now, room);
-    if (a) {
-        a->option_sent = length > 0 && !data;
+    if (!a) {
+        return;
     }
+    a->option_sent = length > 0 && !data;
     if (!length) {
         return;
     }

@@ -42,7 +42,8 @@ bool recovery_repairing(const struct tcb *c)
 static void reduce(struct tcb *c, const struct ack_news *n, ackd_time now, bool ecn)
 {
     /* The ACK that shows a loss is a duplicate as a rule, one that tells of a mark never is. */
-    c->cc.ssthresh = cc_ssthresh(c, ecn ? seq_dist(c->snd.una, n->una) : 0, ecn);
+    uint32_t acked = ecn && n ? seq_dist(c->snd.una, n->una) : 0;
+    c->cc.ssthresh = cc_ssthresh(c, acked, ecn);
     prr_begin(c, n, now);
 }
 

@@ -189,7 +189,8 @@ static void startup_doubles_each_round(void **state)
     (void)state;
     struct pipe p;
     pipe_begin(&p);
-    double before = 0;
+    const uint64_t path = BDP;
+    double bdp = (double)path, before = 0;
     uint64_t delivered = 0;
     unsigned rounds = 0;
     for (; !bbr(&p)->full_bw_reached; rounds++) {
@@ -197,13 +198,13 @@ static void startup_doubles_each_round(void **state)
         run(&p, RTT_NS);
         double now = (double)(p.b.flow.rate.delivered - delivered);
         delivered = p.b.flow.rate.delivered;
-        if (before > 0 && before < BDP / 2) { /* the last doubling meets the path's rate */
-            double least = before < BDP / 4 ? 1.9 : 1.6;
+        if (before > 0 && before < bdp / 2) { /* the last doubling meets the path's rate */
+            double least = before < bdp / 4 ? 1.9 : 1.6;
             assert_true(now > least * before && now < 2.1 * before);
         }
         before = now;
     }
-    assert_true(before > 0.95 * BDP);
+    assert_true(before > 0.95 * bdp);
     bench_end(&p.b);
 }
 
