@@ -166,17 +166,17 @@ static enum grpc_code authorize(void *arg, const struct grpc_peer *peer,
     return method->path[1] == 'd' ? GRPC_PERMISSION_DENIED : GRPC_OK;
 }
 
-#define METHOD(name, type, up, down)                                                               \
+#define METHOD(name, type, up, down, place)                                                        \
     {                                                                                              \
         .path = name, .input = type, .output = &google__protobuf__any__descriptor,                 \
         .client_streaming = up, .server_streaming = down, .on_message = on_message,                \
-        .in_place = (type) == &google__protobuf__any__descriptor ? 2 : 0,                          \
-        .on_half_close = on_half_close, .on_writable = on_writable, .on_end = on_end               \
+        .in_place = place, .on_half_close = on_half_close, .on_writable = on_writable,             \
+        .on_end = on_end                                                                           \
     }
 static const struct grpc_method methods[] = {
-    METHOD("/u", &google__rpc__status__descriptor, false, false),
-    METHOD("/s", &google__protobuf__any__descriptor, true, true),
-    METHOD("/d", &google__protobuf__any__descriptor, true, true),
+    METHOD("/u", &google__rpc__status__descriptor, false, false, 0),
+    METHOD("/s", &google__protobuf__any__descriptor, true, true, 2),
+    METHOD("/d", &google__protobuf__any__descriptor, true, true, 2),
 };
 static const char *const paths[] = {"/u",
                                     "/s",
