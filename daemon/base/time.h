@@ -72,4 +72,35 @@ static inline ackd_time time_max(ackd_time a, ackd_time b)
     return a.ns > b.ns ? a : b;
 }
 
+/* An instant in 32 bits, for what is kept of many connections and needs no more than to tell a
+ * moment from a day: steps of 2^24 ns (17 ms), 0 is never. It is told from the instant at which it
+ * is asked for, so it means something for 2^32 steps, more than two years. */
+typedef struct {
+    uint32_t v;
+} coarse_time;
+
+#define COARSE_SHIFT 24
+
+static inline coarse_time coarse_of(ackd_time t)
+{
+    uint32_t step = (uint32_t)((uint64_t)t.ns >> COARSE_SHIFT) + 1;
+    return (coarse_time){step ? step : 1};
+}
+
+static inline bool coarse_is_never(coarse_time t)
+{
+    return t.v == 0;
+}
+
+/* The beginning of its step; TIME_NEVER. */
+static inline ackd_time coarse_start(coarse_time t, ackd_time now)
+{
+    if (coarse_is_never(t)) {
+        return TIME_NEVER;
+    }
+    uint32_t age = coarse_of(now).v - t.v;
+    int64_t step = (now.ns >> COARSE_SHIFT) - age;
+    return time_from_ns(step > 0 ? step << COARSE_SHIFT : 0);
+}
+
 #endif

@@ -8,7 +8,7 @@
 static uint32_t oldest_ack(const struct tcb *c)
 {
     uint32_t acked = seq_dist(c->snd.una, c->snd.iss) - 1;
-    bool all = c->bytes_sent < INT32_MAX; /* no sequence number was used twice */
+    bool all = c->snd.sent < INT32_MAX; /* no sequence number was used twice */
     return all && acked < c->snd.max_wnd ? acked : c->snd.max_wnd;
 }
 
@@ -43,7 +43,7 @@ static void probe_taken(struct tcp_engine *e, struct tcb *c, const struct segmen
     }
     c->snd.nxt = s->h.ack;
     c->flags &= ~(uint32_t)C_PROBE_SENT;
-    c->bytes_sent++;
+    c->snd.sent++;
     e->counters.out_bytes++;
 }
 
@@ -115,7 +115,7 @@ static void advance_una(struct tcp_engine *e, struct tcb *c, const struct segmen
     orphan_restart(c, s->now);
     c->rtt.timeouts = 0;
     c->flags &= ~(uint32_t)(C_MORE_HELD | C_R1_TOLD | C_WINDOW_PROBED | C_NEIGHBOUR_PENDING);
-    if (c->flags & C_URGENT_SENT && seq_ge(ack, c->snd.up)) {
+    if (c->flags & C_URGENT_SENT && seq_ge(ack, c->act->up)) {
         c->flags &= ~(uint32_t)C_URGENT_SENT;
     }
 }

@@ -323,7 +323,6 @@ static void account_text(struct tcp_engine *e, struct tcb *c, const struct segme
         }
     }
     if (r->advanced) {
-        c->rcv.last_seq = c->rcv.nxt;
         c->rcv.last_len = r->advanced;
         c->rcv.nxt = seq_add(c->rcv.nxt, r->advanced);
         tune_received(e, c, s);
@@ -405,7 +404,6 @@ static void fin_in_order(struct tcp_engine *e, struct tcb *c, ackd_time now, boo
     if (with_text) { /* the sum behind our ACK: the text and its FIN are one segment */
         c->rcv.last_len++;
     } else {
-        c->rcv.last_seq = c->rcv.nxt;
         c->rcv.last_len = 1;
     }
     c->rcv.nxt = seq_add(c->rcv.nxt, 1);
@@ -500,7 +498,7 @@ void connection_input(struct tcp_engine *e, struct tcb *c, struct segment *s)
     s->irs = c->rcv.irs;
     s->wscale = s->h.flags & TCP_SYN ? 0 : c->nego.snd_wscale;
     c->segs_in += s->segs;
-    c->last_received = s->now;
+    c->last_received = coarse_of(s->now);
     c->rcv.dscp = s->rx->tos >> 2;
     keepalive_restart(c, s->now);
     tcb_touch(e, c);

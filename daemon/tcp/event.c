@@ -67,7 +67,7 @@ static void describe_tcb(struct tcp_event *ev, const struct tcb *c)
     ev->irs = c->rcv.irs.v;
     ev->cwnd = c->cc.cwnd;
     ev->in_flight = c->act ? rtxq_pipe(&c->act->rtxq) : 0;
-    ev->ack_seq = c->rcv.last_seq.v;
+    ev->ack_seq = c->rcv.nxt.v - c->rcv.last_len;
     ev->ack_len = c->rcv.last_len;
 }
 

@@ -80,11 +80,11 @@ static void child_numbers(struct tcp_engine *e, struct tcb *c, const struct segm
 {
     tcp_seq iss = isn_choose(&e->isn_key, &s->tuple, s->now);
     iss = s->succeeds ? isn_beyond(iss, s->beyond) : iss;
-    c->snd.iss = c->snd.una = c->snd.nxt = c->snd.up = iss;
+    c->snd.iss = c->snd.una = c->snd.nxt = iss;
     c->snd.wnd = c->snd.max_wnd = s->h.window;
     c->snd.wl1 = s->h.seq;
     c->snd.wl2 = iss;
-    c->rcv.irs = c->rcv.last_seq = s->h.seq;
+    c->rcv.irs = s->h.seq;
     c->rcv.last_len = 1;
     c->rcv.nxt = c->rcv.ack_sent = seq_add(s->h.seq, 1);
     c->rcv.adv = seq_add(c->rcv.nxt, s->payload);
@@ -92,7 +92,7 @@ static void child_numbers(struct tcp_engine *e, struct tcb *c, const struct segm
     c->nego.ecn = (uint8_t)ecn_from_syn(&c->options->v, s->h.flags);
     ecn_agreed(e, c, false);
     c->ts_recent = s->o.tsval;
-    c->ts_recent_at = s->now;
+    c->ts_recent_at = coarse_of(s->now);
 }
 
 bool fast_open_accept(struct tcp_engine *e, struct listener *l, struct segment *s)
@@ -118,7 +118,7 @@ bool fast_open_accept(struct tcp_engine *e, struct listener *l, struct segment *
     s->id = c->t.rec.id;
     state_set(e, &c->t.rec, TCP_SYN_RECEIVED, s->now, TCP_CLOSE_NONE);
     cc_init(c, false);
-    list_append(&l->accept, &c->accept);
+    list_append(&l->accept, &c->queue);
     l->queued++;
     ready_listener(e, l, TCP_READY_ACCEPT);
     tcb_touch(e, c);

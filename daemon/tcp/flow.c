@@ -37,6 +37,7 @@ bool flow_need(struct tcp_engine *e, struct tcb *c, ackd_time now)
     if (!f) {
         return false;
     }
+    f->data_sent = TIME_NEVER;
     f->rate.delivered_at = f->rate.first_sent_at = f->next_send = now;
     f->validation.invalid_since = TIME_NEVER;
     c->flow = f;

@@ -157,7 +157,6 @@ static void syn_sent_syn(struct tcp_engine *e, struct tcb *c, struct segment *s,
     c->rcv.irs = s->h.seq;
     c->rcv.nxt = c->rcv.ack_sent = seq_add(s->h.seq, 1);
     c->rcv.adv = seq_add(c->rcv.nxt, offered);
-    c->rcv.last_seq = s->h.seq;
     c->rcv.last_len = 1;
     negotiate_from_syn(s, &c->nego);
     c->nego.ecn = (uint8_t)(ack_acceptable ? ecn_from_syn_ack(c->nego.ecn, s->h.flags)
@@ -166,7 +165,7 @@ static void syn_sent_syn(struct tcp_engine *e, struct tcb *c, struct segment *s,
     c->uto_remote = user_timeout_heard(e, s);
     if (c->nego.timestamps) {
         c->ts_recent = s->o.tsval;
-        c->ts_recent_at = s->now;
+        c->ts_recent_at = coarse_of(s->now);
     }
     c->snd.wl1 = s->h.seq;
     c->snd.wl2 = s->h.ack;
@@ -210,7 +209,7 @@ void syn_sent_input(struct tcp_engine *e, struct tcb *c, struct segment *s)
     s->iss = c->snd.iss;
     s->irs = s->h.seq;
     c->segs_in += s->segs;
-    c->last_received = s->now;
+    c->last_received = coarse_of(s->now);
     if (ack && !acceptable) { /* first */
         s->drop = TCP_DROP_SYN_SENT_BAD_ACK;
         reset_for_segment(e, s, TCP_RST_SENT_BAD_ACK_IN_SYN_SENT);

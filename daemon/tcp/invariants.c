@@ -40,7 +40,7 @@ static int check_stream(const struct tcb *c, const char **what)
     }
     bool fin_acked = c->flags & C_FIN_SENT && seq_eq(c->snd.una, c->snd.nxt);
     MUST(seq_dist(c->snd.una, c->snd.iss) ==
-             (uint32_t)(1 + c->snd.accepted - tcb_buffered(c) + fin_acked),
+             (uint32_t)(1 + tcb_accepted(c) - tcb_buffered(c) + fin_acked),
          "what is acknowledged left the send buffer, and nothing else");
     bool fin = c->flags & C_FIN_RECEIVED;
     MUST(c->flags & C_RECEIVE_CLOSED || /* nobody reads: what was there is thrown away */

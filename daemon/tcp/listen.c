@@ -144,7 +144,7 @@ static struct half_open *half_open_new(struct tcp_engine *e, const struct listen
 static bool half_open_enter(struct tcp_engine *e, struct listener *l, struct half_open *h,
                             struct segment *s)
 {
-    h->mtu = s->rx->mtu > 65535 ? 65535 : (uint16_t)s->rx->mtu;
+    h->mtu = mtu_kept(s->rx->mtu);
     h->transmissions = 1;
     if (!rec_enter(e, &h->t.rec, REC_HALF_OPEN, &s->tuple)) {
         slab_free(half_open_slab(e, h->t.rec.is_signed), h);
@@ -168,7 +168,7 @@ static bool cookie_syn_ack(struct tcp_engine *e, struct listener *l, const struc
                           .irs = s->h.seq,
                           .ts_recent = s->o.tsval,
                           .offered = syn_window(&l->options->v),
-                          .mtu = s->rx->mtu > 65535 ? 65535 : (uint16_t)s->rx->mtu};
+                          .mtu = mtu_kept(s->rx->mtu)};
     negotiate_offer(&l->options->v, &h.nego);
     negotiate_from_syn(s, &h.nego);
     h.nego.ecn = (uint8_t)ecn_from_syn(&l->options->v, s->h.flags);
@@ -367,16 +367,15 @@ static struct tcb *half_open_promote(struct tcp_engine *e, struct listener *l, s
     c->flags |= C_PASSIVE;
     c->listener = l->rec.id;
     c->nego = h->nego;
-    c->snd.iss = c->snd.una = c->snd.up = h->iss;
+    c->snd.iss = c->snd.una = h->iss;
     c->snd.nxt = seq_add(h->iss, 1);
     c->rcv.irs = h->irs;
     c->rcv.nxt = c->rcv.ack_sent = seq_add(h->irs, 1);
     c->rcv.adv = seq_add(c->rcv.nxt, h->offered);
-    c->rcv.last_seq = h->irs;
     c->rcv.last_len = 1;
     c->ts_recent = h->ts_recent;
     c->uto_remote = h->uto_remote;
-    c->ts_recent_at = now;
+    c->ts_recent_at = coarse_of(now);
     if (h->sent ==
         1) { /* Karn: a sample only of what was sent once; the timer ends one RTO later */
         rtt_sample(c, time_diff(now, h->t.timer.deadline) + syn_ack_wait(&l->options->v, 1));
@@ -415,7 +414,7 @@ static void half_open_ack(struct tcp_engine *e, struct half_open *h, struct segm
         s->drop = TCP_DROP_NO_MEMORY;
         return;
     }
-    list_append(&l->accept, &c->accept);
+    list_append(&l->accept, &c->queue);
     l->queued++;
     ready_listener(e, l, TCP_READY_ACCEPT);
     connection_input(e, c, s);
@@ -487,10 +486,10 @@ void half_open_input(struct tcp_engine *e, struct half_open *h, struct segment *
 
 void listener_accept_closed(struct tcp_engine *e, struct tcb *c)
 {
-    if (list_empty(&c->accept)) {
+    if (c->flags & C_ACCEPTED || list_empty(&c->queue)) {
         return;
     }
-    list_remove(&c->accept);
+    list_remove(&c->queue);
     struct listener *l = listener_find(e, c->listener);
     if (l) {
         l->queued--;
@@ -507,8 +506,8 @@ int tcp_accept(struct tcp_engine *e, uint64_t listener, uint32_t owner, uint64_t
     if (list_empty(&l->accept)) {
         return -EAGAIN;
     }
-    struct tcb *c = container_of(l->accept.next, struct tcb, accept);
-    list_remove(&c->accept);
+    struct tcb *c = container_of(l->accept.next, struct tcb, queue);
+    list_remove(&c->queue);
     l->queued--;
     c->flags |= C_ACCEPTED;
     c->owner = owner;
@@ -528,15 +527,15 @@ int tcp_accept_return(struct tcp_engine *e, uint64_t listener, uint64_t id)
         c->t.rec.state == TCP_CLOSED) {
         return -EBADF;
     }
-    if (!list_empty(&c->accept)) {
+    if (!(c->flags & C_ACCEPTED)) {
         return -EINVAL;
     }
     c->flags &= ~(uint32_t)C_ACCEPTED;
     c->owner = 0;
     c->cookie = 0;
-    list_remove(&c->ready);
+    list_remove(&c->queue);
     c->ready_bits = 0;
-    list_insert_after(&l->accept, &c->accept);
+    list_insert_after(&l->accept, &c->queue);
     l->queued++;
     ready_listener(e, l, TCP_READY_ACCEPT);
     return 0;

@@ -255,7 +255,8 @@ static bool defers(const struct tcp_engine *e, const struct tcb *c, ackd_time no
     const struct rtx_run *first = c->act ? rtxq_first(&c->act->rtxq) : NULL;
     uint32_t window = c->snd.wnd < c->cc.cwnd ? c->snd.wnd : c->cc.cwnd;
     if (!e->link.defer_divisor || !first || recovery_repairing(c) || room >= frame ||
-        room >= window / e->link.defer_divisor || time_diff(now, c->data_sent) > NS_PER_MS) {
+        room >= window / e->link.defer_divisor || !c->flow ||
+        time_diff(now, c->flow->data_sent) > NS_PER_MS) {
         return false;
     }
     int64_t patience = c->rtt.srtt_ns / 2 < NS_PER_MS ? c->rtt.srtt_ns / 2 : NS_PER_MS;
@@ -565,10 +566,10 @@ static void segment_options(const struct tcp_engine *e, struct tcb *c, const str
 /* Urgent mode (section 3.8.5): the pointer is relative to this segment. */
 static void put_urgent(const struct tcb *c, struct tcp_hdr *h)
 {
-    if (!(c->flags & C_URGENT_SENT) || !seq_gt(c->snd.up, h->seq)) {
+    if (!(c->flags & C_URGENT_SENT) || !seq_gt(c->act->up, h->seq)) {
         return;
     }
-    uint32_t pointer = seq_dist(c->snd.up, h->seq);
+    uint32_t pointer = seq_dist(c->act->up, h->seq);
     if (c->options->v.urgent_mode == TCP_URGENT_BSD && pointer) {
         pointer--;
     }
@@ -628,7 +629,7 @@ static bool pushes(const struct tcp_engine *e, const struct tcb *c, const struct
     }
     tcp_seq end = seq_add(p->start, p->length), all = seq_add(tcb_buffer_seq(c), tcb_buffered(c));
     bool mark =
-        c->flags & C_FLUSHING_PUSH && seq_gt(c->snd.push, p->start) && seq_le(c->snd.push, end);
+        c->flags & C_FLUSHING_PUSH && seq_gt(c->act->push, p->start) && seq_le(c->act->push, end);
     bool more = c->flags & C_MORE_TO_COME && !(c->flags & C_WINDOW_OVERRIDE);
     return (seq_eq(end, all) && !more) || mark || marks_pushed(c, p->start, end);
 }
@@ -703,28 +704,36 @@ static struct rtx_snapshot snapshot(struct tcb *c, ackd_time now, uint32_t lengt
     return at;
 }
 
+static void count_retransmits(struct tcb *c, uint32_t segs)
+{
+    uint32_t room = UINT32_MAX - c->retransmits;
+    c->retransmits += segs < room ? segs : room;
+}
+
 static void account(struct tcp_engine *e, struct tcb *c, ackd_time now, const struct plan *p,
                     const struct tcp_tx *tx, bool again)
 {
     uint32_t segs = wire_segments(tx);
     e->counters.out_frames++;
     c->segs_out += segs;
-    c->last_sent = now;
+    c->last_sent = coarse_of(now);
     e->counters.loss_probes += p->what == PLAN_LOSS_PROBE;
-    if (tx->payload_len) {
-        c->data_sent = now;
+    if (tx->payload_len && c->flow) {
+        c->flow->data_sent = now;
         pacing_sent(c, now, tx->payload_len, p->mss);
     }
     if (again) {
         e->counters.retrans_segs += segs;
         e->counters.retrans_bytes += tx->payload_len;
         e->counters.fast_retransmits += p->kind == TCP_KIND_RETRANSMIT_FAST ? segs : 0;
-        c->retransmits += segs;
-        c->retransmitted_bytes += tx->payload_len;
+        count_retransmits(c, segs);
+        if (c->flow) {
+            c->flow->retransmitted_bytes += tx->payload_len;
+        }
     } else {
         e->counters.out_segs += segs;
         e->counters.out_bytes += tx->payload_len;
-        c->bytes_sent += tx->payload_len;
+        c->snd.sent += tx->payload_len;
     }
 }
 
@@ -849,9 +858,9 @@ static bool send_probe(struct tcp_engine *e, struct tcb *c, ackd_time now, struc
     e->counters.zero_window_probes++;
     e->counters.out_frames++;
     *(again ? &e->counters.retrans_segs : &e->counters.out_segs) += 1;
-    c->retransmits += again;
+    count_retransmits(c, again);
     c->segs_out++;
-    c->last_sent = now;
+    c->last_sent = coarse_of(now);
     return true;
 }
 
@@ -880,7 +889,7 @@ static bool send_bare(struct tcp_engine *e, struct tcb *c, ackd_time now, struct
     e->counters.out_frames++;
     e->counters.out_segs++;
     c->segs_out++;
-    c->last_sent = now;
+    c->last_sent = coarse_of(now);
     return true;
 }
 

@@ -7,9 +7,9 @@ void ready_tcb(struct tcp_engine *e, struct tcb *c, unsigned what)
     if (c->flags & C_RELEASED || !(c->flags & C_ACCEPTED)) {
         return; /* nobody to tell; tcp_accept() tells what there is */
     }
-    c->ready_bits |= what;
-    if (list_empty(&c->ready)) {
-        list_append(&e->ready, &c->ready);
+    c->ready_bits |= (uint16_t)what;
+    if (list_empty(&c->queue)) {
+        list_append(&e->ready, &c->queue);
     }
 }
 
@@ -54,8 +54,8 @@ bool tcp_ready_next(struct tcp_engine *e, struct tcp_ready *ready)
         return true;
     }
     if (!list_empty(&e->ready)) {
-        struct tcb *c = container_of(e->ready.next, struct tcb, ready);
-        list_remove(&c->ready);
+        struct tcb *c = container_of(e->ready.next, struct tcb, queue);
+        list_remove(&c->queue);
         *ready = (struct tcp_ready){c->t.rec.id, c->owner, c->cookie, c->ready_bits};
         c->ready_bits = 0;
         return true;

@@ -59,7 +59,7 @@ void tcb_closed(struct tcp_engine *e, struct tcb *c, ackd_time now, enum tcp_clo
         .reason = reason,
         .created = c->created,
         .closed = now,
-        .bytes_sent = c->bytes_sent,
+        .bytes_sent = c->snd.sent,
         .bytes_received = tcb_received(c),
         .retransmits = c->retransmits,
         .owner = c->owner,
@@ -85,7 +85,7 @@ void tcb_closed(struct tcp_engine *e, struct tcb *c, ackd_time now, enum tcp_clo
         sndbuf_init(&c->act->snd);
         tcb_fold(e, c);
     }
-    bool awaited = e->config.accept_ended && !list_empty(&c->accept);
+    bool awaited = e->config.accept_ended && !list_empty(&c->queue);
     if (c->flags & C_RELEASED || (!(c->flags & C_ACCEPTED) && !awaited)) {
         tcb_destroy(e, c);
         return;

@@ -16,13 +16,12 @@ struct tcb *tcb_new(struct tcp_engine *e, ackd_time now, const struct tcp_tuple 
         return NULL;
     }
     list_init(&c->out);
-    list_init(&c->ready);
-    list_init(&c->accept);
+    list_init(&c->queue);
     wheel_entry_init(&c->t.timer);
     c->options = options_share(o);
     /* What follows from the family of the addresses is asked before the record is entered. */
     c->t.rec.tuple = *t;
-    c->mtu = mtu;
+    c->mtu = mtu_kept(mtu);
     c->adv_mss = mss_advertised(&o->v, &t->local, mtu);
     c->ts_offset = timestamp_offset(&e->ts_key, t);
     negotiate_offer(&o->v, &c->nego);
@@ -33,7 +32,7 @@ struct tcb *tcb_new(struct tcp_engine *e, ackd_time now, const struct tcp_tuple 
     c->limit = TCP_LIMIT_HANDSHAKE;
     c->t_rtx = c->t_delack = c->t_state = c->t_keepalive = TIME_NEVER;
     c->created = now;
-    c->established = c->last_received = c->last_sent = c->data_sent = c->ts_recent_at = TIME_NEVER;
+    c->established = TIME_NEVER;
     return c;
 }
 
@@ -61,6 +60,7 @@ static void activity_free(struct tcp_engine *e, struct tcb *c)
         sndbuf_clear(&c->act->snd, e->arena);
         slab_free(&e->activity_slab, c->act);
         c->act = NULL;
+        c->flags &= ~(uint32_t)(C_URGENT_SENT | C_FLUSHING_PUSH);
     }
 }
 
@@ -82,8 +82,8 @@ void tcb_destroy(struct tcp_engine *e, struct tcb *c)
 {
     wheel_set(timed_wheel(e, &c->t), &c->t.timer, TIME_NEVER);
     list_remove(&c->out);
-    list_remove(&c->ready);
     listener_accept_closed(e, c);
+    list_remove(&c->queue);
     activity_free(e, c);
     if (c->rcvq) {
         rcvq_clear(c->rcvq, &e->piece_slab);

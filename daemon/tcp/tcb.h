@@ -54,7 +54,7 @@ struct timed {
 struct listener {
     struct rec rec;
     struct listener *port_next; /* listeners of one port bucket */
-    struct list accept;         /* tcb.accept: established, not yet accepted */
+    struct list accept;         /* tcb.queue: established, not yet accepted */
     struct list ready;
     unsigned ready_bits;
     uint32_t backlog, queued, half_open;
@@ -147,10 +147,10 @@ struct time_wait {
     struct timed t;
     tcp_seq snd_nxt, rcv_nxt;
     uint32_t ts_recent;
-    uint16_t window;                     /* as last advertised, unscaled */
-    uint16_t lifetime;                   /* 2 MSL, in units of time_wait.c, to restart it */
-    uint32_t created;                    /* likewise, modulo 2^32 */
-    uint32_t bytes_sent, bytes_received; /* the lower 32 bits of 48, */
+    uint16_t window;   /* as last advertised, unscaled */
+    uint16_t lifetime; /* 2 MSL, in units of time_wait.c, to restart it */
+    coarse_time created;
+    uint32_t bytes_sent, bytes_received;           /* the lower 32 bits of 48, */
     uint16_t bytes_sent_high, bytes_received_high; /* and the higher */
     struct auth *auth[];                           /* one when is_signed */
 };
@@ -168,14 +168,14 @@ enum {                      /* tcb.flags */
        C_RECEIVE_CLOSED = 1 << 6,  /* the user reads no more: data are answered with RST (SHLD-3) */
        C_ACCEPTED = 1 << 7,        /* left the accept queue, or was opened actively */
        C_URGENT_RECEIVED = 1 << 8, /* rcv.up is meaningful */
-       C_URGENT_SENT = 1 << 9,     /* snd.up is meaningful */
+       C_URGENT_SENT = 1 << 9,     /* act->up is meaningful */
        C_WRITE_WANTED = 1 << 10,   /* the user found the send buffer full */
        C_PROBE_SENT = 1 << 11,     /* the octet at snd.nxt was sent as a zero-window probe */
        C_RETRANSMIT_NOW =
            1 << 12, /* the retransmission timer fired: one segment goes whatever cwnd says */
        C_WINDOW_OVERRIDE = 1 << 13, /* the override timer fired: a small segment may go (MUST-38) */
        C_CWND_LIMITED = 1 << 14,    /* cwnd stopped us in this round trip (validation.c) */
-       C_FLUSHING_PUSH = 1 << 15,   /* snd.push is meaningful */
+       C_FLUSHING_PUSH = 1 << 15,   /* act->push is meaningful */
        C_R1_TOLD = 1 << 16,         /* SHLD-9 */
        C_RTO_RECOVERY = 1 << 17,    /* recovering from a timeout until una reaches recover */
        C_WINDOW_PROBED =
@@ -211,6 +211,7 @@ struct activity {
     struct marks *marks; /* NULL while one push mark does */
     tcp_seq small_end;   /* end of the last segment sent that was not full, while has_small */
     bool has_small;
+    tcp_seq up, push;         /* SND.UP while C_URGENT_SENT, the last push while C_FLUSHING_PUSH */
     ackd_time oldest_unacked; /* when the oldest outstanding octet was first sent, or last progress
                                  was made: R1 and R2 count from it */
 };
@@ -243,7 +244,9 @@ struct mtu_search {
 /* What a connection knows of its path once it has sent something: loss detection, recovery, rate
  * and congestion control. Made with the first data or FIN (output.c), kept until the end. */
 struct flow {
-    void *cc_state;              /* the module's, of the size that it says */
+    void *cc_state;      /* the module's, of the size that it says */
+    ackd_time data_sent; /* last time that octets of the user were sent */
+    uint64_t retransmitted_bytes;
     uint64_t pacing_rate;        /* bytes a second, of modules that pace; see pacing_rate() */
     ackd_time next_send;         /* when the next quantum may leave (pacing.c) */
     uint32_t quantum_left;       /* bytes of the quantum that leaves now */
@@ -280,15 +283,13 @@ struct clocks {
 };
 
 struct tcb {
-    struct timed t;     /* must be first */
-    struct auth *auth;  /* NULL: segments are not signed */
-    struct list out;    /* on engine.output while something may have to be sent */
-    struct list ready;  /* on engine.ready */
-    struct list accept; /* in its listener's queue */
-    unsigned ready_bits;
+    struct timed t;    /* must be first */
+    struct auth *auth; /* NULL: segments are not signed */
+    struct list out;   /* on engine.output while something may have to be sent */
+    struct list queue; /* until it is accepted its listener's; after that on engine.ready */
     uint32_t flags;
-    uint64_t listener;
     uint32_t owner;
+    uint64_t listener;
     uint64_t cookie;
     struct shared_options *options;
     struct activity *act; /* NULL while there is nothing to send or to be acknowledged */
@@ -297,18 +298,19 @@ struct tcb {
     struct tuning *tuning;
     struct clocks *clocks;
     struct accecn *accecn; /* NULL unless agreed on */
-    uint8_t limit;         /* enum tcp_limit now */
-    uint8_t fast_open;     /* FAST_OPEN_* */
-    bool uto_due;          /* our user timeout goes with the next segment */
-    uint16_t uto_remote;   /* the peer's, as it came (RFC 5482); 0 none */
+    uint16_t ready_bits;
+    uint8_t limit;       /* enum tcp_limit now */
+    uint8_t fast_open;   /* FAST_OPEN_* */
+    bool uto_due;        /* our user timeout goes with the next segment */
+    uint16_t uto_remote; /* the peer's, as it came (RFC 5482); 0 none */
     uint8_t close_reason;
     uint8_t rst_received; /* enum tcp_rst_received */
     uint16_t soft_error;
 
     struct {
-        tcp_seq una, nxt, iss, up, wl1, wl2, push;
+        tcp_seq una, nxt, iss, wl1, wl2;
         uint32_t wnd, max_wnd;
-        uint64_t accepted; /* stream octets taken from the user */
+        uint64_t sent; /* stream octets sent, the first time */
     } snd;
     struct {
         tcp_seq nxt, irs, up;
@@ -318,11 +320,9 @@ struct tcb {
         uint16_t mss;     /* the largest segment seen: what "full-sized" means to the delayed ACK */
         uint8_t quick;    /* segments still to be acknowledged at once */
         uint8_t dscp;     /* of the last segment (MAY-9) */
-        uint16_t dup_acks_due; /* duplicate ACKs owed to a peer without SACK */
-        tcp_seq fin;           /* of a FIN beyond a hole */
-        tcp_seq last_seq; /* the last segment that moved RCV.NXT, and its length: the sum behind our
-                             ACK */
-        uint32_t last_len;
+        uint16_t dup_acks_due;       /* duplicate ACKs owed to a peer without SACK */
+        tcp_seq fin;                 /* of a FIN beyond a hole */
+        uint32_t last_len;           /* of what moved RCV.NXT last: the sum behind our ACK */
         struct tcp_sack_block dsack; /* to report with the next ACK; start == end: none */
     } rcv;
     struct negotiated nego;
@@ -332,9 +332,9 @@ struct tcb {
         bool send_not_ect : 1; /* the path mangles it: nothing is ECN-capable any more */
     } ecn;
     uint16_t adv_mss;
-    uint32_t mtu; /* path MTU, bytes of IP packet */
+    uint16_t mtu; /* path MTU, bytes of IP packet */
     uint32_t ts_recent, ts_offset;
-    ackd_time ts_recent_at;
+    coarse_time ts_recent_at;
 
     struct {                                /* RFC 6298 */
         int64_t srtt_ns, rttvar_ns, min_ns; /* -1: no sample yet */
@@ -358,9 +358,10 @@ struct tcb {
     uint8_t persist_backoff;
     uint8_t challenge_tokens;
     uint32_t challenge_renewal; /* when there are new ones, in ticks of challenge.c */
-    ackd_time created, established, last_received, last_sent;
-    ackd_time data_sent; /* last time that octets of the user were sent */
-    uint64_t retransmitted_bytes, segs_out, segs_in, retransmits, bytes_sent;
+    ackd_time created, established;
+    coarse_time last_received, last_sent;
+    uint64_t segs_out, segs_in;
+    uint32_t retransmits; /* segments, up to UINT32_MAX */
 };
 
 /* A segment that belongs to no tcb, waiting for the flush: a reset, or the answer of a half-open or
@@ -416,12 +417,12 @@ struct tcp_engine {
     struct shared_options *defaults;
 
     struct list output; /* tcb.out */
-    struct list ready;  /* tcb.ready and listener.ready: see ready.c */
+    struct list ready;  /* tcb.queue: see ready.c */
     struct list listener_ready;
     struct list control;
     uint32_t control_count;
     struct list removals;   /* address_removed.c: walks that are not finished */
-    struct list unaccepted; /* unaccepted.c: tcb.accept of listeners that are closed */
+    struct list unaccepted; /* unaccepted.c: tcb.queue of listeners that are closed */
     struct list dead;       /* tcb.out of records that are gone; freed when the door closes */
 
     bool trace;
@@ -539,6 +540,19 @@ static inline uint32_t tcb_unsent(const struct tcb *c)
     return tcb_buffered(c) - sent;
 }
 
+/* As it is kept: no IP packet is larger. */
+static inline uint16_t mtu_kept(uint32_t mtu)
+{
+    return mtu > 65535 ? 65535 : (uint16_t)mtu;
+}
+
+/* Stream octets taken from the user. */
+static inline uint64_t tcb_accepted(const struct tcb *c)
+{
+    return c->snd.sent + tcb_unsent(c);
+}
+
+/* Stream octets received in order. */
 static inline uint64_t tcb_received(const struct tcb *c)
 {
     return c->rcv.read + (c->rcvq ? c->rcvq->ready : 0);

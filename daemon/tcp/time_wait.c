@@ -9,7 +9,6 @@
 #include "tcp/isn.h"
 #include "tcp/tcb.h"
 
-#define CREATED_SHIFT 24              /* 2^24 ns; 32 bits of them are more than two years */
 #define LIFETIME_NS (125 * NS_PER_MS) /* 16 bits of them are more than twice the longest MSL */
 
 bool time_wait_reusable(const struct segment *s, tcp_seq rcv_nxt, uint32_t ts_recent, bool before,
@@ -69,9 +68,9 @@ static struct slab *time_wait_slab(struct tcp_engine *e, bool is_signed)
 static void keep_totals(struct time_wait *tw, const struct tcb *c)
 {
     uint64_t received = tcb_received(c);
-    tw->created = (uint32_t)((uint64_t)c->created.ns >> CREATED_SHIFT);
-    tw->bytes_sent = (uint32_t)c->bytes_sent;
-    tw->bytes_sent_high = (uint16_t)(c->bytes_sent >> 32);
+    tw->created = coarse_of(c->created);
+    tw->bytes_sent = (uint32_t)c->snd.sent;
+    tw->bytes_sent_high = (uint16_t)(c->snd.sent >> 32);
     tw->bytes_received = (uint32_t)received;
     tw->bytes_received_high = (uint16_t)(received >> 32);
 }
@@ -88,9 +87,7 @@ uint64_t time_wait_received(const struct time_wait *tw)
 
 ackd_time time_wait_created(const struct time_wait *tw, ackd_time now)
 {
-    uint32_t age = (uint32_t)((uint64_t)now.ns >> CREATED_SHIFT) - tw->created;
-    int64_t begun = (now.ns >> CREATED_SHIFT) - age;
-    return time_from_ns(begun > 0 ? begun << CREATED_SHIFT : 0);
+    return coarse_start(tw->created, now);
 }
 
 bool time_wait_compact(struct tcp_engine *e, struct tcb *c, ackd_time now)

@@ -19,12 +19,18 @@ uint32_t timestamp_now(uint32_t offset, ackd_time now)
     return (uint32_t)((uint64_t)now.ns / (uint64_t)NS_PER_MS) + offset;
 }
 
+static bool recent_outdated(const struct tcb *c, ackd_time now)
+{
+    return !coarse_is_never(c->ts_recent_at) &&
+           time_diff(now, coarse_start(c->ts_recent_at, now)) > PAWS_IDLE_NS;
+}
+
 bool paws_reject(struct tcp_engine *e, struct tcb *c, const struct segment *s)
 {
     if (!s->o.has_timestamps || (int32_t)(s->o.tsval - c->ts_recent) >= 0) {
         return false;
     }
-    if (!time_is_never(c->ts_recent_at) && time_diff(s->now, c->ts_recent_at) > PAWS_IDLE_NS) {
+    if (recent_outdated(c, s->now)) {
         e->counters.paws_old_timestamp++;
         return false;
     }
@@ -42,11 +48,9 @@ void timestamp_update(struct tcb *c, const struct segment *s)
         return;
     }
     bool newer = (int32_t)(s->o.tsval - c->ts_recent) >= 0;
-    bool outdated =
-        !time_is_never(c->ts_recent_at) && time_diff(s->now, c->ts_recent_at) > PAWS_IDLE_NS;
-    if (newer || outdated) {
+    if (newer || recent_outdated(c, s->now)) {
         c->ts_recent = s->o.tsval;
-        c->ts_recent_at = s->now;
+        c->ts_recent_at = coarse_of(s->now);
     }
 }
 

@@ -21,7 +21,7 @@ void unaccepted_step(struct tcp_engine *e, ackd_time now)
 {
     for (unsigned i = 0; i < CONNECTIONS_TURN && !list_empty(&e->unaccepted) && !tcp_resets_wait(e);
          i++) {
-        end_one(e, container_of(e->unaccepted.next, struct tcb, accept), now);
+        end_one(e, container_of(e->unaccepted.next, struct tcb, queue), now);
     }
 }
 

@@ -102,7 +102,7 @@ int tcp_open(struct tcp_engine *e, ackd_time now, const struct tcp_open_args *ar
     c->flags |= C_ACCEPTED;
     c->owner = args->owner;
     c->cookie = args->cookie;
-    c->snd.iss = c->snd.una = c->snd.nxt = c->snd.up = iss;
+    c->snd.iss = c->snd.una = c->snd.nxt = iss;
     bool entered = rec_enter(e, &c->t.rec, REC_CONNECTION, &t);
     if (entered) {
         rec_enter_tuple(e, &c->t.rec);
@@ -160,10 +160,10 @@ static void mark_end(struct tcp_engine *e, struct tcb *c, tcp_seq end, unsigned 
     if (flags & TCP_SEND_RECORD) {
         marks_add(e, c, end, true);
     } else if (flags & TCP_SEND_PUSH) {
-        if (c->flags & C_FLUSHING_PUSH && seq_gt(c->snd.push, c->snd.nxt)) {
-            marks_add(e, c, c->snd.push, false);
+        if (c->flags & C_FLUSHING_PUSH && seq_gt(c->act->push, c->snd.nxt)) {
+            marks_add(e, c, c->act->push, false);
         }
-        c->snd.push = end;
+        c->act->push = end;
         c->flags |= C_FLUSHING_PUSH;
     }
 }
@@ -198,13 +198,12 @@ int64_t tcp_send(struct tcp_engine *e, ackd_time now, uint64_t id, const void *d
         tcb_touch(e, c);
         return waits ? 0 : -ENOBUFS;
     }
-    c->snd.accepted += n;
     tcp_seq end = seq_add(tcb_buffer_seq(c), tcb_buffered(c));
     if (n == length) {
         mark_end(e, c, end, flags);
     }
     if (flags & TCP_SEND_URGENT) { /* MUST-31: any length; the newest mark counts */
-        c->snd.up = end;
+        c->act->up = end;
         c->flags |= C_URGENT_SENT;
     }
     tcb_touch(e, c);
@@ -214,7 +213,7 @@ int64_t tcp_send(struct tcp_engine *e, ackd_time now, uint64_t id, const void *d
 int64_t tcp_send_offset(struct tcp_engine *e, uint64_t id)
 {
     struct tcb *c = held(e, id);
-    return c ? (int64_t)c->snd.accepted : -EBADF;
+    return c ? (int64_t)tcb_accepted(c) : -EBADF;
 }
 
 int64_t tcp_send_room(struct tcp_engine *e, uint64_t id)
@@ -238,11 +237,11 @@ int64_t tcp_send_room(struct tcp_engine *e, uint64_t id)
 static void forget_marks(struct tcb *c, tcp_seq end)
 {
     marks_truncate(c, end);
-    if (c->flags & C_FLUSHING_PUSH && seq_gt(c->snd.push, end)) {
+    if (c->flags & C_FLUSHING_PUSH && seq_gt(c->act->push, end)) {
         c->flags &= ~(uint32_t)C_FLUSHING_PUSH;
     }
-    if (c->flags & C_URGENT_SENT && seq_gt(c->snd.up, end)) {
-        c->snd.up = end;
+    if (c->flags & C_URGENT_SENT && seq_gt(c->act->up, end)) {
+        c->act->up = end;
         c->flags &= seq_gt(end, c->snd.una) ? ~0u : ~(uint32_t)C_URGENT_SENT;
     }
 }
@@ -260,7 +259,6 @@ int64_t tcp_flush_send(struct tcp_engine *e, ackd_time now, uint64_t id)
     }
     if (unsent) {
         sndbuf_truncate(&c->act->snd, e->arena, c->act->snd.length - unsent);
-        c->snd.accepted -= unsent;
         forget_marks(c, seq_add(tcb_buffer_seq(c), tcb_buffered(c)));
         ready_sent(e, c);
         tcb_fold(e, c);
@@ -450,8 +448,8 @@ static void release_tcb(struct tcp_engine *e, struct tcb *c, ackd_time now)
     enum tcp_state s = c->t.rec.state;
     bool unread = c->rcvq && c->rcvq->ready;
     c->flags |= C_RELEASED;
-    list_remove(&c->ready);
     listener_accept_closed(e, c); /* nobody accepts it any more */
+    list_remove(&c->queue);
     if (s == TCP_CLOSED) {
         tcb_destroy(e, c);
         return;

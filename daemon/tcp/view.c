@@ -91,7 +91,7 @@ static void view_sequence(const struct tcb *c, struct tcp_info *i)
     i->snd_max_wnd = c->snd.max_wnd;
     i->snd_wl1 = c->snd.wl1.v;
     i->snd_wl2 = c->snd.wl2.v;
-    i->snd_up = c->snd.up.v;
+    i->snd_up = c->flags & C_URGENT_SENT ? c->act->up.v : c->snd.una.v;
     i->rcv_nxt = c->rcv.nxt.v;
     i->rcv_wnd = rcv_window(c);
     i->rcv_up = c->rcv.up.v;
@@ -156,6 +156,7 @@ static void view_sending(const struct tcb *c, struct tcp_info *i)
         i->undos = r->undos;
         i->reordering_seen = r->reordering_seen;
         i->in_cwr = c->cc.state == RECOVERY_CWR;
+        i->bytes_retransmitted = c->flow->retransmitted_bytes;
         i->delivered_bytes = c->flow->rate.delivered;
         i->delivery_rate_bytes_per_s = c->flow->rate.bytes_per_s;
         i->delivery_app_limited = c->flow->rate.sample_app_limited;
@@ -167,11 +168,10 @@ static void view_sending(const struct tcb *c, struct tcp_info *i)
     i->backoff = c->rtt.backoff;
     i->keepalive_probes = c->keepalive_probes;
     i->soft_error = c->soft_error;
-    i->bytes_sent = c->bytes_sent;
-    i->bytes_acked = c->snd.accepted - tcb_buffered(c);
+    i->bytes_sent = c->snd.sent;
+    i->bytes_acked = tcb_accepted(c) - tcb_buffered(c);
     i->bytes_received = tcb_received(c);
     i->bytes_read = c->rcv.read;
-    i->bytes_retransmitted = c->retransmitted_bytes;
     i->segs_out = c->segs_out;
     i->segs_in = c->segs_in;
     i->retransmits = c->retransmits;
@@ -181,8 +181,8 @@ static void view_times(const struct tcb *c, ackd_time now, struct tcp_info *i)
 {
     i->created_ns = c->created.ns;
     i->established_ns = c->established.ns;
-    i->last_received_ns = c->last_received.ns;
-    i->last_sent_ns = c->last_sent.ns;
+    i->last_received_ns = coarse_start(c->last_received, now).ns;
+    i->last_sent_ns = coarse_start(c->last_sent, now).ns;
     *(tcb_outstanding(c) ? &i->rto_deadline_ns : &i->persist_deadline_ns) = c->t_rtx.ns;
     i->delack_deadline_ns = c->t_delack.ns;
     i->keepalive_deadline_ns = c->t_keepalive.ns;

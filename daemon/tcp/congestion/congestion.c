@@ -106,13 +106,13 @@ uint32_t cc_ssthresh(struct tcb *c, uint32_t acked, bool ecn)
 /* RFC 5681 section 4.1: idle is who sent no data, whatever ACKs went out. */
 void cc_restart_after_idle(struct tcb *c, ackd_time now)
 {
-    if (time_is_never(c->data_sent) || tcb_outstanding(c) || !c->flow) {
+    if (!c->flow || time_is_never(c->flow->data_sent) || tcb_outstanding(c)) {
         return;
     }
     uint32_t rw = cc_initial_window(c);
     validation_restart(c, now);
     if (c->options->v.idle_restart && !cc_module(c)->model_based && c->cc.cwnd > rw &&
-        time_diff(now, c->data_sent) > rto_ns(c)) {
+        time_diff(now, c->flow->data_sent) > rto_ns(c)) {
         c->cc.cwnd = rw;
     }
     cc_event(c, CC_RESTART_IDLE, now);

@@ -123,14 +123,14 @@ void validation_loss(struct tcb *c, uint32_t acked)
 {
     struct validation *v = &c->flow->validation;
     v->loss_flight = validation_holds(c) ? 0 : validation_flight(c, acked);
-    v->loss_retransmitted = (uint32_t)c->retransmitted_bytes;
+    v->loss_retransmitted = (uint32_t)c->flow->retransmitted_bytes;
 }
 
 void validation_recovered(struct tcb *c)
 {
     struct validation *v = &c->flow->validation;
     if (v->loss_flight) {
-        uint32_t again = (uint32_t)c->retransmitted_bytes - v->loss_retransmitted;
+        uint32_t again = (uint32_t)c->flow->retransmitted_bytes - v->loss_retransmitted;
         uint32_t left = again < v->loss_flight ? (v->loss_flight - again) / 2 : 0;
         c->cc.cwnd = c->cc.cwnd < left ? c->cc.cwnd : left;
         c->cc.ssthresh = left;

@@ -71,7 +71,7 @@ void mtu_flow_begin(struct tcb *c, ackd_time now)
     uint32_t base = base_mtu(c);
     if (c->options->v.mtu_probing == TCP_MTU_PROBING_ALWAYS && c->mtu > base) {
         uint32_t high = c->mtu;
-        c->mtu = base;
+        c->mtu = mtu_kept(base);
         search_begin(c, high, now);
     }
 }
@@ -108,7 +108,7 @@ void mtu_too_big(struct tcp_engine *e, struct tcb *c, ackd_time now, tcp_seq quo
         }
         return;
     }
-    c->mtu = mtu;
+    c->mtu = mtu_kept(mtu);
     e->counters.pmtu_reductions++;
     if (c->flow) {
         c->flow->mtu.probe = 0;
@@ -124,7 +124,7 @@ void mtu_route(struct tcb *c, uint32_t mtu, ackd_time now)
         return;
     }
     if (c->options->v.mtu_probing == TCP_MTU_PROBING_OFF) {
-        c->mtu = mtu;
+        c->mtu = mtu_kept(mtu);
         cc_floors(c);
         return;
     }
@@ -153,9 +153,9 @@ void mtu_timeout(struct tcp_engine *e, struct tcb *c, ackd_time now)
         c->rtt.timeouts < BLACK_HOLE_TIMEOUTS) {
         return;
     }
-    c->mtu = base;
+    c->mtu = mtu_kept(base);
     if (!larger_than(first, send_mss(c))) { /* it may be the peer's MSS that makes segments small */
-        c->mtu = old;
+        c->mtu = mtu_kept(old);
         return;
     }
     e->counters.mtu_black_holes++;

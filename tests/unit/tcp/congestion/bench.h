@@ -33,7 +33,7 @@ static inline void bench_begin(struct bench *b, enum tcp_congestion which, uint3
     b->c.t.rec.tuple.local = b->c.t.rec.tuple.remote = ip_addr_v4(192, 0, 2, 1);
     b->c.mtu = 1500;
     b->c.nego.peer_mss = MSS;
-    b->c.data_sent = TIME_NEVER;
+    b->flow.data_sent = TIME_NEVER;
     b->c.rtt.srtt_ns = b->c.rtt.min_ns = rtt_ms * NS_PER_MS;
     b->c.rtt.rttvar_ns = 0;
     b->c.cc.cwnd = segments * MSS;

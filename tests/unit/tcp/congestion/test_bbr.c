@@ -301,7 +301,7 @@ static void idle_and_back(void **state)
     p.idle = true;
     run(&p, 3 * NS_PER_S);
     uint32_t cwnd = p.b.c.cc.cwnd;
-    p.b.c.data_sent = time_add(p.b.now, -3 * NS_PER_S);
+    p.b.flow.data_sent = time_add(p.b.now, -3 * NS_PER_S);
     cc_restart_after_idle(&p.b.c, p.b.now);
     assert_int_equal(p.b.c.cc.cwnd, cwnd);
     assert_true(of_rate(p.b.flow.pacing_rate) > 0.96 && of_rate(p.b.flow.pacing_rate) < 1.01);

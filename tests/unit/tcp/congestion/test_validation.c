@@ -55,7 +55,7 @@ static void loss_without_validation(void **state)
     assert_in_range(b.c.cc.ssthresh, 19 * MSS, 20 * MSS);
     b.c.cc.cwnd = b.c.cc.ssthresh;
     cc_event(&b.c, CC_ENTER_RECOVERY, b.now);
-    b.c.retransmitted_bytes += 8 * MSS;
+    b.flow.retransmitted_bytes += 8 * MSS;
     cc_event(&b.c, CC_LEAVE_RECOVERY, b.now);
     assert_in_range(b.c.cc.cwnd, 15 * MSS, 16 * MSS);
     assert_true(validation_holds(&b.c)); /* pipeACK is undefined again */
@@ -76,7 +76,7 @@ static void loss_of_all_that_was_in_use(void **state)
     b.c.cc.ssthresh = cc_ssthresh(&b.c, 0, false);
     b.c.cc.cwnd = b.c.cc.ssthresh;
     cc_event(&b.c, CC_ENTER_RECOVERY, b.now);
-    b.c.retransmitted_bytes += 3 * MSS;
+    b.flow.retransmitted_bytes += 3 * MSS;
     cc_event(&b.c, CC_LEAVE_RECOVERY, b.now);
     assert_int_equal(b.c.cc.cwnd, MSS);
     assert_int_equal(b.c.cc.ssthresh, 2 * MSS);
@@ -111,7 +111,7 @@ static void restart(void **state)
     begin_used(&b);
     uint32_t cwnd = b.c.cc.cwnd;
     b.c.snd.nxt = b.c.snd.una;
-    b.c.data_sent = b.now;
+    b.flow.data_sent = b.now;
     b.now = time_add(b.now, 5 * NS_PER_S);
     b.options.v.idle_restart = false;
     cc_restart_after_idle(&b.c, b.now);
