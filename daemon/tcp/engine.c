@@ -230,7 +230,6 @@ static void engine_slabs(struct tcp_engine *e)
     slab_init(&e->activity_slab, e->arena, sizeof(struct activity));
     slab_init(&e->accecn_slab, e->arena, sizeof(struct accecn));
     slab_init(&e->rcvq_slab, e->arena, sizeof(struct rcvq));
-    slab_init(&e->clocks_slab, e->arena, sizeof(struct clocks));
     slab_init(&e->marks_slab, e->arena, sizeof(struct marks));
     slab_init(&e->flow_slab, e->arena, sizeof(struct flow));
     slab_init(&e->tuning_slab, e->arena, sizeof(struct tuning));

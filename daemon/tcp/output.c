@@ -451,26 +451,6 @@ void output_plan(const struct tcp_engine *e, const struct tcb *c, ackd_time now,
     }
 }
 
-/* ---- clocks ---- */
-
-void limit_set(struct tcp_engine *e, struct tcb *c, enum tcp_limit limit, ackd_time now)
-{
-    if (!c->clocks && limit != c->limit && (c->act || limit == TCP_LIMIT_CLOSED)) {
-        c->clocks = slab_alloc(&e->clocks_slab);
-        if (c->clocks && time_is_never(c->established)) {
-            c->clocks->since = c->created;
-        } else if (c->clocks) {
-            c->clocks->since = c->established;
-            c->clocks->ns[TCP_LIMIT_HANDSHAKE] = time_diff(c->established, c->created);
-        }
-    }
-    if (c->clocks && limit != c->limit) {
-        c->clocks->ns[c->limit] += time_diff(now, c->clocks->since);
-        c->clocks->since = now;
-    }
-    c->limit = (uint8_t)limit;
-}
-
 /* ---- building a segment ---- */
 
 static void put_checksum(const struct tcp_engine *e, struct tcp_tx *tx)

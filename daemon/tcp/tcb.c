@@ -94,10 +94,7 @@ void tcb_destroy(struct tcp_engine *e, struct tcb *c)
     tuning_free(e, c);
     accecn_free(e, c);
     auth_free(e, &c->t);
-    if (c->clocks) {
-        slab_free(&e->clocks_slab, c->clocks);
-        c->clocks = NULL;
-    }
+    clocks_free(e, c);
     options_drop(e, c->options);
     c->options = NULL;
     if (c->t.rec.in_ids) { /* not replaced by a smaller record */

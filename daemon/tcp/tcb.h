@@ -276,10 +276,11 @@ struct tuning {
     uint64_t taken;         /* most octets read in one round trip */
 };
 
-/* Where the time went; exists once data were carried. */
+/* Where the time went; exists once data were carried (clocks.c). */
 struct clocks {
-    int64_t ns[TCP_LIMITS];
-    ackd_time since;
+    ackd_time since; /* what limits now does */
+    uint32_t known;  /* bit n: enum tcp_limit n has a place */
+    int64_t ns[];    /* in their order */
 };
 
 struct tcb {
@@ -411,9 +412,9 @@ struct tcp_engine {
     uint32_t endpoints, half_open, time_wait;
 
     struct slab listener_slab, half_open_slab, signed_half_open_slab, tcb_slab, time_wait_slab,
-        signed_time_wait_slab, activity_slab, accecn_slab, rcvq_slab, clocks_slab, marks_slab,
-        flow_slab, tuning_slab, run_slab, piece_slab, control_slab, options_slab, key_slab,
-        auth_slab, signature_slab;
+        signed_time_wait_slab, activity_slab, accecn_slab, rcvq_slab, marks_slab, flow_slab,
+        tuning_slab, run_slab, piece_slab, control_slab, options_slab, key_slab, auth_slab,
+        signature_slab;
     struct shared_options *defaults;
 
     struct list output; /* tcb.out */
@@ -891,7 +892,11 @@ struct plan {
     ackd_time now;
 };
 void output_plan(const struct tcp_engine *e, const struct tcb *c, ackd_time now, struct plan *p);
+
+/* clocks.c: `limit` holds from now on; adds each limit's time, up to now, to ns[]. */
 void limit_set(struct tcp_engine *e, struct tcb *c, enum tcp_limit limit, ackd_time now);
+void clocks_read(const struct tcb *c, ackd_time now, int64_t ns[TCP_LIMITS]);
+void clocks_free(struct tcp_engine *e, struct tcb *c);
 
 /* address_removed.c: goes on with the walks over all records; gives them up. */
 void removals_step(struct tcp_engine *e, ackd_time now);

@@ -189,17 +189,7 @@ static void view_times(const struct tcb *c, ackd_time now, struct tcp_info *i)
     i->user_timeout_deadline_ns =
         c->t.rec.state == TCP_CLOSED ? TIME_NEVER.ns : user_timeout_deadline(c).ns;
     i->time_wait_deadline_ns = c->t_state.ns;
-    ackd_time since = c->created;
-    if (c->clocks) {
-        memcpy(i->limited_ns, c->clocks->ns, sizeof i->limited_ns);
-        since = c->clocks->since;
-    } else if (!time_is_never(c->established)) {
-        i->limited_ns[TCP_LIMIT_HANDSHAKE] = time_diff(c->established, c->created);
-        since = c->established;
-    }
-    if (c->t.rec.state != TCP_CLOSED) {
-        i->limited_ns[c->limit] += time_diff(now, since);
-    }
+    clocks_read(c, now, i->limited_ns);
 }
 
 static void view_auth(const struct auth *a, struct tcp_info *i)
