@@ -7,7 +7,10 @@
  * - It splits ACKs, repeats them, or saves them (Savage and others, "TCP Congestion Control with a
  *   Misbehaving Receiver"): one for all of the last tenths of a second, perhaps later than the
  *   least RTO.
- * - Options are missing that a SYN had, or are no longer spoken of after it was agreed on them. */
+ * - Options are missing that a SYN had, or are no longer spoken of after it was agreed on them.
+ *
+ * And what a path may do to ECN (RFC 9768 sections 3.2.2.1 to 3.2.2.4), both ways: it sets ECT,
+ * marks everything, or clears the flags. */
 #include "meddler.h"
 
 #include <string.h>
@@ -199,9 +202,35 @@ static bool to_peer(struct meddler *m, struct wire_segment *s)
     return take_data(m, &h, s->length - h.header_len);
 }
 
+static void mangle_ecn(struct meddler *m, struct wire_segment *s)
+{
+    const uint16_t flags = TCP_AE | TCP_CWR | TCP_ECE;
+    uint8_t codepoint = s->tos & 3, before = s->tos;
+    struct tcp_hdr h;
+    switch (m->mangling) {
+    case MANGLE_CAPABLE:
+        s->tos |= codepoint == 0 ? 2 : 0;
+        break;
+    case MANGLE_MARKED:
+        s->tos |= codepoint != 0 ? 3 : 0;
+        break;
+    case MANGLE_FLAGS:
+        if (tcp_hdr_parse(s->bytes, s->length, &h) && !(h.flags & TCP_SYN) && h.flags & flags) {
+            h.flags &= (uint16_t)~flags;
+            tcp_hdr_build(s->bytes, &h);
+            m->stats.ecn_changed++;
+        }
+        break;
+    default:
+        break;
+    }
+    m->stats.ecn_changed += s->tos != before;
+}
+
 static bool meddle(void *ctx, struct link *link, ackd_time now, struct wire_segment *s)
 {
     struct meddler *m = ctx;
+    mangle_ecn(m, s);
     return link == m->from_peer ? from_peer(m, now, s) : to_peer(m, s);
 }
 
@@ -226,6 +255,8 @@ void meddler_init(struct meddler *m, uint64_t seed, struct link *from, struct li
     m->take_wscale = one_in(m, 6);
     m->take_blocks = one_in(m, 6);
     m->take_accecn = one_in(m, 3);
+    m->mangling =
+        one_in(m, 2) ? (enum ecn_mangling)rng_below(&m->rng, ECN_MANGLINGS) : MANGLE_NOTHING;
     from->meddle = to->meddle = meddle;
     from->meddler = to->meddler = m;
 }

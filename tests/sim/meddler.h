@@ -1,14 +1,23 @@
 /* A peer that misbehaves: between two engines that do not, something changes what one of them says.
  * It takes windows back, claims by SACK what it will not have, splits, repeats and saves ACKs, and
- * takes options away. It never acknowledges what did not arrive, so that every octet still has to
- * be delivered, and nothing may stall. */
+ * takes options away; and a path that changes ECN's bits. It never acknowledges what did not
+ * arrive, so that every octet still has to be delivered, and nothing may stall. */
 #ifndef SIM_MEDDLER_H
 #define SIM_MEDDLER_H
 
 #include "link.h"
 
 struct meddler_stats {
-    uint64_t windows_taken, reneged, acks_split, acks_repeated, options_taken;
+    uint64_t windows_taken, reneged, acks_split, acks_repeated, options_taken, ecn_changed;
+};
+
+/* What the path does to ECN's bits. */
+enum ecn_mangling {
+    MANGLE_NOTHING,
+    MANGLE_CAPABLE, /* what is Not-ECT arrives as ECT(0) */
+    MANGLE_MARKED,  /* what is ECT arrives as CE, all of it */
+    MANGLE_FLAGS,   /* AE, CWR and ECE are cleared behind the handshake */
+    ECN_MANGLINGS
 };
 
 struct meddler {
@@ -19,6 +28,7 @@ struct meddler {
     uint32_t shrink_ppm, renege_ppm, split_ppm, repeat_ppm;
     bool take_mss, take_sack, take_timestamps, take_wscale; /* from SYNs */
     bool take_blocks, take_accecn;                          /* from whatever comes later */
+    enum ecn_mangling mangling;
     /* The window's right edge goes back, until then, to the window >> shrink_shift. */
     ackd_time shrink_until;
     unsigned shrink_shift;

@@ -5,7 +5,8 @@
  * - the right edge of the window never goes back (RFC 9293 SHLD-14), but by the rounding that its
  *   scale forces (RFC 7323 section 2.4);
  * - sequence numbers are used without a gap, and no octet lies beyond the rightmost edge that the
- *   peer has offered, but for the one of a window probe;
+ *   peer has offered, but for the one of a window probe. The window of a SYN is the first offer,
+ *   which bounds what a listener sends before its SYN,ACK is acknowledged (RFC 7413 section 4.2);
  * - nothing follows a FIN, and the FIN does not move (RFC 9293 section 3.6);
  * - every segment behind the SYN has an ACK (section 3.10.7.4). */
 #include "monitor.h"
@@ -62,6 +63,10 @@ static void syn_sent(struct monitored *c, const struct tcp_hdr *h, const uint8_t
         c->edge = seq_add(h->ack, h->window); /* not scaled */
         c->ack = h->ack;
         c->acked = true;
+        if (!c->granted) {
+            c->limit = seq_add(c->iss, 1u + c->next_peer_window);
+            c->granted = true;
+        }
     }
 }
 
@@ -140,6 +145,7 @@ void monitor_received(struct monitor *m, const struct wire_segment *s)
         tcp_opts_parse(s->bytes, &h, &o);
         c->next_peer_scales = o.has_wscale;
         c->next_peer_shift = o.has_wscale ? o.wscale : 0;
+        c->next_peer_window = h.window;
         if (!c->begun) {
             c->peer_scales = c->next_peer_scales;
             c->peer_shift = c->next_peer_shift;
@@ -148,7 +154,9 @@ void monitor_received(struct monitor *m, const struct wire_segment *s)
     if (h.flags & TCP_ACK) {
         uint8_t shift = h.flags & TCP_SYN ? 0 : scale(c, c->peer_shift);
         tcp_seq edge = seq_add(h.ack, (uint32_t)h.window << shift);
-        c->limit = c->granted ? seq_max(c->limit, edge) : edge;
+        /* What acknowledges another SYN,ACK than the last brings another cookie back. */
+        bool same = c->begun || seq_eq(h.ack, seq_add(c->iss, 1));
+        c->limit = c->granted && same ? seq_max(c->limit, edge) : edge;
         c->granted = true;
     }
 }

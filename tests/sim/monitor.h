@@ -14,6 +14,7 @@ struct monitored {
     bool scales, peer_scales; /* the SYN of each had the option */
     bool next_peer_scales;    /* by a SYN that is not answered yet */
     uint8_t shift, peer_shift, next_peer_shift;
+    uint16_t next_peer_window; /* of that SYN */
     tcp_seq iss;
     tcp_seq nxt;     /* behind the highest octet that was sent */
     tcp_seq fin_end; /* behind the FIN */

@@ -114,8 +114,9 @@ static void check_harmless(struct world *w)
 
 /* ---- the end ---- */
 
-/* How a connection may end: in order, or, with the wire cut, by a timeout. */
-static bool may_close_by(enum seed_kind kind, enum tcp_close_reason reason)
+/* How a connection may end: in order, or, with the wire cut, by a timeout. users.c looks for the
+ * cause of each reset as it comes. Where it was tried again, what failed first is still told of. */
+static bool may_close_by(enum seed_kind kind, bool retried, enum tcp_close_reason reason)
 {
     switch (reason) {
     case TCP_CLOSE_NORMAL:
@@ -123,9 +124,12 @@ static bool may_close_by(enum seed_kind kind, enum tcp_close_reason reason)
     case TCP_CLOSE_TIME_WAIT_REUSED:
     case TCP_CLOSE_LISTENER_CLOSED:
     case TCP_CLOSE_FIN_WAIT_2_TIMEOUT:
-    case TCP_CLOSE_RESET_BY_PEER: /* who has all its data may find TIME-WAIT over at the peer */
+    case TCP_CLOSE_RESET_BY_PEER:
         return true;
+    case TCP_CLOSE_ABORTED:
+        return retried;
     case TCP_CLOSE_SYN_TIMEOUT:
+        return retried || kind == SEED_CUT;
     case TCP_CLOSE_SYN_RECEIVED_TIMEOUT:
     case TCP_CLOSE_RETRANSMISSION_TIMEOUT:
     case TCP_CLOSE_USER_TIMEOUT:
@@ -141,17 +145,14 @@ static void check_closes(const struct run *r, struct world *w, const struct host
 {
     uint64_t orderly = h->closes[TCP_CLOSE_NORMAL] + h->closes[TCP_CLOSE_TIME_WAIT_EXPIRED] +
                        h->closes[TCP_CLOSE_TIME_WAIT_REUSED] + h->closes[TCP_CLOSE_RESET_BY_PEER];
-    bool idle = true; /* a host without connections, of several */
+    bool idle = true, retried = false; /* a host without connections, of several */
     for (unsigned k = 0; k < r->u.n; k++) {
         const struct flow *f = &r->u.flow[k];
         idle = idle && f->user[0].host != h && f->user[1].host != h;
-        /* Who opens again may find the peer in LAST-ACK, waiting for an ACK that was lost. */
-        if (f->connections > 1) {
-            return;
-        }
+        retried = retried || f->retries > 0;
     }
     for (unsigned i = 1; i < TCP_CLOSES; i++) {
-        if (h->closes[i] > 0 && !may_close_by(r->kind, (enum tcp_close_reason)i)) {
+        if (h->closes[i] > 0 && !may_close_by(r->kind, retried, (enum tcp_close_reason)i)) {
             world_fail(w, "%s: a connection ended: %s", h->name, tcp_close_text[i].name);
         }
     }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define CHUNK_MAX 65536u
+#define CLOSED_MAX 64u /* that an engine remembers, by world_config_default() */
 
 static struct users *users_of(const struct world *w)
 {
@@ -123,6 +124,13 @@ static bool user_read(struct world *w, struct users *u, struct user *me)
 
 /* ---- beginning and end ---- */
 
+/* SYNs that met what the listener still had of another connection and did not end it. */
+static uint64_t old_syns(const struct flow *f)
+{
+    const uint64_t *drops = tcp_counters(f->user[1].host->engine)->drops;
+    return drops[TCP_DROP_TIME_WAIT_OLD_SYN] + drops[TCP_DROP_SYN_CHALLENGED];
+}
+
 static bool user_open(struct world *w, struct users *u, struct flow *f)
 {
     struct user *me = &f->user[0];
@@ -156,6 +164,7 @@ static bool user_open(struct world *w, struct users *u, struct flow *f)
         me->blocked = me->sent < args.length;
         f->local_port = host_info(me->host, me->id).tuple.local_port;
         f->connections++;
+        f->old_syns = old_syns(f);
     }
     return true;
 }
@@ -285,16 +294,73 @@ static void ended(struct world *w, const struct users *u, struct user *me)
     struct flow *f = flow_of(w, me);
     bool forgotten = f->options[1].syn_cookies == TCP_SYN_COOKIES_ALWAYS &&
                      info.close_reason == TCP_CLOSE_RESET_BY_PEER;
+    bool unanswered = f->connections > 1 && info.close_reason == TCP_CLOSE_SYN_TIMEOUT;
     /* The peer still has the last one, whose keys a new one does not know: no reset reaches it. */
-    bool unknown =
-        f->connections > 1 && info.auth_key != 0 && info.close_reason == TCP_CLOSE_SYN_TIMEOUT;
-    if (forgotten || unknown) {
+    bool unknown = unanswered && info.auth_key != 0;
+    /* Without timestamps a SYN whose number is not beyond the last one's does not end TIME-WAIT
+     * (MAY-2, RFC 6191), nor does the reset that its answer gets (RFC 1337): what is left of R2
+     * after 2 MSL may not be enough on a bad wire. */
+    bool old = unanswered && old_syns(f) > f->old_syns;
+    if (forgotten || unknown || old) {
         f->try_again = true;
     } else if (!u->may_fail) {
         world_fail(w, "%s: the connection ended: %s", me->host->name,
                    tcp_close_text[info.close_reason].name);
     }
     release(w, me);
+}
+
+/* Why the peer's last connection of these ports ended; TCP_CLOSES: it had none. */
+static enum tcp_close_reason end_at_peer(struct world *w, const struct host *h,
+                                         const struct tcp_tuple *t)
+{
+    static struct tcp_closed closed[CLOSED_MAX];
+    struct host *peer = world_host(w, &t->remote, NULL);
+    uint64_t position = 0;
+    enum tcp_close_reason reason = TCP_CLOSES;
+    unsigned n = tcp_closed_list(peer->engine, &position, closed, CLOSED_MAX);
+    for (unsigned i = 0; i < n; i++) {
+        const struct tcp_tuple *o = &closed[i].tuple;
+        if (o->local_port == t->remote_port && o->remote_port == t->local_port &&
+            ip_addr_equal(&o->remote, &h->addr)) {
+            reason = closed[i].reason;
+        }
+    }
+    return reason;
+}
+
+/* A reset has a cause (RFC 9293 section 3.5.2): nobody here sends one for fun. The peer is done
+ * with the connection: it has everything, so that what comes again (data or a FIN whose ACKs were
+ * lost) finds TIME-WAIT over, or a successor in SYN-SENT, which resets what it is answered with
+ * (section 3.5.1). Or it is the listener whose cookie did not come back, or somebody who tries
+ * again has thrown the rest away. */
+static bool has_cause(const struct users *u, enum tcp_close_reason at_peer)
+{
+    const struct flow *f = &u->flow[0];
+    switch (at_peer) {
+    case TCP_CLOSE_NORMAL:
+    case TCP_CLOSE_TIME_WAIT_EXPIRED:
+    case TCP_CLOSE_TIME_WAIT_REUSED:
+        return true;
+    case TCP_CLOSES:
+        return f->options[1].syn_cookies == TCP_SYN_COOKIES_ALWAYS;
+    case TCP_CLOSE_ABORTED:
+        return f->retries > 0;
+    default:
+        return false;
+    }
+}
+
+static void closed(struct world *w, struct host *h, const struct tcp_event *e)
+{
+    if (e->close_reason == TCP_CLOSE_RESET_BY_PEER) {
+        enum tcp_close_reason at_peer = end_at_peer(w, h, &e->tuple);
+        if (!has_cause(users_of(w), at_peer)) {
+            world_fail(w, "%s: a reset without a cause, in %s; the peer's connection: %s", h->name,
+                       tcp_state_name(e->old_state),
+                       at_peer < TCP_CLOSES ? tcp_close_text[at_peer].name : "none ended");
+        }
+    }
 }
 
 /* A cookie comes back only with the first segment behind the SYN: when that is lost, what follows
@@ -312,6 +378,7 @@ static bool flow_try_again(struct world *w, struct users *u, struct flow *f)
         }
     }
     f->try_again = false;
+    f->retries++;
     if (f->user[1].listener != 0) { /* what is left of the first would make it there once more */
         listener_done(w, &f->user[1]);
     }
@@ -421,6 +488,7 @@ void users_start(struct users *u, struct world *w)
     }
     w->users = u;
     w->ready = ready;
+    w->closed = closed;
     w->act = act;
     w->wake = wake;
 }

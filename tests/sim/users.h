@@ -40,6 +40,8 @@ struct flow {
     uint64_t bytes;       /* received by both in connections that are over */
     unsigned connections; /* begun */
     bool try_again;       /* it was reset, which cookies may lead to */
+    unsigned retries;     /* times that it was tried again */
+    uint64_t old_syns;    /* that the listener had refused when this one was opened */
 };
 
 /* What connections were, when they were let go; nothing but uint64_t. */

@@ -86,7 +86,7 @@ static bool is_left(const struct world *w, unsigned i)
 }
 
 /* Whose address it has: a segment may be for the sender itself. */
-static struct host *host_of(struct world *w, const struct ip_addr *addr, struct host *otherwise)
+struct host *world_host(struct world *w, const struct ip_addr *addr, struct host *otherwise)
 {
     for (unsigned i = 0; i < w->hosts; i++) {
         if (ip_addr_equal(&w->host[i].addr, addr)) {
@@ -107,8 +107,8 @@ static void print_segment(struct world *w, const struct link *link, ackd_time no
                            w->host[from].iss, w->host[1 - from].iss));
         return;
     }
-    trace_segment(line, now, host_of(w, &s->src, w->host)->name, host_of(w, &s->dst, w->host)->name,
-                  s, fate, 0, 0);
+    trace_segment(line, now, world_host(w, &s->src, w->host)->name,
+                  world_host(w, &s->dst, w->host)->name, s, fate, 0, 0);
     printf("%s, link %u, port %u > %u\n", line, (unsigned)(link - w->link),
            s->bytes[0] << 8 | s->bytes[1], s->bytes[2] << 8 | s->bytes[3]);
 }
@@ -307,9 +307,9 @@ static void arrive(struct world *w, unsigned i, struct wire_segment *s)
 {
     struct host *otherwise = &w->host[w->hosts == 2 ? 1 - i : 0];
     if (s->icmp_mtu > 0) {
-        host_icmp(host_of(w, &s->src, otherwise), s);
+        host_icmp(world_host(w, &s->src, otherwise), s);
     } else {
-        struct host *to = host_of(w, &s->dst, otherwise);
+        struct host *to = world_host(w, &s->dst, otherwise);
         struct link *next = next_hop(w, i, to);
         if (next != NULL) {
             link_carry(next, w->now, s);
@@ -381,6 +381,9 @@ static void drain_events(struct world *w, struct host *h)
         h->state_seen[e.state] = true;
         if (e.state == TCP_CLOSED) {
             h->closes[e.close_reason]++;
+            if (w->closed != NULL) {
+                w->closed(w, h, &e);
+            }
         }
         if (w->verbose) {
             printf("+%" PRId64 ".%06" PRId64 " %s #%" PRIu64 " %s => %s %s\n", e.at.ns / NS_PER_S,

@@ -64,9 +64,11 @@ struct world {
     char failure[600];    /* "": none yet */
     uint32_t check_every; /* steps between checks of invariants, 1 by default */
 
-    /* The users. `ready` is told what the engine reports, `act` is asked at every step whether it
-     * wants to do something (true: it did), and `wake` when it will want to next. */
+    /* The users. `ready` is told what the engine reports, `closed` that a connection ended, `act`
+     * is asked at every step whether it wants to do something (true: it did), and `wake` when it
+     * will want to next. */
     void (*ready)(struct world *w, struct host *h, const struct tcp_ready *ready);
+    void (*closed)(struct world *w, struct host *h, const struct tcp_event *event);
     bool (*act)(struct world *w);
     ackd_time (*wake)(const struct world *w);
     void *users;
@@ -108,6 +110,8 @@ void world_diagnose(struct world *w, FILE *out);
 /* How much is on the wires, in segments. */
 unsigned world_in_flight(const struct world *w);
 
+/* The host with this address, `otherwise` where there is none. */
+struct host *world_host(struct world *w, const struct ip_addr *addr, struct host *otherwise);
 /* Hands a frame from the wire to a host's engine. */
 void host_input(struct host *h, const struct wire_segment *s);
 /* Bytes that the engine uses now. */
