@@ -88,6 +88,7 @@ static bool make_engine(struct daemon *d)
     if (d->loop == NULL || d->arena == NULL) {
         return no_memory(d);
     }
+    loop_set_busy_poll(d->loop, d->config.busy_poll_us * NS_PER_US);
     config.arena = d->arena;
     config.seed0 = d->seed[0];
     config.seed1 = d->seed[1];

@@ -53,6 +53,7 @@ struct config {
     size_t memory; /* bytes */
     enum log_level log_level;
     bool no_offload;
+    uint32_t busy_poll_us; /* 0 = sleep at once */
     char file[4096]; /* "" = none */
     bool check_only, help, version;
 };

@@ -318,6 +318,16 @@ static bool set_version(struct config *c, const char *word, char *right, size_t 
     return true;
 }
 
+static bool set_busy_poll(struct config *c, const char *word, char *right, size_t room)
+{
+    uint64_t n;
+    if (!number(word, 0, 1000000, &n)) {
+        return wrong(right, room, "microseconds, 0 to 1000000");
+    }
+    c->busy_poll_us = (uint32_t)n;
+    return true;
+}
+
 /* ---- the table ---- */
 
 #define LIST(member) .is_list = true, .count = offsetof(struct config, member)
@@ -335,6 +345,9 @@ const struct config_option config_options[] = {
     {"mtu", "BYTES", "largest IP packet of the link; default 1500", set_mtu, .is_list = false},
     {"no-offload", NULL, "no checksum and segmentation offload on the link", set_no_offload,
      .is_list = false},
+    {"busy-poll", "MICROSECONDS",
+     "look for frames so long before going to sleep, at the cost of a processor; default 0",
+     set_busy_poll, .is_list = false},
     {"service", "NAME[@PORT]", "echo, discard, chargen: built-in endpoints on 7, 9, 19 (list)",
      set_service, LIST(n_services)},
     {"socket", "PATH", "the control socket; default /run/ackd/NAME/control.sock", set_socket,

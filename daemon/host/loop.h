@@ -14,6 +14,10 @@ void loop_free(struct loop *loop);
  * asked. When it kicks again itself, descriptors that are ready come first. */
 void loop_set_cycle(struct loop *loop, loop_fn cycle, void *arg);
 
+/* After every turn that had something to do, the loop looks again and again for `ns` before it lets
+ * the processor go: what arrives meanwhile is served without a wake-up. 0, as at first: never. */
+void loop_set_busy_poll(struct loop *loop, int64_t ns);
+
 /* Runs until loop_stop(). 0, or -errno when the system refuses to wait. */
 int loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);

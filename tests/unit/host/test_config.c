@@ -55,8 +55,8 @@ static void takes_a_full_command_line(void **state)
                            "--address=fd00:9::2/64", "--host-address", "10.9.0.1/24", "--gateway",
                            "10.9.0.1", "--mtu=9000", "--service", "echo,discard@5009", "--seed",
                            "7", "--memory", "64M", "--log-level", "debug", "--no-offload",
-                           "--socket", "/tmp/a.sock", "--monitor-socket", "auto", "--socket-group",
-                           "adm", NULL),
+                           "--busy-poll", "50", "--socket", "/tmp/a.sock", "--monitor-socket",
+                           "auto", "--socket-group", "adm", NULL),
                      0);
     assert_string_equal(said, "");
     assert_int_equal(config.link, CONFIG_LINK_TAP);
@@ -76,6 +76,7 @@ static void takes_a_full_command_line(void **state)
     assert_int_equal(config.memory, 64 << 20);
     assert_int_equal(config.log_level, LOG_LEVEL_DEBUG);
     assert_true(config.no_offload);
+    assert_int_equal(config.busy_poll_us, 50);
     assert_string_equal(config.socket, "/tmp/a.sock");
     assert_string_equal(config.monitor_socket, "auto");
     assert_string_equal(config.socket_group, "adm");
@@ -161,6 +162,8 @@ static void suggests_the_nearest_option(void **state)
     assert_non_null(strstr(said, "--mtu: BYTES"));
     assert_int_equal(parse("--link", "none", "--no-offload=yes", NULL), -EINVAL);
     assert_non_null(strstr(said, "takes no value"));
+    assert_int_equal(parse("--link", "none", "--busy-poll=1s", NULL), -EINVAL);
+    assert_non_null(strstr(said, "microseconds"));
 }
 
 static void tells_every_mistake_at_once(void **state)

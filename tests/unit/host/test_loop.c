@@ -175,6 +175,28 @@ static void nothing_watched_is_nothing_told(void **state)
     assert_int_equal(f->fd_calls, 0);
 }
 
+static uint64_t wakeups_for_a_timer(struct fixture *f, int64_t busy_poll_ns)
+{
+    struct loop_stats stats;
+    loop_set_busy_poll(f->loop, busy_poll_ns);
+    f->timer = loop_timer_new(f->loop, on_timer, f);
+    loop_timer_at(f->timer, time_add(loop_refresh(f->loop), 5 * NS_PER_MS));
+    assert_int_equal(loop_run(f->loop), 0);
+    assert_int_equal(f->timers, 1);
+    loop_stats(f->loop, &stats);
+    return stats.wakeups;
+}
+
+static void busy_polling_does_not_sleep(void **state)
+{
+    assert_int_equal(wakeups_for_a_timer(*state, 3600 * NS_PER_S), 0);
+}
+
+static void busy_polling_ends(void **state)
+{
+    assert_int_equal(wakeups_for_a_timer(*state, 1), 1);
+}
+
 static void wall_time_belongs_to_the_clock(void **state)
 {
     struct fixture *f = *state;
@@ -250,6 +272,8 @@ int main(void)
         WITH_LOOP(a_deadline_is_never_early),
         WITH_LOOP(a_deadline_can_move_and_vanish),
         WITH_LOOP(callbacks_are_timed_by_name),
+        WITH_LOOP(busy_polling_does_not_sleep),
+        WITH_LOOP(busy_polling_ends),
         WITH_LOOP(nothing_watched_is_nothing_told),
         WITH_LOOP(wall_time_belongs_to_the_clock),
     };
