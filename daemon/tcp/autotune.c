@@ -8,7 +8,10 @@
  * timestamps that return (RFC 7323), smoothed; without them, from the time in which a whole window
  * came, of which the least is nearest to the truth.
  *
- * The sender knows: two congestion windows, one in flight and one to be sent while it is. */
+ * The sender knows: two congestion windows, one in flight and one to be sent while it is. But what
+ * the user writes long before it is sent has left the processor's cache by then and is fetched from
+ * memory once more (docs/performance.md). So no more than the first size, or a quarter of cwnd if
+ * that is more, waits to be sent, and the user is woken while a part of it still waits. */
 #include "tcp/tcb.h"
 
 #define RTT_MIN_NS (NS_PER_MS / 2) /* timestamps tick in milliseconds: 0 is less than one */
@@ -25,6 +28,24 @@ uint32_t snd_buffer(const struct tcb *c)
     uint64_t want = 2 * (uint64_t)c->cc.cwnd;
     want = want > most ? most : want;
     return want > least ? (uint32_t)want : least; /* `most` may be less: then it is fixed */
+}
+
+static uint32_t up_to(uint32_t most, uint32_t there)
+{
+    return most > there ? most - there : 0;
+}
+
+uint32_t snd_room(const struct tcb *c)
+{
+    uint32_t first = c->options->v.snd_buffer, share = c->cc.cwnd / 4;
+    uint32_t room = up_to(snd_buffer(c), tcb_buffered(c));
+    uint32_t ahead = up_to(share > first ? share : first, tcb_unsent(c));
+    return room < ahead ? room : ahead;
+}
+
+bool snd_wanted(const struct tcb *c)
+{
+    return c->flags & C_WRITE_WANTED || c->ready_bits & TCP_READY_WRITE;
 }
 
 /* Growth ends when three quarters of all memory are in use. */

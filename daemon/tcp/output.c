@@ -960,6 +960,9 @@ static bool flush_tcb(struct tcp_engine *e, struct tcb *c, ackd_time now, struct
     event_segment_out(e, now, tx, &c->t.rec.tuple, c, NULL);
     list_remove(&c->out); /* the others have their turn first */
     list_append(&e->output, &c->out);
+    if (c->flags & C_WRITE_WANTED) { /* less waits to be sent than before */
+        ready_sent(e, c);
+    }
     return true;
 }
 

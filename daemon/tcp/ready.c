@@ -16,7 +16,7 @@ void ready_tcb(struct tcp_engine *e, struct tcb *c, unsigned what)
 void ready_sent(struct tcp_engine *e, struct tcb *c)
 {
     unsigned what = tcb_buffered(c) ? 0 : TCP_READY_ACKED;
-    if (c->flags & C_WRITE_WANTED && tcb_buffered(c) <= snd_buffer(c) * 2 / 3) {
+    if (c->flags & C_WRITE_WANTED && snd_room(c) >= c->options->v.snd_buffer / 3) {
         c->flags &= ~(uint32_t)C_WRITE_WANTED;
         what |= TCP_READY_WRITE;
     }

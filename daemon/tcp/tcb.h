@@ -638,6 +638,10 @@ bool echo_outdated(const struct tcb *c, const struct ack_news *n);
 /* ---- autotune.c: sizes of the buffers now, bytes ---- */
 uint32_t rcv_buffer(const struct tcb *c);
 uint32_t snd_buffer(const struct tcb *c);
+/* Octets that SEND takes now. */
+uint32_t snd_room(const struct tcb *c);
+/* The user found no room, or was told of some and has not come yet: it has more to send. */
+bool snd_wanted(const struct tcb *c);
 void tune_received(struct tcp_engine *e, struct tcb *c, const struct segment *s);
 void tune_read(struct tcp_engine *e, struct tcb *c, ackd_time now);
 void tuning_free(struct tcp_engine *e, struct tcb *c);

@@ -137,12 +137,6 @@ static int may_send(const struct tcb *c)
     return c->flags & C_FIN_QUEUED ? -EPIPE : 0;
 }
 
-static uint32_t send_room(const struct tcb *c)
-{
-    uint32_t size = snd_buffer(c), used = tcb_buffered(c);
-    return size > used ? size - used : 0;
-}
-
 /* What SEND says of what follows it. A call without bytes only lets go of what was held. */
 static void announce(struct tcb *c, size_t length, unsigned flags)
 {
@@ -180,7 +174,7 @@ int64_t tcp_send(struct tcp_engine *e, ackd_time now, uint64_t id, const void *d
         return error;
     }
     announce(c, length, flags);
-    uint32_t room = send_room(c), n = length < room ? (uint32_t)length : room;
+    uint32_t room = snd_room(c), n = length < room ? (uint32_t)length : room;
     if (n && !tcb_activity(e, c, now)) {
         return -ENOBUFS;
     }
@@ -226,7 +220,7 @@ int64_t tcp_send_room(struct tcp_engine *e, uint64_t id)
     if (error) {
         return error;
     }
-    uint32_t room = send_room(c);
+    uint32_t room = snd_room(c);
     if (!room) {
         c->flags |= C_WRITE_WANTED;
     }

@@ -11,7 +11,7 @@
  *
  * A rate that the application set says little of the path. The flight is marked from the moment at
  * which there is nothing left to send although cwnd has room, until all that was in flight then has
- * arrived. */
+ * arrived. When it is our send buffer that the user waits for, the limit is not the user's. */
 #include "tcp/tcb.h"
 
 void rate_sent(struct tcb *c, ackd_time now)
@@ -35,7 +35,7 @@ void rate_mark_app_limited(struct tcb *c)
 void rate_idle(struct tcb *c)
 {
     uint32_t pipe = c->act ? rtxq_pipe(&c->act->rtxq) : 0;
-    if (c->flow && tcb_unsent(c) < send_mss(c) && pipe < c->cc.cwnd &&
+    if (c->flow && !snd_wanted(c) && tcb_unsent(c) < send_mss(c) && pipe < c->cc.cwnd &&
         !(c->act && c->act->rtxq.lost)) {
         rate_mark_app_limited(c);
     }

@@ -136,6 +136,20 @@ static void a_size_that_is_set_holds(void **state)
     script_end(&s);
 }
 
+/* Writes and sends until there is no room and nothing more may go. */
+static void fill(struct script *s)
+{
+    for (;;) {
+        script_discard(s);
+        int64_t room = tcp_send_room(s->engine, s->id);
+        assert_true(room >= 0);
+        if (room == 0) {
+            return;
+        }
+        script_send(s, (uint32_t)room, 0);
+    }
+}
+
 /* Two congestion windows, between the size and its maximum. */
 static void the_send_buffer_follows_cwnd(void **state)
 {
@@ -147,8 +161,7 @@ static void the_send_buffer_follows_cwnd(void **state)
     assert_int_equal(script_info(&s).snd_buffer_bytes, 64 << 10);
     for (int n = 0; n < 12; n++) {
         struct tcp_info i = script_info(&s);
-        script_send(&s, i.snd_buffer_bytes - i.send_q_bytes, 0);
-        script_discard(&s);
+        fill(&s);
         i = script_info(&s);
         snprintf(text, sizeof text, ". 1:1(0) ack %u win 60000", i.snd_nxt - i.iss);
         script_advance_ms(&s, RTT_MS);
@@ -162,6 +175,40 @@ static void the_send_buffer_follows_cwnd(void **state)
     script_end(&s);
 }
 
+/* The first size or a quarter of cwnd, whichever is more; and the user hears of room as soon as
+ * sending made some, not only when the peer acknowledged. */
+static void what_waits_to_be_sent_is_bounded(void **state)
+{
+    (void)state;
+    struct script s;
+    char text[80];
+    struct tcp_info i;
+    script_begin(&s, tuned);
+    script_passive(&s, "mss 1460,sackOK,nop,wscale 14");
+    for (int n = 0; n < 4; n++) {
+        fill(&s);
+        i = script_info(&s);
+        assert_true(i.send_q_bytes - (i.snd_nxt - i.snd_una) <= 64 << 10);
+        snprintf(text, sizeof text, ". 1:1(0) ack %u win 60000", i.snd_nxt - i.iss);
+        script_advance_ms(&s, RTT_MS);
+        script_inject(&s, text);
+    }
+    fill(&s);
+    i = script_info(&s);
+    /* A quarter of cwnd is less yet, and two of cwnd would be more. */
+    assert_int_equal(i.send_q_bytes - (i.snd_nxt - i.snd_una), 64 << 10);
+    /* A little is acknowledged, which makes little room: what waits still waits. */
+    uint32_t little = (i.snd_una - i.iss) + (i.snd_nxt - i.snd_una) / 5;
+    snprintf(text, sizeof text, ". 1:1(0) ack %u win 60000", little);
+    script_ready(&s);
+    script_inject(&s, text);
+    assert_false(script_ready(&s) & TCP_READY_WRITE);
+    script_discard(&s);
+    assert_true(script_ready(&s) & TCP_READY_WRITE);
+    assert_true(tcp_send_room(s.engine, s.id) >= (64 << 10) / 3);
+    script_end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -172,6 +219,7 @@ int main(void)
         cmocka_unit_test(the_receiver_knows_the_round_trip),
         cmocka_unit_test(a_size_that_is_set_holds),
         cmocka_unit_test(the_send_buffer_follows_cwnd),
+        cmocka_unit_test(what_waits_to_be_sent_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
