@@ -12,7 +12,6 @@
  * are those of TCP_INFO; the caller adds those of the whole namespace. */
 #include "kernel_side.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <linux/tcp.h>
@@ -26,12 +25,6 @@
 
 enum { MAX_CONNECTIONS = 4096, MAX_SOURCES = 16, MAX_SAMPLES = 1 << 21, EVENTS = 256 };
 enum { PATIENCE_MS = 10000 };
-
-union address {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-};
 
 struct connection {
     int fd;
@@ -58,51 +51,10 @@ struct result {
 
 /* ---- sockets ---- */
 
-static socklen_t address_length(const union address *a)
+/* The sources in turn; NULL when the kernel is to choose. */
+static const union address *source_of(const struct client *c, uint64_t number)
 {
-    return a->any.sa_family == AF_INET ? sizeof a->v4 : sizeof a->v6;
-}
-
-static union address parse_address(const char *text, const char *port)
-{
-    union address a = {0};
-    uint16_t number = htons((uint16_t)strtoul(port, NULL, 10));
-    if (inet_pton(AF_INET, text, &a.v4.sin_addr) == 1) {
-        a.v4.sin_family = AF_INET;
-        a.v4.sin_port = number;
-    } else if (inet_pton(AF_INET6, text, &a.v6.sin6_addr) == 1) {
-        a.v6.sin6_family = AF_INET6;
-        a.v6.sin6_port = number;
-    } else {
-        errno = 0;
-        fail("%s is no address", text);
-    }
-    return a;
-}
-
-/* A socket that connects to the peer, from the sources in turn. */
-static int dial(struct client *c, uint64_t number, bool nonblocking)
-{
-    int type = SOCK_STREAM | SOCK_CLOEXEC | (nonblocking ? SOCK_NONBLOCK : 0), on = 1;
-    int fd = socket(c->to.any.sa_family, type, 0);
-    if (fd < 0) {
-        fail("socket");
-    }
-    set_congestion(fd, c->congestion);
-    if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0) {
-        fail("TCP_NODELAY");
-    }
-    if (c->n_sources > 0) {
-        union address *from = &c->from[number % c->n_sources];
-        if (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on) < 0 ||
-            bind(fd, &from->any, address_length(from)) < 0) {
-            fail("bind");
-        }
-    }
-    if (connect(fd, &c->to.any, address_length(&c->to)) < 0 && errno != EINPROGRESS) {
-        fail("connect");
-    }
-    return fd;
+    return c->n_sources > 0 ? &c->from[number % c->n_sources] : NULL;
 }
 
 static void watch(struct client *c, int fd, uint32_t events, uint32_t index)
@@ -135,7 +87,8 @@ static struct tcp_info info_of(int fd)
 static void open_all(struct client *c, uint32_t events)
 {
     for (unsigned i = 0; i < c->n_connections; i++) {
-        c->connection[i] = (struct connection){.fd = dial(c, i, false)};
+        c->connection[i] =
+            (struct connection){.fd = dial(&c->to, source_of(c, i), c->congestion, false)};
         set_nonblocking(c->connection[i].fd);
         watch(c, c->connection[i].fd, events, i);
     }
@@ -259,7 +212,8 @@ static void bulk_receive(struct client *c, struct result *r)
 static void start_one(struct client *c, unsigned slot, uint64_t number)
 {
     c->connection[slot] =
-        (struct connection){.fd = dial(c, number, true), .byte = (uint8_t)(number % 251)};
+        (struct connection){.fd = dial(&c->to, source_of(c, number), c->congestion, true),
+                            .byte = (uint8_t)(number % 251)};
     watch(c, c->connection[slot].fd, EPOLLIN | EPOLLOUT | EPOLLET, slot);
 }
 
@@ -334,7 +288,7 @@ static void ping(struct client *c, struct result *r, int64_t percentile[3])
     if (sample == NULL) {
         fail("no memory for the samples");
     }
-    int fd = dial(c, 0, false);
+    int fd = dial(&c->to, source_of(c, 0), c->congestion, false);
     int64_t began = clock_now(), now = began;
     while (now - began < c->duration_ns && r->operations < MAX_SAMPLES) {
         uint8_t out = (uint8_t)r->operations, in = (uint8_t)~out;

@@ -8,11 +8,14 @@
  *
  * MODE plain moves frames from and to the same memory. MODE copy also copies each byte once, as a
  * stack does that keeps a send buffer or hands received bytes to a user. MODE small turns offload
- * off: every frame is one segment. The neighbour entry for it has to be permanent: it answers no
- * ARP. Prints "ready" once the interface is there; ends with its parent. */
+ * off: every frame is one segment; data to discard then get one ACK for all that could be read in
+ * a row (at most 32), which is how often ackd acknowledges them. The neighbour entry for it has to
+ * be permanent: it answers no ARP. Prints "ready" once the interface is there; ends with its
+ * parent. */
 #include "kernel_side.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/if_ether.h>
 #include <linux/if_tun.h>
@@ -20,6 +23,7 @@
 #include <net/if.h>
 #include <netinet/ip.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -31,7 +35,7 @@
 #include <unistd.h>
 
 enum { ECHO = 7, DISCARD = 9, CHARGEN = 19 };
-enum { MSS = 1460, SEGMENTS = 44, SHIFT = 7, RING = 1 << 20, OUR_ISS = 1000 };
+enum { MSS = 1460, SEGMENTS = 44, BATCH = 32, SHIFT = 7, RING = 1 << 20, OUR_ISS = 1000 };
 
 struct headers {
     struct virtio_net_hdr device;
@@ -44,6 +48,7 @@ struct headers {
 struct floor {
     int fd;
     bool copies, small;
+    struct headers ack; /* small: what is still to be acknowledged; source 0: nothing */
     uint8_t *pattern, *ring;
     size_t ring_at;
     /* chargen's one connection */
@@ -209,6 +214,14 @@ static void send_pattern(struct floor *f)
     }
 }
 
+static void acknowledge(struct floor *f)
+{
+    if (f->ack.tcp.source != 0) {
+        send_frame(f, &f->ack, 0, NULL, 0);
+        f->ack.tcp.source = 0;
+    }
+}
+
 static void on_segment(struct floor *f, const struct headers *in, const uint8_t *payload,
                        size_t length)
 {
@@ -231,10 +244,18 @@ static void on_segment(struct floor *f, const struct headers *in, const uint8_t 
     h.tcp.fin = in->tcp.fin;
     if (ntohs(in->tcp.dest) == ECHO) {
         send_frame(f, &h, 0, payload, length);
-    } else {
-        copied(f, payload, length);
-        send_frame(f, &h, 0, NULL, 0);
+        return;
     }
+    copied(f, payload, length);
+    if (!f->small || h.tcp.fin) {
+        send_frame(f, &h, 0, NULL, 0);
+        f->ack.tcp.source = 0;
+        return;
+    }
+    if (f->ack.tcp.source != 0 && f->ack.tcp.dest != h.tcp.dest) {
+        acknowledge(f);
+    }
+    f->ack = h;
 }
 
 static void on_frame(struct floor *f, size_t length)
@@ -252,6 +273,25 @@ static void on_frame(struct floor *f, size_t length)
     }
 }
 
+/* Small: as many as there are, at least one. Else one. */
+static void read_frames(struct floor *f)
+{
+    struct pollfd wait = {.fd = f->fd, .events = POLLIN};
+    for (unsigned i = 0; i < (f->small ? BATCH : 1); i++) {
+        ssize_t n = read(f->fd, f->frame, sizeof f->frame);
+        if (n < 0 && errno == EAGAIN && i > 0) {
+            break;
+        }
+        if (n < 0 && (errno != EAGAIN || poll(&wait, 1, -1) < 0)) {
+            fail("the TAP cannot be read");
+        }
+        if (n > 0) {
+            on_frame(f, (size_t)n);
+        }
+    }
+    acknowledge(f);
+}
+
 int main(int argc, char **argv)
 {
     static struct floor f;
@@ -267,14 +307,13 @@ int main(int argc, char **argv)
         fail("no memory");
     }
     open_tap(&f, argv[1]);
+    if (f.small) {
+        set_nonblocking(f.fd);
+    }
     puts("ready");
     fflush(stdout);
     for (;;) {
-        ssize_t n = read(f.fd, f.frame, sizeof f.frame);
-        if (n < 0) {
-            fail("the TAP cannot be read");
-        }
-        on_frame(&f, (size_t)n);
+        read_frames(&f);
         if (f.open) {
             send_pattern(&f);
         }

@@ -1,8 +1,10 @@
-/* What the bench's programs on the kernel's TCP share: a clock, a place on the processor, RFC 864's
- * pattern, and an end with a sentence. */
+/* What the bench's programs on the kernel's TCP share: a clock, sockets, RFC 864's pattern, and an
+ * end with a sentence. */
 #ifndef BENCH_KERNEL_SIDE_H
 #define BENCH_KERNEL_SIDE_H
 
+#include <netinet/in.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,5 +25,19 @@ uint8_t *pattern_new(void);
 void set_congestion(int fd, const char *module);
 
 void set_nonblocking(int fd);
+
+union address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+
+/* Fails when that is no address. */
+union address parse_address(const char *text, const char *port);
+
+/* A socket with TCP_NODELAY that connects, from an address (NULL: any) and a port that is free for
+ * this peer; nonblocking: the handshake may still be under way. Fails with a sentence. */
+int dial(const union address *to, const union address *from, const char *congestion,
+         bool nonblocking);
 
 #endif
