@@ -25,7 +25,7 @@ uint32_t rcv_buffer(const struct tcb *c)
 uint32_t snd_buffer(const struct tcb *c)
 {
     uint32_t least = c->options->v.snd_buffer, most = c->options->v.snd_buffer_max;
-    uint64_t want = 2 * (uint64_t)c->cc.cwnd;
+    uint64_t want = 2 * (uint64_t)tcb_cwnd(c);
     want = want > most ? most : want;
     return want > least ? (uint32_t)want : least; /* `most` may be less: then it is fixed */
 }
@@ -37,7 +37,7 @@ static uint32_t up_to(uint32_t most, uint32_t there)
 
 uint32_t snd_room(const struct tcb *c)
 {
-    uint32_t first = c->options->v.snd_buffer, share = c->cc.cwnd / 4;
+    uint32_t first = c->options->v.snd_buffer, share = tcb_cwnd(c) / 4;
     uint32_t room = up_to(snd_buffer(c), tcb_buffered(c));
     uint32_t ahead = up_to(share > first ? share : first, tcb_unsent(c));
     return room < ahead ? room : ahead;

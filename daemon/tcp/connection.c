@@ -187,7 +187,7 @@ void established_enter(struct tcp_engine *e, struct tcb *c, const struct segment
     fast_open_settled(e, c, s->now, false);
     c->established = s->now;
     c->uto_due = c->options->v.uto;
-    metrics_apply(e, c);
+    metrics_apply(e, c, s->now);
     c->rcv.adv = seq_max(c->rcv.adv, c->rcv.nxt);
     c->rtt.backoff = 0; /* RFC 6298 (5.7): the RTO begins anew with the data */
     c->rtt.timeouts = 0;

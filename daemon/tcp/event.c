@@ -65,7 +65,7 @@ static void describe_tcb(struct tcp_event *ev, const struct tcb *c)
 {
     ev->iss = c->snd.iss.v;
     ev->irs = c->rcv.irs.v;
-    ev->cwnd = c->cc.cwnd;
+    ev->cwnd = tcb_cwnd(c);
     ev->in_flight = c->act ? rtxq_pipe(&c->act->rtxq) : 0;
     ev->ack_seq = c->rcv.nxt.v - c->rcv.last_len;
     ev->ack_len = c->rcv.last_len;

@@ -37,6 +37,9 @@ bool flow_need(struct tcp_engine *e, struct tcb *c, ackd_time now)
     if (!f) {
         return false;
     }
+    f->cc.cwnd = cc_first_window(c);
+    f->cc.ssthresh = UINT32_MAX;
+    f->min_rtt_ns = c->rtt.srtt_ns;
     f->data_sent = TIME_NEVER;
     f->rate.delivered_at = f->rate.first_sent_at = f->next_send = now;
     f->validation.invalid_since = TIME_NEVER;

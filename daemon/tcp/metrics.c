@@ -110,10 +110,11 @@ static int64_t merge(int64_t old, int64_t seen)
 
 static uint32_t merge_ssthresh(uint32_t old, const struct tcb *c)
 {
-    if (c->cc.ssthresh == UINT32_MAX) { /* slow start never ended: more than half of it fits */
-        return old && c->cc.cwnd / 2 > old ? c->cc.cwnd / 2 : old;
+    if (c->flow->cc.ssthresh ==
+        UINT32_MAX) { /* slow start never ended: more than half of it fits */
+        return old && c->flow->cc.cwnd / 2 > old ? c->flow->cc.cwnd / 2 : old;
     }
-    return old ? old / 2 + c->cc.ssthresh / 2 : c->cc.ssthresh;
+    return old ? old / 2 + c->flow->cc.ssthresh / 2 : c->flow->cc.ssthresh;
 }
 
 void metrics_learn(struct tcp_engine *e, const struct tcb *c, ackd_time now)
@@ -125,11 +126,11 @@ void metrics_learn(struct tcp_engine *e, const struct tcb *c, ackd_time now)
     if (entry) {
         entry->srtt_ns = merge(entry->srtt_ns, c->rtt.srtt_ns);
         entry->rttvar_ns = merge(entry->rttvar_ns, c->rtt.rttvar_ns);
-        entry->ssthresh = merge_ssthresh(entry->ssthresh, c);
+        entry->ssthresh = c->flow ? merge_ssthresh(entry->ssthresh, c) : entry->ssthresh;
     }
 }
 
-void metrics_apply(const struct tcp_engine *e, struct tcb *c)
+void metrics_apply(struct tcp_engine *e, struct tcb *c, ackd_time now)
 {
     const struct tcp_options *o = &c->options->v;
     const struct metrics_entry *m = o->share_metrics ? metrics_find(e, &c->t.rec.tuple) : NULL;
@@ -141,9 +142,9 @@ void metrics_apply(const struct tcp_engine *e, struct tcb *c)
         int64_t var = (m->srtt_ns + least - c->rtt.srtt_ns) / 4; /* RTO = SRTT + 4 * RTTVAR */
         c->rtt.rttvar_ns = c->rtt.rttvar_ns > var ? c->rtt.rttvar_ns : var;
     }
-    if (o->share_ssthresh && m->ssthresh) {
+    if (o->share_ssthresh && m->ssthresh && flow_need(e, c, now)) {
         uint32_t least = 2 * send_mss(c);
-        c->cc.ssthresh = m->ssthresh > least ? m->ssthresh : least;
+        c->flow->cc.ssthresh = m->ssthresh > least ? m->ssthresh : least;
     }
 }
 

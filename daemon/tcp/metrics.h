@@ -47,6 +47,6 @@ struct metrics_entry *metrics_need(struct tcp_engine *e, const struct tcp_tuple 
 /* The connection is over: its successors shall know. */
 void metrics_learn(struct tcp_engine *e, const struct tcb *c, ackd_time now);
 /* The handshake is through: what its predecessors left. */
-void metrics_apply(const struct tcp_engine *e, struct tcb *c);
+void metrics_apply(struct tcp_engine *e, struct tcb *c, ackd_time now);
 
 #endif

@@ -75,10 +75,10 @@ static uint32_t paced_frame(const struct tcp_engine *e, const struct tcb *c, uin
 {
     uint64_t bytes = UINT32_MAX;
     if (c->rtt.srtt_ns > 0) {
-        bytes = 2 * (uint64_t)c->cc.cwnd * ((uint64_t)NS_PER_S >> 10) / (uint64_t)c->rtt.srtt_ns;
+        bytes = 2 * (uint64_t)tcb_cwnd(c) * ((uint64_t)NS_PER_S >> 10) / (uint64_t)c->rtt.srtt_ns;
     }
     uint64_t least = (uint64_t)e->link.paced_frame_segments * mss,
-             half = c->cc.cwnd / 2 / mss * mss;
+             half = tcb_cwnd(c) / 2 / mss * mss;
     bytes = bytes < least ? least : bytes;
     bytes = bytes > half ? half : bytes;
     return bytes > 65535 ? 65535 : (uint32_t)bytes;
@@ -109,7 +109,7 @@ static enum tcp_limit cwnd_limit(const struct tcb *c)
     if (c->flags & C_RTO_RECOVERY) {
         return TCP_LIMIT_RTO_BACKOFF;
     }
-    return c->cc.state == RECOVERY_FAST ? TCP_LIMIT_RECOVERY : TCP_LIMIT_CONGESTION_WINDOW;
+    return recovery_repairing(c) ? TCP_LIMIT_RECOVERY : TCP_LIMIT_CONGESTION_WINDOW;
 }
 
 /* The handshake is ours to send or to wait for. True: the plan is made. */
@@ -157,7 +157,7 @@ static bool plan_retransmit(const struct tcp_engine *e, const struct tcb *c, str
         return false;
     }
     assert(p->mss > 0);
-    uint32_t pipe = recovery_pipe(c), cwnd = c->cc.cwnd;
+    uint32_t pipe = recovery_pipe(c), cwnd = tcb_cwnd(c);
     uint32_t room = cwnd > pipe ? cwnd - pipe : 0;
     bool now = c->flags & C_RETRANSMIT_NOW;
     if (room < p->mss && !now) {
@@ -253,7 +253,7 @@ static bool defers(const struct tcp_engine *e, const struct tcb *c, ackd_time no
                    uint32_t frame)
 {
     const struct rtx_run *first = c->act ? rtxq_first(&c->act->rtxq) : NULL;
-    uint32_t window = c->snd.wnd < c->cc.cwnd ? c->snd.wnd : c->cc.cwnd;
+    uint32_t window = c->snd.wnd < tcb_cwnd(c) ? c->snd.wnd : tcb_cwnd(c);
     if (!e->link.defer_divisor || !first || recovery_repairing(c) || room >= frame ||
         room >= window / e->link.defer_divisor || !c->flow ||
         time_diff(now, c->flow->data_sent) > NS_PER_MS) {
@@ -283,8 +283,9 @@ static bool plan_new_data(const struct tcp_engine *e, const struct tcb *c, ackd_
     bool behind = record < unsent; /* a segment ends with its record */
     unsent = record;
     fin = fin && !behind;
-    uint32_t pipe = recovery_pipe(c), cwnd = c->cc.cwnd;
-    if (c->cc.dup_acks && !recovery_repairing(c) && tcb_outstanding(c) + p->mss > cwnd) {
+    uint32_t pipe = recovery_pipe(c), cwnd = tcb_cwnd(c);
+    if (c->flow && c->flow->cc.dup_acks && !recovery_repairing(c) &&
+        tcb_outstanding(c) + p->mss > cwnd) {
         p->kind = TCP_KIND_LIMITED_TRANSMIT; /* RFC 3042: only duplicate ACKs make room */
     }
     uint32_t cwnd_room = cwnd > pipe ? cwnd - pipe : 0, usable = window_room(c, c->snd.nxt);
@@ -365,7 +366,7 @@ static bool plan_next_seg(const struct tcb *c, struct plan *p)
 {
     tcp_seq start;
     struct rtx_run *r = c->act && c->flow ? recovery_next_seg(c, &start) : NULL;
-    if (!r || c->cc.cwnd < recovery_pipe(c) + p->mss || !window_room(c, start)) {
+    if (!r || tcb_cwnd(c) < recovery_pipe(c) + p->mss || !window_room(c, start)) {
         return false;
     }
     plan_again(c, p, r, start);

@@ -19,8 +19,9 @@ static uint64_t window_rate(const struct tcb *c)
     if (c->rtt.srtt_ns <= 0) {
         return 0;
     }
-    uint64_t percent = c->cc.cwnd < c->cc.ssthresh ? 200 : 120;
-    uint64_t rate = (uint64_t)c->cc.cwnd * percent * (NS_PER_S / 100) / (uint64_t)c->rtt.srtt_ns;
+    uint64_t percent = c->flow->cc.cwnd < c->flow->cc.ssthresh ? 200 : 120;
+    uint64_t rate =
+        (uint64_t)c->flow->cc.cwnd * percent * (NS_PER_S / 100) / (uint64_t)c->rtt.srtt_ns;
     return rate ? rate : 1;
 }
 

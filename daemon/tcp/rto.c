@@ -20,8 +20,8 @@ void rtt_sample(struct tcb *c, int64_t rtt_ns)
         c->rtt.rttvar_ns += (error - c->rtt.rttvar_ns) / 4;
         c->rtt.srtt_ns += (rtt_ns - c->rtt.srtt_ns) / 8;
     }
-    if (c->rtt.min_ns < 0 || rtt_ns < c->rtt.min_ns) {
-        c->rtt.min_ns = rtt_ns;
+    if (c->flow && (c->flow->min_rtt_ns < 0 || rtt_ns < c->flow->min_rtt_ns)) {
+        c->flow->min_rtt_ns = rtt_ns;
     }
     c->rtt.backoff = 0; /* section 5: only a measurement ends the backoff */
     c->flags &= ~(uint32_t)C_RTO_3S;

@@ -26,8 +26,7 @@ struct tcb *tcb_new(struct tcp_engine *e, ackd_time now, const struct tcp_tuple 
     c->ts_offset = timestamp_offset(&e->ts_key, t);
     negotiate_offer(&o->v, &c->nego);
     c->nego.peer_mss = ip_addr_is_v4(&t->local) ? 536 : 1220; /* MUST-15 */
-    c->rtt.srtt_ns = c->rtt.rttvar_ns = c->rtt.min_ns = -1;
-    c->cc.ssthresh = UINT32_MAX;
+    c->rtt.srtt_ns = c->rtt.rttvar_ns = -1;
     c->rcv.quick = 16;
     c->limit = TCP_LIMIT_HANDSHAKE;
     c->t_rtx = c->t_delack = c->t_state = c->t_keepalive = TIME_NEVER;

@@ -244,6 +244,14 @@ struct mtu_search {
 /* What a connection knows of its path once it has sent something: loss detection, recovery, rate
  * and congestion control. Made with the first data or FIN (output.c), kept until the end. */
 struct flow {
+    struct { /* RFC 5681, 6582, 6675 */
+        uint32_t cwnd, ssthresh;
+        tcp_seq recover;
+        uint8_t state; /* enum recovery_state */
+        uint8_t dup_acks;
+        bool recover_valid; /* recover is meaningful */
+    } cc;
+    int64_t min_rtt_ns;  /* the smallest sample, -1: none */
     void *cc_state;      /* the module's, of the size that it says */
     ackd_time data_sent; /* last time that octets of the user were sent */
     uint64_t retransmitted_bytes;
@@ -300,10 +308,11 @@ struct tcb {
     struct clocks *clocks;
     struct accecn *accecn; /* NULL unless agreed on */
     uint16_t ready_bits;
-    uint8_t limit;       /* enum tcp_limit now */
-    uint8_t fast_open;   /* FAST_OPEN_* */
-    bool uto_due;        /* our user timeout goes with the next segment */
-    uint16_t uto_remote; /* the peer's, as it came (RFC 5482); 0 none */
+    uint8_t limit;         /* enum tcp_limit now */
+    uint8_t fast_open;     /* FAST_OPEN_* */
+    bool uto_due : 1;      /* our user timeout goes with the next segment */
+    bool syn_suffered : 1; /* our SYN, or SYN,ACK, was lost or marked: cwnd begins with a segment */
+    uint16_t uto_remote;   /* the peer's, as it came (RFC 5482); 0 none */
     uint8_t close_reason;
     uint8_t rst_received; /* enum tcp_rst_received */
     uint16_t soft_error;
@@ -337,18 +346,11 @@ struct tcb {
     uint32_t ts_recent, ts_offset;
     coarse_time ts_recent_at;
 
-    struct {                                /* RFC 6298 */
-        int64_t srtt_ns, rttvar_ns, min_ns; /* -1: no sample yet */
+    struct {                        /* RFC 6298 */
+        int64_t srtt_ns, rttvar_ns; /* -1: no sample yet */
         uint8_t backoff;
         uint16_t timeouts; /* of the segment at una: R1 */
     } rtt;
-    struct { /* RFC 5681, 6582, 6675 */
-        uint32_t cwnd, ssthresh;
-        tcp_seq recover;
-        uint8_t state; /* enum recovery_state */
-        uint8_t dup_acks;
-        bool recover_valid; /* recover is meaningful */
-    } cc;
 
     ackd_time t_rtx; /* retransmission, or persist when nothing is outstanding */
     ackd_time t_delack;
@@ -545,6 +547,18 @@ static inline uint32_t tcb_unsent(const struct tcb *c)
 static inline uint16_t mtu_kept(uint32_t mtu)
 {
     return mtu > 65535 ? 65535 : (uint16_t)mtu;
+}
+
+/* cwnd, or what it will begin with. */
+static inline uint32_t tcb_cwnd(const struct tcb *c)
+{
+    return c->flow ? c->flow->cc.cwnd : cc_first_window(c);
+}
+
+/* The smallest RTT sample, -1: none. Before there is a flow the handshake's is the only one. */
+static inline int64_t tcb_min_rtt_ns(const struct tcb *c)
+{
+    return c->flow ? c->flow->min_rtt_ns : c->rtt.srtt_ns;
 }
 
 /* Stream octets taken from the user. */
@@ -836,7 +850,8 @@ struct rtx_snapshot flow_snapshot(const struct tcb *c, ackd_time now);
 /* Another module takes over, with fresh state; false: no memory. */
 bool flow_select(struct tcp_engine *e, struct tcb *c, enum tcp_congestion which, ackd_time now);
 /* congestion.c: the connection's module, asked. Before there is a flow nothing moves. */
-void cc_init(struct tcb *c, bool syn_retransmitted);
+/* The SYNs are exchanged; `suffered`: ours was lost, or marked. */
+void cc_init(struct tcb *c, bool suffered);
 /* cwnd is at least one segment and ssthresh two (RFC 5681 equation (4)), always: whoever lowers a
  * window by a rule that does not say so, or makes segments larger, calls this. */
 void cc_floors(struct tcb *c);

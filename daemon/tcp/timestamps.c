@@ -62,6 +62,6 @@ bool echo_outdated(const struct tcb *c, const struct ack_news *n)
     }
     bool again = d->any && d->newest_transmissions > 1;
     uint32_t sent = timestamp_now(c->ts_offset, d->newest_sent);
-    return again && (int32_t)(n->s->o.tsecr - sent) < 0 && c->rtt.min_ns >= 0 &&
-           time_diff(n->s->now, d->newest_sent) >= c->rtt.min_ns / 2;
+    return again && (int32_t)(n->s->o.tsecr - sent) < 0 && tcb_min_rtt_ns(c) >= 0 &&
+           time_diff(n->s->now, d->newest_sent) >= tcb_min_rtt_ns(c) / 2;
 }

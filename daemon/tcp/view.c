@@ -134,10 +134,9 @@ static void view_sequence(const struct tcb *c, struct tcp_info *i)
 
 static void view_sending(const struct tcb *c, struct tcp_info *i)
 {
-    i->cwnd_bytes = c->cc.cwnd;
-    i->ssthresh_bytes = c->cc.ssthresh;
-    i->dup_acks = c->cc.dup_acks;
-    i->in_recovery = c->cc.state == RECOVERY_FAST || c->flags & C_RTO_RECOVERY;
+    i->cwnd_bytes = tcb_cwnd(c);
+    i->ssthresh_bytes = c->flow ? c->flow->cc.ssthresh : UINT32_MAX;
+    i->in_recovery = recovery_repairing(c);
     if (c->act) {
         i->bytes_in_flight = rtxq_pipe(&c->act->rtxq);
         i->sacked_bytes = c->act->rtxq.sacked;
@@ -155,7 +154,8 @@ static void view_sending(const struct tcb *c, struct tcp_info *i)
         i->dsacks = r->dsacks;
         i->undos = r->undos;
         i->reordering_seen = r->reordering_seen;
-        i->in_cwr = c->cc.state == RECOVERY_CWR;
+        i->dup_acks = c->flow->cc.dup_acks;
+        i->in_cwr = c->flow->cc.state == RECOVERY_CWR;
         i->bytes_retransmitted = c->flow->retransmitted_bytes;
         i->delivered_bytes = c->flow->rate.delivered;
         i->delivery_rate_bytes_per_s = c->flow->rate.bytes_per_s;
@@ -163,7 +163,7 @@ static void view_sending(const struct tcb *c, struct tcp_info *i)
     }
     i->srtt_ns = c->rtt.srtt_ns;
     i->rttvar_ns = c->rtt.rttvar_ns;
-    i->min_rtt_ns = c->rtt.min_ns;
+    i->min_rtt_ns = tcb_min_rtt_ns(c);
     i->rto_ns = rto_ns(c);
     i->backoff = c->rtt.backoff;
     i->keepalive_probes = c->keepalive_probes;

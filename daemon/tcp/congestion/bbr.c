@@ -31,12 +31,13 @@ static const struct {
 void bbr_save_cwnd(const struct tcb *c, struct bbr *b)
 {
     bool modulated = recovery_repairing(c) || b->state == BBR_PROBE_RTT;
-    b->prior_cwnd = modulated && b->prior_cwnd > c->cc.cwnd ? b->prior_cwnd : c->cc.cwnd;
+    b->prior_cwnd =
+        modulated && b->prior_cwnd > c->flow->cc.cwnd ? b->prior_cwnd : c->flow->cc.cwnd;
 }
 
 void bbr_restore_cwnd(struct tcb *c, struct bbr *b)
 {
-    c->cc.cwnd = c->cc.cwnd > b->prior_cwnd ? c->cc.cwnd : b->prior_cwnd;
+    c->flow->cc.cwnd = c->flow->cc.cwnd > b->prior_cwnd ? c->flow->cc.cwnd : b->prior_cwnd;
 }
 
 uint32_t bbr_probe_rtt_cwnd(const struct tcb *c, const struct bbr *b)
@@ -70,7 +71,7 @@ static void bound_cwnd(struct tcb *c, const struct bbr *b)
     }
     cap = cap < b->inflight_shortterm ? cap : b->inflight_shortterm;
     cap = cap > least ? cap : least;
-    c->cc.cwnd = c->cc.cwnd < cap ? c->cc.cwnd : cap;
+    c->flow->cc.cwnd = c->flow->cc.cwnd < cap ? c->flow->cc.cwnd : cap;
 }
 
 static void set_cwnd(struct tcb *c, struct bbr *b, const struct cc_ack *ack)
@@ -79,16 +80,16 @@ static void set_cwnd(struct tcb *c, struct bbr *b, const struct cc_ack *ack)
     uint32_t extra = b->extra_acked[0] > b->extra_acked[1] ? b->extra_acked[0] : b->extra_acked[1];
     uint64_t inflight = bbr_bdp(c, b, b->bw, control[b->state].cwnd_percent);
     b->max_inflight = bbr_quantized(c, b, inflight + extra);
-    uint64_t grown = (uint64_t)c->cc.cwnd + ack->delivered;
+    uint64_t grown = (uint64_t)c->flow->cc.cwnd + ack->delivered;
     if (b->full_bw_reached) {
-        c->cc.cwnd = grown < b->max_inflight ? (uint32_t)grown : b->max_inflight;
-    } else if (c->cc.cwnd < b->max_inflight || c->flow->rate.delivered < iw) {
-        c->cc.cwnd = grown < UINT32_MAX ? (uint32_t)grown : UINT32_MAX;
+        c->flow->cc.cwnd = grown < b->max_inflight ? (uint32_t)grown : b->max_inflight;
+    } else if (c->flow->cc.cwnd < b->max_inflight || c->flow->rate.delivered < iw) {
+        c->flow->cc.cwnd = grown < UINT32_MAX ? (uint32_t)grown : UINT32_MAX;
     }
-    c->cc.cwnd = c->cc.cwnd > least ? c->cc.cwnd : least;
+    c->flow->cc.cwnd = c->flow->cc.cwnd > least ? c->flow->cc.cwnd : least;
     if (b->state == BBR_PROBE_RTT) {
         uint32_t most = bbr_probe_rtt_cwnd(c, b);
-        c->cc.cwnd = c->cc.cwnd < most ? c->cc.cwnd : most;
+        c->flow->cc.cwnd = c->flow->cc.cwnd < most ? c->flow->cc.cwnd : most;
     }
     bound_cwnd(c, b);
 }
@@ -151,7 +152,7 @@ static uint32_t bbr_ssthresh(struct tcb *c, uint32_t flight, bool ecn)
 {
     (void)flight;
     (void)ecn;
-    return c->cc.ssthresh;
+    return c->flow->cc.ssthresh;
 }
 
 static void spurious(struct tcb *c, struct bbr *b)
@@ -205,7 +206,7 @@ static void bbr_event(struct tcb *c, enum cc_event event, ackd_time now)
     case CC_TIMEOUT:
         bbr_save_state(c, b);
         b->in_rto = true;
-        c->cc.cwnd = rtxq_pipe(&c->act->rtxq) + send_mss(c);
+        c->flow->cc.cwnd = rtxq_pipe(&c->act->rtxq) + send_mss(c);
         break;
     case CC_UNDO:
         spurious(c, b);

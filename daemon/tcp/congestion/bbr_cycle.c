@@ -91,7 +91,7 @@ void bbr_start_refill(struct tcb *c, struct bbr *b)
 
 static void raise_slope(const struct tcb *c, struct bbr *b)
 {
-    uint32_t growth = c->cc.cwnd >> b->probe_up_rounds, mss = send_mss(c);
+    uint32_t growth = c->flow->cc.cwnd >> b->probe_up_rounds, mss = send_mss(c);
     b->probe_up_rounds += b->probe_up_rounds < 30;
     b->probe_up_acked_per_inc = growth > mss ? growth : mss;
 }
@@ -120,7 +120,7 @@ uint32_t bbr_headroom(const struct tcb *c, const struct bbr *b)
 
 static void grow_longterm(const struct tcb *c, struct bbr *b, const struct cc_ack *ack)
 {
-    if (!ack->cwnd_limited || c->cc.cwnd < b->inflight_longterm) {
+    if (!ack->cwnd_limited || c->flow->cc.cwnd < b->inflight_longterm) {
         return;
     }
     b->probe_up_acked += ack->delivered;
@@ -169,7 +169,8 @@ static bool adapt_long_term(struct tcb *c, struct bbr *b, const struct cc_ack *a
 static bool time_to_probe(struct tcb *c, struct bbr *b, ackd_time now)
 {
     uint32_t target = bbr_bdp(c, b, b->bw, 100);
-    target = (target < c->cc.cwnd ? target : c->cc.cwnd) / send_mss(c); /* Reno's cycle in rounds */
+    target = (target < c->flow->cc.cwnd ? target : c->flow->cc.cwnd) /
+             send_mss(c); /* Reno's cycle in rounds */
     if (time_diff(now, b->cycle_stamp) > b->probe_wait_ns ||
         b->rounds_since_probe_up >= (target < 63 ? target : 63)) {
         bbr_start_refill(c, b);
@@ -190,7 +191,7 @@ static bool time_to_go_down(const struct tcb *c, struct bbr *b, const struct cc_
         b->prev_probe_precautionary = true;
         return true;
     }
-    if (ack->cwnd_limited && c->cc.cwnd >= b->inflight_longterm) {
+    if (ack->cwnd_limited && c->flow->cc.cwnd >= b->inflight_longterm) {
         bbr_reset_full_bw(b);
         b->full_bw = ack->rate.bytes_per_s;
         return false;

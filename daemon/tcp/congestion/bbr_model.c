@@ -139,7 +139,7 @@ static void handle_too_high(struct tcb *c, struct bbr *b, uint32_t tx_in_flight,
     b->is_bw_probe_sample = false; /* once for a probe */
     if (!app_limited) {
         uint32_t target = bbr_bdp(c, b, b->bw, 100);
-        target = target < c->cc.cwnd ? target : c->cc.cwnd;
+        target = target < c->flow->cc.cwnd ? target : c->flow->cc.cwnd;
         uint32_t least = (uint32_t)((uint64_t)target * BETA_PERCENT / 100);
         b->inflight_longterm = tx_in_flight > least ? tx_in_flight : least;
     }
@@ -211,7 +211,7 @@ static void adapt_lower_bounds(const struct tcb *c, struct bbr *b)
     }
     b->bw_shortterm = b->bw_shortterm == UINT64_MAX ? b->max_bw : b->bw_shortterm;
     b->inflight_shortterm =
-        b->inflight_shortterm == UINT32_MAX ? c->cc.cwnd : b->inflight_shortterm;
+        b->inflight_shortterm == UINT32_MAX ? c->flow->cc.cwnd : b->inflight_shortterm;
     uint64_t bw = b->bw_shortterm / 100 * BETA_PERCENT;
     uint32_t inflight = (uint32_t)((uint64_t)b->inflight_shortterm * BETA_PERCENT / 100);
     b->bw_shortterm = b->bw_latest > bw ? b->bw_latest : bw;
@@ -239,7 +239,7 @@ void bbr_update_aggregation(struct tcb *c, struct bbr *b, const struct cc_ack *a
     }
     b->extra_acked_delivered += ack->delivered;
     uint64_t extra = b->extra_acked_delivered - expected;
-    extra = extra < c->cc.cwnd ? extra : c->cc.cwnd;
+    extra = extra < c->flow->cc.cwnd ? extra : c->flow->cc.cwnd;
     uint32_t half = b->full_bw_reached ? EXTRA_ACKED_ROUNDS : 1;
     if (b->round_count - b->extra_acked_round >= half) {
         b->extra_acked_round = b->round_count;

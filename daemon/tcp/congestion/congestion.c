@@ -37,17 +37,29 @@ uint32_t cc_initial_window(const struct tcb *c)
 }
 
 /* RFC 5681 section 3.1: the initial window is one segment after a lost SYN. */
-void cc_init(struct tcb *c, bool syn_retransmitted)
+uint32_t cc_first_window(const struct tcb *c)
 {
-    c->cc.cwnd = syn_retransmitted ? send_mss(c) : cc_initial_window(c);
-    c->cc.ssthresh = UINT32_MAX;
+    bool one = c->syn_suffered || c->t.rec.state == TCP_SYN_SENT;
+    return one ? send_mss(c) : cc_initial_window(c);
+}
+
+void cc_init(struct tcb *c, bool suffered)
+{
+    c->syn_suffered = suffered;
+    if (c->flow) { /* data went with the SYN */
+        c->flow->cc.cwnd = suffered ? send_mss(c) : cc_initial_window(c);
+        c->flow->cc.ssthresh = UINT32_MAX;
+    }
 }
 
 void cc_floors(struct tcb *c)
 {
     uint32_t mss = send_mss(c);
-    c->cc.cwnd = c->cc.cwnd > mss ? c->cc.cwnd : mss;
-    c->cc.ssthresh = c->cc.ssthresh > 2 * mss ? c->cc.ssthresh : 2 * mss;
+    if (!c->flow) {
+        return;
+    }
+    c->flow->cc.cwnd = c->flow->cc.cwnd > mss ? c->flow->cc.cwnd : mss;
+    c->flow->cc.ssthresh = c->flow->cc.ssthresh > 2 * mss ? c->flow->cc.ssthresh : 2 * mss;
 }
 
 static void tell_lost(struct tcb *c, struct cc_ack *ack)
@@ -70,7 +82,7 @@ void cc_acked(struct tcb *c, const struct rtxq_delta *delta, const struct cc_ack
     tell_lost(c, &ack);
     ack.cwnd_limited = validation_acked(c, &ack);
     cc_module(c)->acked(c, &ack);
-    c->cc.cwnd = c->cc.cwnd > CWND_MAX ? CWND_MAX : c->cc.cwnd;
+    c->flow->cc.cwnd = c->flow->cc.cwnd > CWND_MAX ? CWND_MAX : c->flow->cc.cwnd;
 }
 
 void cc_event(struct tcb *c, enum cc_event event, ackd_time now)
@@ -111,9 +123,9 @@ void cc_restart_after_idle(struct tcb *c, ackd_time now)
     }
     uint32_t rw = cc_initial_window(c);
     validation_restart(c, now);
-    if (c->options->v.idle_restart && !cc_module(c)->model_based && c->cc.cwnd > rw &&
+    if (c->options->v.idle_restart && !cc_module(c)->model_based && c->flow->cc.cwnd > rw &&
         time_diff(now, c->flow->data_sent) > rto_ns(c)) {
-        c->cc.cwnd = rw;
+        c->flow->cc.cwnd = rw;
     }
     cc_event(c, CC_RESTART_IDLE, now);
 }

@@ -2,8 +2,8 @@
  * knows nothing of segments, timers or retransmission. What is lost, and what of cwnd may be used
  * while that is repaired (PRR), is recovery/'s business: it tells the module what happened.
  *
- * A module's functions get the connection; they read tcb.rtt and write only tcb.cc.cwnd,
- * tcb.cc.ssthresh, flow.pacing_rate and their own state, `cc_state(c)`, which is zeroed before
+ * A module's functions get the connection; they read tcb.rtt and write only flow.cc.cwnd,
+ * flow.cc.ssthresh, flow.pacing_rate and their own state, `cc_state(c)`, which is zeroed before
  * init() is called. All windows are bytes, all rates bytes a second, all times nanoseconds. */
 #ifndef ACKD_TCP_CONGESTION_H
 #define ACKD_TCP_CONGESTION_H
@@ -73,7 +73,9 @@ const struct cc_ops *cc_module(const struct tcb *c);
 /* Its state. */
 void *cc_state(const struct tcb *c);
 
+/* RFC 6928; and what cwnd is before anything was acknowledged. */
 uint32_t cc_initial_window(const struct tcb *c);
+uint32_t cc_first_window(const struct tcb *c);
 
 /* hystart.c: HyStart++ (RFC 9406), a part of the modules that slow-start. */
 struct hystart {

@@ -59,15 +59,15 @@ static int64_t w_cubic(const struct tcb *c, const struct cubic *u, int64_t t_ms)
 static void epoch_begin(struct tcb *c, struct cubic *u, ackd_time now)
 {
     u->now.start = now;
-    u->now.w_est = c->cc.cwnd;
+    u->now.w_est = c->flow->cc.cwnd;
     u->grow = u->grow_w = 0;
-    if (u->now.w_max <= c->cc.cwnd) {
-        u->now.w_max = c->cc.cwnd;
+    if (u->now.w_max <= c->flow->cc.cwnd) {
+        u->now.w_max = c->flow->cc.cwnd;
         u->now.k_ms = 0;
         return;
     }
     /* K^3 = (W_max - cwnd) / (0.4 MSS) s^3, a second is 1000 ms */
-    uint64_t missing = u->now.w_max - c->cc.cwnd;
+    uint64_t missing = u->now.w_max - c->flow->cc.cwnd;
     u->now.k_ms = cube_root(missing * UINT64_C(2500000000) / send_mss(c));
 }
 
@@ -77,8 +77,8 @@ static void reno_grow(const struct tcb *c, struct cubic *u, uint32_t acked)
 {
     uint64_t step = (uint64_t)send_mss(c) * acked;
     u->grow_w += u->now.w_est < u->now.cwnd_prior ? step * 9 / 17 : step;
-    u->now.w_est += (uint32_t)(u->grow_w / c->cc.cwnd);
-    u->grow_w %= c->cc.cwnd;
+    u->now.w_est += (uint32_t)(u->grow_w / c->flow->cc.cwnd);
+    u->grow_w %= c->flow->cc.cwnd;
 }
 
 static void avoid(struct tcb *c, struct cubic *u, ackd_time now, uint32_t acked)
@@ -90,13 +90,13 @@ static void avoid(struct tcb *c, struct cubic *u, ackd_time now, uint32_t acked)
     int64_t rtt_ms = c->rtt.srtt_ns > 0 ? c->rtt.srtt_ns / NS_PER_MS : 0;
     reno_grow(c, u, acked);
     if (w_cubic(c, u, t_ms) < u->now.w_est) { /* the Reno-friendly region */
-        c->cc.cwnd = u->now.w_est > c->cc.cwnd ? u->now.w_est : c->cc.cwnd;
+        c->flow->cc.cwnd = u->now.w_est > c->flow->cc.cwnd ? u->now.w_est : c->flow->cc.cwnd;
         return;
     }
-    int64_t cwnd = c->cc.cwnd, target = w_cubic(c, u, t_ms + rtt_ms);
+    int64_t cwnd = c->flow->cc.cwnd, target = w_cubic(c, u, t_ms + rtt_ms);
     target = target < cwnd ? cwnd : target > cwnd + cwnd / 2 ? cwnd + cwnd / 2 : target;
     u->grow += (uint64_t)(target - cwnd) * acked;
-    c->cc.cwnd += (uint32_t)(u->grow / (uint64_t)cwnd);
+    c->flow->cc.cwnd += (uint32_t)(u->grow / (uint64_t)cwnd);
     u->grow %= (uint64_t)cwnd;
 }
 
@@ -125,7 +125,7 @@ static void cubic_acked(struct tcb *c, const struct cc_ack *ack)
     if (!acked || !ack->cwnd_limited) {
         return;
     }
-    if (c->cc.cwnd < c->cc.ssthresh) {
+    if (c->flow->cc.cwnd < c->flow->cc.ssthresh) {
         acked = cc_slow_start(c, ack, &u->hystart);
     }
     if (acked) {
@@ -137,7 +137,7 @@ static void cubic_acked(struct tcb *c, const struct cc_ack *ack)
 static uint32_t cubic_ssthresh(struct tcb *c, uint32_t flight, bool ecn)
 {
     struct cubic *u = cc_state(c);
-    uint64_t cwnd = flight < c->cc.cwnd ? flight : c->cc.cwnd;
+    uint64_t cwnd = flight < c->flow->cc.cwnd ? flight : c->flow->cc.cwnd;
     u->before = u->reduced ? u->before : u->now;
     u->reduced = true;
     u->now.w_max = (uint32_t)(cwnd < u->now.w_max ? cwnd * (10 + BETA_TENTHS) / 20 : cwnd);
@@ -173,12 +173,12 @@ static void cubic_init(struct tcb *c, ackd_time now)
 
 static const char *region(const struct tcb *c, const struct cubic *u)
 {
-    if (c->cc.cwnd < c->cc.ssthresh) {
+    if (c->flow->cc.cwnd < c->flow->cc.ssthresh) {
         return u->hystart.css_rounds ? "CONSERVATIVE-SLOW-START" : "SLOW-START";
     }
-    return u->now.w_est >= c->cc.cwnd  ? "RENO-FRIENDLY"
-           : c->cc.cwnd < u->now.w_max ? "CONCAVE"
-                                       : "CONVEX";
+    return u->now.w_est >= c->flow->cc.cwnd  ? "RENO-FRIENDLY"
+           : c->flow->cc.cwnd < u->now.w_max ? "CONCAVE"
+                                             : "CONVEX";
 }
 
 static unsigned cubic_fields(const struct tcb *c, struct tcp_congestion_field *f)

@@ -47,13 +47,13 @@ static void dctcp_acked(struct tcb *c, const struct cc_ack *ack)
     if (!acked || ack->in_recovery || !ack->cwnd_limited) {
         return;
     }
-    if (c->cc.cwnd < c->cc.ssthresh) {
+    if (c->flow->cc.cwnd < c->flow->cc.ssthresh) {
         acked = cc_slow_start(c, ack, &d->hystart);
     }
     d->ca_bytes += acked;
-    if (d->ca_bytes >= c->cc.cwnd) {
-        d->ca_bytes -= c->cc.cwnd;
-        c->cc.cwnd += send_mss(c);
+    if (d->ca_bytes >= c->flow->cc.cwnd) {
+        d->ca_bytes -= c->flow->cc.cwnd;
+        c->flow->cc.cwnd += send_mss(c);
     }
 }
 
@@ -61,8 +61,8 @@ static void dctcp_acked(struct tcb *c, const struct cc_ack *ack)
 static uint32_t dctcp_ssthresh(struct tcb *c, uint32_t flight, bool ecn)
 {
     const struct dctcp *d = cc_state(c);
-    uint32_t taken = (uint32_t)((uint64_t)c->cc.cwnd * d->alpha >> (SCALE_SHIFT + 1));
-    uint32_t left = ecn ? c->cc.cwnd - taken : flight / 2, least = 2 * send_mss(c);
+    uint32_t taken = (uint32_t)((uint64_t)c->flow->cc.cwnd * d->alpha >> (SCALE_SHIFT + 1));
+    uint32_t left = ecn ? c->flow->cc.cwnd - taken : flight / 2, least = 2 * send_mss(c);
     return left > least ? left : least;
 }
 

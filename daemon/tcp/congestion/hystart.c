@@ -56,7 +56,7 @@ static void judge(struct hystart *h)
 
 unsigned hystart_acked(struct hystart *h, const struct tcb *c, const struct cc_ack *ack)
 {
-    if (!c->options->v.hystart || c->cc.ssthresh != UINT32_MAX) {
+    if (!c->options->v.hystart || c->flow->cc.ssthresh != UINT32_MAX) {
         return 1;
     }
     if (!h->running || seq_ge(c->snd.una, h->round_end)) {

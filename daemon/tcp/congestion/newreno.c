@@ -27,16 +27,16 @@ uint32_t cc_slow_start(struct tcb *c, const struct cc_ack *ack, struct hystart *
     uint32_t most = abc_limit(c), grow = ack->acked < most ? ack->acked : most;
     unsigned divisor = hystart_acked(h, c, ack);
     if (!divisor) {
-        c->cc.ssthresh = c->cc.cwnd;
+        c->flow->cc.ssthresh = c->flow->cc.cwnd;
         cc_floors(c);
         return ack->acked;
     }
-    uint32_t room = c->cc.ssthresh - c->cc.cwnd;
+    uint32_t room = c->flow->cc.ssthresh - c->flow->cc.cwnd;
     if (grow / divisor < room) {
-        c->cc.cwnd += grow / divisor;
+        c->flow->cc.cwnd += grow / divisor;
         return 0;
     }
-    c->cc.cwnd = c->cc.ssthresh;
+    c->flow->cc.cwnd = c->flow->cc.ssthresh;
     return grow - room;
 }
 
@@ -47,13 +47,13 @@ static void newreno_acked(struct tcb *c, const struct cc_ack *ack)
     if (!acked || ack->in_recovery || !ack->cwnd_limited) {
         return;
     }
-    if (c->cc.cwnd < c->cc.ssthresh) {
+    if (c->flow->cc.cwnd < c->flow->cc.ssthresh) {
         acked = cc_slow_start(c, ack, &n->hystart);
     }
     n->ca_bytes += acked;
-    if (n->ca_bytes >= c->cc.cwnd) {
-        n->ca_bytes -= c->cc.cwnd;
-        c->cc.cwnd += send_mss(c);
+    if (n->ca_bytes >= c->flow->cc.cwnd) {
+        n->ca_bytes -= c->flow->cc.cwnd;
+        c->flow->cc.cwnd += send_mss(c);
     }
 }
 
@@ -81,11 +81,11 @@ static void newreno_event(struct tcb *c, enum cc_event event, ackd_time now)
 static unsigned newreno_fields(const struct tcb *c, struct tcp_congestion_field *f)
 {
     const struct newreno *n = cc_state(c);
-    f[0] =
-        (struct tcp_congestion_field){.name = "state",
-                                      .word = c->cc.cwnd >= c->cc.ssthresh ? "CONGESTION-AVOIDANCE"
-                                              : n->hystart.css_rounds ? "CONSERVATIVE-SLOW-START"
-                                                                      : "SLOW-START"};
+    f[0] = (struct tcp_congestion_field){.name = "state",
+                                         .word = c->flow->cc.cwnd >= c->flow->cc.ssthresh
+                                                     ? "CONGESTION-AVOIDANCE"
+                                                 : n->hystart.css_rounds ? "CONSERVATIVE-SLOW-START"
+                                                                         : "SLOW-START"};
     f[1] = (struct tcp_congestion_field){.name = "ca", .unit = "bytes", .value = n->ca_bytes};
     return 2 + hystart_fields(&n->hystart, f + 2);
 }

@@ -35,7 +35,7 @@ void rate_mark_app_limited(struct tcb *c)
 void rate_idle(struct tcb *c)
 {
     uint32_t pipe = c->act ? rtxq_pipe(&c->act->rtxq) : 0;
-    if (c->flow && !snd_wanted(c) && tcb_unsent(c) < send_mss(c) && pipe < c->cc.cwnd &&
+    if (c->flow && !snd_wanted(c) && tcb_unsent(c) < send_mss(c) && pipe < c->flow->cc.cwnd &&
         !(c->act && c->act->rtxq.lost)) {
         rate_mark_app_limited(c);
     }
@@ -62,7 +62,7 @@ void rate_acked(struct tcb *c, const struct rtxq_delta *delta, struct cc_ack *ac
     ack->rate.lost = c->act->rtxq.lost_ever - at->lost;
     ack->rate.app_limited = delta->newest_flags & RTX_APP_LIMITED;
     int64_t interval = sending > acking ? sending : acking;
-    if (interval <= 0 || interval < c->rtt.min_ns) {
+    if (interval <= 0 || interval < f->min_rtt_ns) {
         return;
     }
     ack->rate.interval_ns = interval;

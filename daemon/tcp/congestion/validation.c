@@ -39,7 +39,7 @@ static uint32_t pipe_ack(const struct tcb *c)
 
 bool validation_holds(const struct tcb *c)
 {
-    return !c->flow || !c->flow->validation.defined || pipe_ack(c) >= c->cc.cwnd / 2;
+    return !c->flow || !c->flow->validation.defined || pipe_ack(c) >= c->flow->cc.cwnd / 2;
 }
 
 /* Once for each period that passed without validation. */
@@ -55,12 +55,12 @@ static void reduce(struct tcb *c, ackd_time now)
     }
     uint32_t least = cc_initial_window(c);
     while (time_diff(now, v->invalid_since) > NVP_NS) {
-        uint32_t kept = c->cc.cwnd - c->cc.cwnd / 4;
-        c->cc.ssthresh = c->cc.ssthresh > kept ? c->cc.ssthresh : kept;
-        c->cc.cwnd = c->cc.cwnd / 2 > least ? c->cc.cwnd / 2
-                     : c->cc.cwnd < least   ? c->cc.cwnd
-                                            : least;
-        v->invalid_since = c->cc.cwnd > least ? time_add(v->invalid_since, NVP_NS) : now;
+        uint32_t kept = c->flow->cc.cwnd - c->flow->cc.cwnd / 4;
+        c->flow->cc.ssthresh = c->flow->cc.ssthresh > kept ? c->flow->cc.ssthresh : kept;
+        c->flow->cc.cwnd = c->flow->cc.cwnd / 2 > least ? c->flow->cc.cwnd / 2
+                           : c->flow->cc.cwnd < least   ? c->flow->cc.cwnd
+                                                        : least;
+        v->invalid_since = c->flow->cc.cwnd > least ? time_add(v->invalid_since, NVP_NS) : now;
     }
 }
 
@@ -70,7 +70,8 @@ static bool half_used(struct tcb *c, const struct cc_ack *ack)
     struct validation *v = &c->flow->validation;
     uint32_t flight = tcb_outstanding(c) + ack->acked;
     v->round_flight = flight > v->round_flight ? flight : v->round_flight;
-    return ack->half_suffices && c->cc.cwnd < c->cc.ssthresh && v->round_flight > c->cc.cwnd / 2;
+    return ack->half_suffices && c->flow->cc.cwnd < c->flow->cc.ssthresh &&
+           v->round_flight > c->flow->cc.cwnd / 2;
 }
 
 bool validation_acked(struct tcb *c, const struct cc_ack *ack)
@@ -132,8 +133,8 @@ void validation_recovered(struct tcb *c)
     if (v->loss_flight) {
         uint32_t again = (uint32_t)c->flow->retransmitted_bytes - v->loss_retransmitted;
         uint32_t left = again < v->loss_flight ? (v->loss_flight - again) / 2 : 0;
-        c->cc.cwnd = c->cc.cwnd < left ? c->cc.cwnd : left;
-        c->cc.ssthresh = left;
+        c->flow->cc.cwnd = c->flow->cc.cwnd < left ? c->flow->cc.cwnd : left;
+        c->flow->cc.ssthresh = left;
         cc_floors(c); /* "MUST NOT be reduced below 1 MSS" */
     }
     v->loss_flight = 0;

@@ -57,9 +57,7 @@ static bool own_syn_arrived(struct tcp_engine *e, struct tcb *c, unsigned ace)
     if (!c->nego.ecn_plain && !path_may(ecn_control_codepoint(&c->options->v, true), ace)) {
         stop_ect(e, c);
     }
-    if (ace == ACE_CE && !c->flow) {
-        c->cc.cwnd = send_mss(c);
-    }
+    c->syn_suffered = c->syn_suffered || (ace == ACE_CE && !c->flow);
     return ace == ACE_CE;
 }
 

@@ -172,7 +172,7 @@ bool mtu_probe_plan(const struct tcb *c, ackd_time now, uint32_t room, struct pl
     }
     const struct mtu_search *m = &c->flow->mtu;
     if (!m->searching || m->probe || !time_reached(m->next, now) || c->flags & C_URGENT_SENT ||
-        c->cc.state != RECOVERY_OPEN || c->flags & C_RTO_RECOVERY) {
+        c->flow->cc.state != RECOVERY_OPEN || c->flags & C_RTO_RECOVERY) {
         return false;
     }
     uint32_t try = m->halving ? (c->mtu + m->high + 1) / 2 : m->high;

@@ -25,13 +25,13 @@ static bool step_2(struct tcb *c, const struct ack_news *n)
         r->frto = c->nego.sack ? r->frto : FRTO_OFF; /* (2a): a duplicate; with SACK it may come */
         return false;
     }
-    if (seq_ge(c->snd.una, c->cc.recover) || !new_data_ready(c)) {
+    if (seq_ge(c->snd.una, c->flow->cc.recover) || !new_data_ready(c)) {
         r->frto = FRTO_OFF;
         return false;
     }
     r->frto = FRTO_NEW_DATA_SENT;
     if (!cc_module(c)->model_based) {
-        c->cc.cwnd = recovery_pipe(c) + 2 * send_mss(c);
+        c->flow->cc.cwnd = recovery_pipe(c) + 2 * send_mss(c);
     }
     return false;
 }
@@ -39,7 +39,8 @@ static bool step_2(struct tcb *c, const struct ack_news *n)
 static bool step_3(struct tcb *c, const struct ack_news *n)
 {
     struct recovery *r = &c->flow->recovery;
-    bool original = n->delta.never_retrans_acked && seq_lt(n->delta.lowest_original, c->cc.recover);
+    bool original =
+        n->delta.never_retrans_acked && seq_lt(n->delta.lowest_original, c->flow->cc.recover);
     if (!n->advanced && !n->duplicate && !n->delta.any) {
         return false; /* it says nothing */
     }
@@ -49,8 +50,8 @@ static bool step_3(struct tcb *c, const struct ack_news *n)
     }
     uint32_t mss = send_mss(c), next = recovery_pipe(c) + mss;
     next = next < 3 * mss ? next : 3 * mss; /* (3a): and go on in slow start */
-    if (!cc_module(c)->model_based && c->cc.cwnd < next) {
-        c->cc.cwnd = next;
+    if (!cc_module(c)->model_based && c->flow->cc.cwnd < next) {
+        c->flow->cc.cwnd = next;
     }
     return false;
 }

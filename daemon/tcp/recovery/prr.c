@@ -22,7 +22,7 @@ void prr_begin(struct tcb *c, const struct ack_news *n, ackd_time now)
 static uint32_t allowance(const struct tcb *c, uint32_t in_flight, uint32_t delivered, bool safe)
 {
     const struct recovery *r = &c->flow->recovery;
-    uint32_t ssthresh = c->cc.ssthresh, mss = send_mss(c);
+    uint32_t ssthresh = c->flow->cc.ssthresh, mss = send_mss(c);
     if (in_flight > ssthresh && r->recover_fs) {
         uint64_t out = ((uint64_t)r->prr_delivered * ssthresh + r->recover_fs - 1) / r->recover_fs;
         return out > r->prr_out ? (uint32_t)(out - r->prr_out) : 0;
@@ -42,8 +42,9 @@ void prr_update(struct tcb *c, uint32_t delivered, bool safe)
     uint32_t in_flight = recovery_pipe(c), mss = send_mss(c);
     r->prr_delivered += delivered;
     uint32_t n = allowance(c, in_flight, delivered, safe);
-    if (c->cc.state == RECOVERY_FAST && !r->prr_out && n < mss) {
+    if (c->flow->cc.state == RECOVERY_FAST && !r->prr_out && n < mss) {
         n = mss; /* the fast retransmission that begins it */
     }
-    c->cc.cwnd = in_flight + n > mss ? in_flight + n : mss; /* never less (RFC 5681 section 3.1) */
+    c->flow->cc.cwnd =
+        in_flight + n > mss ? in_flight + n : mss; /* never less (RFC 5681 section 3.1) */
 }

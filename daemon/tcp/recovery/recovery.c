@@ -12,7 +12,7 @@ void recovery_init(struct tcb *c, ackd_time now)
 {
     struct recovery *r = &c->flow->recovery;
     r->t_loss = r->rack_sent = TIME_NEVER;
-    r->min_rtt_ns = c->rtt.min_ns;
+    r->min_rtt_ns = c->flow->min_rtt_ns;
     r->next_min_rtt_ns = -1;
     r->min_rtt_until = time_add(now, 300 * NS_PER_S);
     r->reo_wnd_mult = 1;
@@ -34,7 +34,7 @@ bool recovery_uses_rack(const struct tcb *c)
 
 bool recovery_repairing(const struct tcb *c)
 {
-    return c->cc.state == RECOVERY_FAST || c->flags & C_RTO_RECOVERY;
+    return (c->flow && c->flow->cc.state == RECOVERY_FAST) || c->flags & C_RTO_RECOVERY;
 }
 
 /* ---- entering and leaving ---- */
@@ -43,7 +43,7 @@ static void reduce(struct tcb *c, const struct ack_news *n, ackd_time now, bool 
 {
     /* The ACK that shows a loss is a duplicate as a rule, one that tells of a mark never is. */
     uint32_t acked = ecn && n ? seq_dist(c->snd.una, n->una) : 0;
-    c->cc.ssthresh = cc_ssthresh(c, acked, ecn);
+    c->flow->cc.ssthresh = cc_ssthresh(c, acked, ecn);
     prr_begin(c, n, now);
 }
 
@@ -52,15 +52,15 @@ static void enter(struct tcp_engine *e, struct tcb *c, const struct ack_news *n,
 {
     struct recovery *r = &c->flow->recovery;
     e->counters.fast_recoveries++;
-    if (c->cc.state == RECOVERY_CWR) { /* this window was reduced already */
+    if (c->flow->cc.state == RECOVERY_CWR) { /* this window was reduced already */
         undo_forget(c);
     } else {
         undo_begin(c, false);
         reduce(c, n, now, false);
     }
-    c->cc.state = RECOVERY_FAST;
-    c->cc.recover = c->snd.nxt;
-    c->cc.recover_valid = true;
+    c->flow->cc.state = RECOVERY_FAST;
+    c->flow->cc.recover = c->snd.nxt;
+    c->flow->cc.recover_valid = true;
     r->rescued = false;
     tlp_reset(c);
     cc_event(c, CC_ENTER_RECOVERY, now);
@@ -70,15 +70,15 @@ static void leave(struct tcb *c, ackd_time now)
 {
     struct recovery *r = &c->flow->recovery;
     uint32_t mss = send_mss(c), flight = tcb_outstanding(c);
-    r->ended = c->cc.state == RECOVERY_FAST;
+    r->ended = c->flow->cc.state == RECOVERY_FAST;
     r->dup_bytes = 0;
-    c->cc.state = RECOVERY_OPEN;
-    c->cc.dup_acks = 0;
+    c->flow->cc.state = RECOVERY_OPEN;
+    c->flow->cc.dup_acks = 0;
     if (!cc_module(c)->model_based) {
-        c->cc.cwnd = c->cc.ssthresh;
+        c->flow->cc.cwnd = c->flow->cc.ssthresh;
         if (!c->nego.sack) { /* RFC 6582 section 3.2 step 3, full acknowledgment: no burst */
             uint32_t quiet = (flight > mss ? flight : mss) + mss;
-            c->cc.cwnd = quiet < c->cc.ssthresh ? quiet : c->cc.ssthresh;
+            c->flow->cc.cwnd = quiet < c->flow->cc.ssthresh ? quiet : c->flow->cc.ssthresh;
         }
     }
     cc_event(c, CC_LEAVE_RECOVERY, now);
@@ -87,24 +87,27 @@ static void leave(struct tcb *c, ackd_time now)
 void recovery_enter_cwr(struct tcp_engine *e, struct tcb *c, const struct ack_news *n)
 {
     ackd_time now = n->s->now;
+    if (!c->flow) {
+        return;
+    }
     /* The ACK of just what was in flight at the last reduction echoes marks from before it, and in
      * the classic form from before the peer has seen CWR (RFC 3168 section 6.1.2). */
-    bool same_window = c->cc.recover_valid && seq_eq(c->snd.una, c->cc.recover);
-    if (!c->flow || c->cc.state != RECOVERY_OPEN || c->flags & C_RTO_RECOVERY || same_window) {
+    bool same_window = c->flow->cc.recover_valid && seq_eq(c->snd.una, c->flow->cc.recover);
+    if (c->flow->cc.state != RECOVERY_OPEN || c->flags & C_RTO_RECOVERY || same_window) {
         return;
     }
     e->counters.cwr_entries++;
     undo_forget(c);
     if (!tcb_outstanding(c)) {
-        c->cc.ssthresh = cc_ssthresh(c, seq_dist(c->snd.una, n->una), true);
+        c->flow->cc.ssthresh = cc_ssthresh(c, seq_dist(c->snd.una, n->una), true);
         cc_event(c, CC_ENTER_CWR, now);
         leave(c, now);
         return;
     }
     reduce(c, n, now, true);
-    c->cc.state = RECOVERY_CWR;
-    c->cc.recover = c->snd.nxt;
-    c->cc.recover_valid = true;
+    c->flow->cc.state = RECOVERY_CWR;
+    c->flow->cc.recover = c->snd.nxt;
+    c->flow->cc.recover_valid = true;
     cc_event(c, CC_ENTER_CWR, now);
     prr_update(c, n->delivered, n->advanced);
 }
@@ -133,15 +136,16 @@ static bool detect(struct tcp_engine *e, struct tcb *c, const struct ack_news *n
     }
     if (c->nego.sack) {
         bool found = n->delta.newly_sacked && rfc6675_detect(e, c);
-        bool third = c->cc.dup_acks >= DUP_THRESH && !recovery_repairing(c);
+        bool third = c->flow->cc.dup_acks >= DUP_THRESH && !recovery_repairing(c);
         return found || (third && newreno_mark_first(e, c));
     }
-    if (c->cc.state == RECOVERY_FAST) { /* RFC 6582 section 3.2 step 3: a partial acknowledgment */
+    if (c->flow->cc.state ==
+        RECOVERY_FAST) { /* RFC 6582 section 3.2 step 3: a partial acknowledgment */
         return n->advanced && newreno_mark_first(e, c);
     }
     /* Step 2: not again for the duplicates that the last recovery left behind. */
-    return c->cc.dup_acks >= DUP_THRESH && !c->cc.recover_valid && !(c->flags & C_RTO_RECOVERY) &&
-           newreno_mark_first(e, c);
+    return c->flow->cc.dup_acks >= DUP_THRESH && !c->flow->cc.recover_valid &&
+           !(c->flags & C_RTO_RECOVERY) && newreno_mark_first(e, c);
 }
 
 static void loss_ack(struct tcp_engine *e, struct tcb *c, const struct ack_news *n, bool covered)
@@ -152,7 +156,7 @@ static void loss_ack(struct tcp_engine *e, struct tcb *c, const struct ack_news 
     }
     if (covered) {
         c->flags &= ~(uint32_t)C_RTO_RECOVERY;
-        c->cc.dup_acks = 0;
+        c->flow->cc.dup_acks = 0;
         c->flow->recovery.frto = FRTO_OFF;
         c->flow->recovery.ended = true;
         return;
@@ -164,15 +168,16 @@ static void loss_ack(struct tcp_engine *e, struct tcb *c, const struct ack_news 
 static void reduce_again(struct tcp_engine *e, struct tcb *c, const struct ack_news *n,
                          ackd_time now)
 {
-    uint32_t before = c->cc.ssthresh, least = 2 * send_mss(c);
+    uint32_t before = c->flow->cc.ssthresh, least = 2 * send_mss(c);
     e->counters.lost_retransmissions++;
     if (e->config.reduce_once) {
         return;
     }
-    c->cc.recover = c->snd.nxt;
+    c->flow->cc.recover = c->snd.nxt;
     reduce(c, n, now, false);
-    if (c->cc.ssthresh >= before) { /* a module that goes by FlightSize counts what was SACKed */
-        c->cc.ssthresh = before / 2 > least ? before / 2 : least;
+    if (c->flow->cc.ssthresh >=
+        before) { /* a module that goes by FlightSize counts what was SACKed */
+        c->flow->cc.ssthresh = before / 2 > least ? before / 2 : least;
     }
     cc_event(c, CC_ENTER_RECOVERY, now);
 }
@@ -192,11 +197,11 @@ static void fast_ack(struct tcp_engine *e, struct tcb *c, const struct ack_news 
 
 static void open_ack(struct tcp_engine *e, struct tcb *c, const struct ack_news *n, bool covered)
 {
-    if (c->cc.state == RECOVERY_CWR && covered) {
+    if (c->flow->cc.state == RECOVERY_CWR && covered) {
         leave(c, n->s->now);
     }
     if (n->advanced) {
-        c->cc.dup_acks = 0;
+        c->flow->cc.dup_acks = 0;
     }
     if (detect(e, c, n) && !mtu_probe_lost(e, c, n->s->now)) {
         enter(e, c, n, n->s->now);
@@ -207,16 +212,16 @@ static void open_ack(struct tcp_engine *e, struct tcb *c, const struct ack_news 
 static bool by_state(struct tcp_engine *e, struct tcb *c, const struct ack_news *n)
 {
     uint32_t undos = c->flow->recovery.undos;
-    bool covered = !c->cc.recover_valid || seq_ge(c->snd.una, c->cc.recover);
-    if (covered && seq_gt(c->snd.una, c->cc.recover)) {
-        c->cc.recover_valid = false; /* before the numbers wrap past it */
+    bool covered = !c->flow->cc.recover_valid || seq_ge(c->snd.una, c->flow->cc.recover);
+    if (covered && seq_gt(c->snd.una, c->flow->cc.recover)) {
+        c->flow->cc.recover_valid = false; /* before the numbers wrap past it */
     }
     if (undo_try(e, c, n)) {
         return true;
     }
     if (c->flags & C_RTO_RECOVERY) {
         loss_ack(e, c, n, covered);
-    } else if (c->cc.state == RECOVERY_FAST) {
+    } else if (c->flow->cc.state == RECOVERY_FAST) {
         fast_ack(e, c, n, covered);
     } else {
         open_ack(e, c, n, covered);
@@ -236,8 +241,8 @@ static void rest(struct tcb *c)
 void recovery_ack(struct tcp_engine *e, struct tcb *c, struct ack_news *n)
 {
     struct recovery *r = &c->flow->recovery;
-    if (n->duplicate && c->cc.dup_acks < UINT8_MAX) {
-        c->cc.dup_acks++;
+    if (n->duplicate && c->flow->cc.dup_acks < UINT8_MAX) {
+        c->flow->cc.dup_acks++;
     }
     if (c->nego.sack) {
         n->delivered = n->delta.delivered;
@@ -252,9 +257,9 @@ void recovery_ack(struct tcp_engine *e, struct tcb *c, struct ack_news *n)
     if (n->delivered) {
         r->probe_due = false; /* a PTO that fired just before: there is no silence any more */
     }
-    bool set_here = c->cc.state != RECOVERY_OPEN;
+    bool set_here = c->flow->cc.state != RECOVERY_OPEN;
     set_here |= by_state(e, c, n);
-    bool metered = c->cc.state != RECOVERY_OPEN;
+    bool metered = c->flow->cc.state != RECOVERY_OPEN;
     report_ack(e, c, n, set_here || metered || recovery_frto_waits(c));
     if (metered) {
         bool lost = c->act->rtxq.lost_ever != n->lost_ever;
@@ -296,7 +301,7 @@ static void reordering_fired(struct tcp_engine *e, struct tcb *c, ackd_time now)
     if (c->flags & C_RTO_RECOVERY || mtu_probe_lost(e, c, now)) {
         return;
     }
-    if (c->cc.state != RECOVERY_FAST) {
+    if (c->flow->cc.state != RECOVERY_FAST) {
         enter(e, c, NULL, now);
     } else if (c->flow->recovery.lost_again) {
         reduce_again(e, c, NULL, now);
@@ -324,31 +329,37 @@ void recovery_loss_timer(struct tcp_engine *e, struct tcb *c, ackd_time now)
  * has reduced. */
 static void timeout_reduces(struct tcb *c)
 {
-    if (c->flow && !recovery_repairing(c)) {
-        undo_begin(c, true);
-    }
     if (!recovery_repairing(c)) {
-        c->cc.ssthresh = cc_ssthresh(c, 0, false);
+        undo_begin(c, true);
+        c->flow->cc.ssthresh = cc_ssthresh(c, 0, false);
     }
+}
+
+/* Nothing but a SYN was sent. */
+static void syn_timeout(struct tcb *c)
+{
+    c->syn_suffered = true;
+    c->flags |= C_RTO_RECOVERY | C_RETRANSMIT_NOW;
+    rtxq_mark_all_lost(&c->act->rtxq);
 }
 
 void recovery_timeout(struct tcp_engine *e, struct tcb *c, ackd_time now)
 {
+    if (!c->flow) {
+        syn_timeout(c);
+        return;
+    }
     bool reneged = renege_timeout(e, c);
     /* RFC 5682 section 2.1 step 1: not while something else is being repaired. */
-    bool testable = c->flow && !recovery_repairing(c) && !reneged;
+    bool testable = !recovery_repairing(c) && !reneged;
     timeout_reduces(c);
-    c->cc.state = RECOVERY_OPEN;
-    c->cc.dup_acks = 0;
-    c->cc.recover = c->snd.nxt;
-    c->cc.recover_valid = true;
+    c->flow->cc.state = RECOVERY_OPEN;
+    c->flow->cc.dup_acks = 0;
+    c->flow->cc.recover = c->snd.nxt;
+    c->flow->cc.recover_valid = true;
     c->flags |= C_RTO_RECOVERY | C_RETRANSMIT_NOW;
-    if (!c->flow || !cc_module(c)->model_based) {
-        c->cc.cwnd = send_mss(c);
-    }
-    if (!c->flow) {
-        rtxq_mark_all_lost(&c->act->rtxq);
-        return;
+    if (!cc_module(c)->model_based) {
+        c->flow->cc.cwnd = send_mss(c);
     }
     c->flow->recovery.dup_bytes = 0;
     c->flow->recovery.examined_set = false;

@@ -54,7 +54,7 @@ struct rtx_run *recovery_next_seg(const struct tcb *c, tcp_seq *start)
 {
     const struct rtxq *q = &c->act->rtxq;
     unsigned looks = 0;
-    if (recovery_uses_rack(c) || c->cc.state != RECOVERY_FAST || !c->nego.sack || q->lost) {
+    if (recovery_uses_rack(c) || c->flow->cc.state != RECOVERY_FAST || !c->nego.sack || q->lost) {
         return NULL;
     }
     for (struct rtx_run *run = rtxq_oldest(q); run && q->sacked && looks < LOOKS_MAX;

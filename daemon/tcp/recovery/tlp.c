@@ -39,7 +39,7 @@ static bool probe_possible(const struct tcb *c)
     const struct recovery *r = &c->flow->recovery;
     const uint32_t no = C_RTO_RECOVERY | C_LOCAL_DROP | C_WINDOW_PROBED | C_NEIGHBOUR_PENDING;
     return c->act && recovery_uses_rack(c) && state_synchronized(c->t.rec.state) &&
-           c->cc.state != RECOVERY_FAST && !(c->flags & no) && within_window(c) &&
+           c->flow->cc.state != RECOVERY_FAST && !(c->flags & no) && within_window(c) &&
            tcb_outstanding(c) && !c->act->rtxq.sacked && !c->act->rtxq.lost && !r->probe_out &&
            r->probe_measured && r->timer != LOSS_TIMER_REORDERING;
 }
@@ -84,10 +84,10 @@ static void respond(struct tcp_engine *e, struct tcb *c, ackd_time now)
 {
     e->counters.loss_probe_recoveries++;
     undo_forget(c);
-    c->cc.ssthresh = cc_ssthresh(c, 0, false);
+    c->flow->cc.ssthresh = cc_ssthresh(c, 0, false);
     cc_event(c, CC_ENTER_RECOVERY, now);
-    if (!cc_module(c)->model_based && c->cc.cwnd > c->cc.ssthresh) {
-        c->cc.cwnd = c->cc.ssthresh;
+    if (!cc_module(c)->model_based && c->flow->cc.cwnd > c->flow->cc.ssthresh) {
+        c->flow->cc.cwnd = c->flow->cc.ssthresh;
     }
     cc_event(c, CC_LEAVE_RECOVERY, now);
 }
@@ -106,7 +106,7 @@ void tlp_ack(struct tcp_engine *e, struct tcb *c, const struct ack_news *n)
         r->probe_out = false;
     } else if (seq_gt(ack, r->probe_end)) {
         r->probe_out = false;
-        if (c->cc.state == RECOVERY_OPEN) {
+        if (c->flow->cc.state == RECOVERY_OPEN) {
             respond(e, c, n->s->now);
         }
     } else if (!n->advanced && !n->s->o.n_sack && !n->s->payload) {

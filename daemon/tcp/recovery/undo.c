@@ -16,8 +16,8 @@
 void undo_begin(struct tcb *c, bool timeout)
 {
     struct recovery *r = &c->flow->recovery;
-    r->prior_cwnd = c->cc.cwnd;
-    r->prior_ssthresh = c->cc.ssthresh;
+    r->prior_cwnd = c->flow->cc.cwnd;
+    r->prior_ssthresh = c->flow->cc.ssthresh;
     r->undo_marker = c->snd.una;
     r->undo_bytes = c->act->rtxq.retrans; /* of a probe, perhaps: it may be reported, too */
     r->undo = true;
@@ -50,7 +50,7 @@ void recovery_sent(struct tcb *c, tcp_seq start, uint32_t bytes, bool again, ack
         return;
     }
     struct recovery *r = &c->flow->recovery;
-    if (c->cc.state != RECOVERY_OPEN) {
+    if (c->flow->cc.state != RECOVERY_OPEN) {
         r->prr_out += bytes;
     }
     if (!again) {
@@ -58,8 +58,8 @@ void recovery_sent(struct tcb *c, tcp_seq start, uint32_t bytes, bool again, ack
         return;
     }
     retransmitted(c, bytes, now);
-    r->rescued |= c->cc.state == RECOVERY_FAST && seq_eq(seq_add(start, bytes), c->snd.nxt);
-    if (c->cc.state == RECOVERY_FAST && seq_eq(start, c->snd.una)) {
+    r->rescued |= c->flow->cc.state == RECOVERY_FAST && seq_eq(seq_add(start, bytes), c->snd.nxt);
+    if (c->flow->cc.state == RECOVERY_FAST && seq_eq(start, c->snd.una)) {
         rto_restart(c, now); /* it has its own time to be acknowledged */
     }
 }
@@ -72,7 +72,7 @@ void undo_dsack(struct tcb *c, const struct ack_news *n)
         undo_forget(c);
     }
     if (!n->dsack || !r->undo || seq_lt(n->dsack_block.start, r->undo_marker) ||
-        seq_gt(n->dsack_block.end, c->cc.recover)) {
+        seq_gt(n->dsack_block.end, c->flow->cc.recover)) {
         return;
     }
     uint32_t length = seq_dist(n->dsack_block.end, n->dsack_block.start);
@@ -104,9 +104,10 @@ static void no_burst(struct tcb *c, const struct ack_news *n)
     uint32_t acked = n->delta.acked, mss = send_mss(c), initial = cc_initial_window(c);
     acked = acked < mss ? mss : acked > initial ? initial : acked;
     uint32_t most = recovery_pipe(c) + acked;
-    if (c->cc.cwnd > most) {
-        c->cc.ssthresh = c->cc.ssthresh > c->cc.cwnd ? c->cc.ssthresh : c->cc.cwnd;
-        c->cc.cwnd = most;
+    if (c->flow->cc.cwnd > most) {
+        c->flow->cc.ssthresh =
+            c->flow->cc.ssthresh > c->flow->cc.cwnd ? c->flow->cc.ssthresh : c->flow->cc.cwnd;
+        c->flow->cc.cwnd = most;
     }
 }
 
@@ -123,18 +124,18 @@ void undo_reduction(struct tcp_engine *e, struct tcb *c, const struct ack_news *
     if (c->act) {
         rtxq_unmark_lost(&c->act->rtxq);
     }
-    if (!cc_module(c)->model_based && c->cc.cwnd < r->prior_cwnd) {
-        c->cc.cwnd = r->prior_cwnd;
+    if (!cc_module(c)->model_based && c->flow->cc.cwnd < r->prior_cwnd) {
+        c->flow->cc.cwnd = r->prior_cwnd;
     }
-    if (c->cc.ssthresh < r->prior_ssthresh) {
-        c->cc.ssthresh = r->prior_ssthresh;
+    if (c->flow->cc.ssthresh < r->prior_ssthresh) {
+        c->flow->cc.ssthresh = r->prior_ssthresh;
     }
     r->reordering_seen = r->reordering_seen || !r->undo_timeout;
     undo_forget(c);
     r->frto = FRTO_OFF;
     r->dup_bytes = 0;
-    c->cc.state = RECOVERY_OPEN;
-    c->cc.dup_acks = 0;
+    c->flow->cc.state = RECOVERY_OPEN;
+    c->flow->cc.dup_acks = 0;
     c->flags &= ~(uint32_t)C_RTO_RECOVERY;
     cc_event(c, CC_UNDO, n->s->now);
     if (timeout) {

@@ -34,10 +34,10 @@ static inline void bench_begin(struct bench *b, enum tcp_congestion which, uint3
     b->c.mtu = 1500;
     b->c.nego.peer_mss = MSS;
     b->flow.data_sent = TIME_NEVER;
-    b->c.rtt.srtt_ns = b->c.rtt.min_ns = rtt_ms * NS_PER_MS;
+    b->c.rtt.srtt_ns = b->flow.min_rtt_ns = rtt_ms * NS_PER_MS;
     b->c.rtt.rttvar_ns = 0;
-    b->c.cc.cwnd = segments * MSS;
-    b->c.cc.ssthresh = UINT32_MAX;
+    b->flow.cc.cwnd = segments * MSS;
+    b->flow.cc.ssthresh = UINT32_MAX;
     b->flow.congestion = (uint8_t)which;
     b->flow.rate.delivered_at = b->flow.rate.first_sent_at = b->flow.next_send = b->now;
     b->flow.validation.invalid_since = TIME_NEVER;
@@ -53,7 +53,7 @@ static inline void bench_end(struct bench *b)
 /* The flight fills cwnd, which holds sending back. */
 static inline void bench_fill(struct bench *b)
 {
-    b->c.snd.nxt = seq_add(b->c.snd.una, b->c.cc.cwnd);
+    b->c.snd.nxt = seq_add(b->c.snd.una, b->flow.cc.cwnd);
     b->c.flags |= C_CWND_LIMITED;
 }
 
@@ -71,7 +71,7 @@ static inline void bench_ack(struct bench *b, uint32_t bytes, int64_t rtt_ns)
  * on by `rtt_ns`. `limited`: the application has more to send. */
 static inline void bench_round(struct bench *b, int64_t rtt_ns, bool limited)
 {
-    uint32_t segments = b->c.cc.cwnd / MSS;
+    uint32_t segments = b->flow.cc.cwnd / MSS;
     ackd_time end = time_add(b->now, rtt_ns);
     for (uint32_t i = 0; i < segments; i++) {
         if (limited) {
@@ -86,8 +86,8 @@ static inline void bench_round(struct bench *b, int64_t rtt_ns, bool limited)
 /* A loss that is repaired at once. */
 static inline void bench_loss(struct bench *b, bool ecn)
 {
-    b->c.cc.ssthresh = cc_ssthresh(&b->c, 0, ecn);
-    b->c.cc.cwnd = b->c.cc.ssthresh;
+    b->flow.cc.ssthresh = cc_ssthresh(&b->c, 0, ecn);
+    b->flow.cc.cwnd = b->flow.cc.ssthresh;
     cc_event(&b->c, ecn ? CC_ENTER_CWR : CC_ENTER_RECOVERY, b->now);
     cc_event(&b->c, CC_LEAVE_RECOVERY, b->now);
 }

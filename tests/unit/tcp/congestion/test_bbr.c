@@ -113,7 +113,7 @@ static void run(struct pipe *p, int64_t ns)
     struct bench *b = &p->b;
     ackd_time until = time_add(b->now, ns);
     while (time_before(b->now, until)) {
-        bool room = b->act.rtxq.bytes + MSS <= b->c.cc.cwnd;
+        bool room = b->act.rtxq.bytes + MSS <= b->flow.cc.cwnd;
         b->c.flags |= room ? 0 : C_CWND_LIMITED;
         if (room && !p->idle && !pacing_waits(&b->c, b->now)) {
             transmit(p);
@@ -252,7 +252,7 @@ static void drains_and_probes(struct pipe *p, unsigned before)
         p->probes++;
     }
     if (now == BBR_PROBE_RTT) {
-        assert_true(p->b.c.cc.cwnd <= BDP * 55 / 100);
+        assert_true(p->b.flow.cc.cwnd <= BDP * 55 / 100);
     }
 }
 
@@ -300,10 +300,10 @@ static void idle_and_back(void **state)
     uint64_t bw = bbr(&p)->max_bw;
     p.idle = true;
     run(&p, 3 * NS_PER_S);
-    uint32_t cwnd = p.b.c.cc.cwnd;
+    uint32_t cwnd = p.b.flow.cc.cwnd;
     p.b.flow.data_sent = time_add(p.b.now, -3 * NS_PER_S);
     cc_restart_after_idle(&p.b.c, p.b.now);
-    assert_int_equal(p.b.c.cc.cwnd, cwnd);
+    assert_int_equal(p.b.flow.cc.cwnd, cwnd);
     assert_true(of_rate(p.b.flow.pacing_rate) > 0.96 && of_rate(p.b.flow.pacing_rate) < 1.01);
     assert_true(bbr(&p)->idle_restart);
     p.idle = false;
@@ -320,14 +320,14 @@ static void spurious(void **state)
     struct pipe p;
     pipe_begin(&p);
     run(&p, 3 * NS_PER_S);
-    uint32_t cwnd = p.b.c.cc.cwnd;
+    uint32_t cwnd = p.b.flow.cc.cwnd;
     p.b.c.flags |= C_RTO_RECOVERY;
     cc_event(&p.b.c, CC_TIMEOUT, p.b.now);
-    assert_int_equal(p.b.c.cc.cwnd, p.b.act.rtxq.bytes + MSS);
-    p.b.c.cc.cwnd = 5 * MSS;
+    assert_int_equal(p.b.flow.cc.cwnd, p.b.act.rtxq.bytes + MSS);
+    p.b.flow.cc.cwnd = 5 * MSS;
     p.b.c.flags &= ~(uint32_t)C_RTO_RECOVERY;
     cc_event(&p.b.c, CC_UNDO, p.b.now);
-    assert_true(p.b.c.cc.cwnd >= cwnd);
+    assert_true(p.b.flow.cc.cwnd >= cwnd);
     assert_int_equal(bbr(&p)->undo_state, BBR_NONE);
     bench_end(&p.b);
 }

@@ -4,16 +4,16 @@
 
 static void floors_hold(const struct bench *b)
 {
-    assert_true(b->c.cc.cwnd >= send_mss(&b->c));
-    assert_true(b->c.cc.ssthresh >= 2 * send_mss(&b->c));
+    assert_true(b->flow.cc.cwnd >= send_mss(&b->c));
+    assert_true(b->flow.cc.ssthresh >= 2 * send_mss(&b->c));
 }
 
 /* What recovery does at a timeout. */
 static void timeout(struct bench *b)
 {
-    b->c.cc.ssthresh = cc_ssthresh(&b->c, 0, false);
+    b->flow.cc.ssthresh = cc_ssthresh(&b->c, 0, false);
     if (!cc_module(&b->c)->model_based) {
-        b->c.cc.cwnd = MSS;
+        b->flow.cc.cwnd = MSS;
     }
     cc_event(&b->c, CC_TIMEOUT, b->now);
 }
@@ -36,7 +36,7 @@ static void no_reduction_goes_below_the_floors(void **state)
                 bench_loss(&b, n % 3 == 1);
             }
             floors_hold(&b);
-            b.c.snd.nxt = seq_add(b.c.snd.una, b.c.cc.cwnd);
+            b.c.snd.nxt = seq_add(b.c.snd.una, b.flow.cc.cwnd);
             bench_ack(&b, MSS, 50 * NS_PER_MS);
             floors_hold(&b);
             b.now = time_add(b.now, 50 * NS_PER_MS);
@@ -54,7 +54,7 @@ static void the_end_of_slow_start_leaves_two_segments(void **state)
     struct hystart h = {.running = true, .css_rounds = 6, .round_end = seq_add(b.c.snd.una, 9)};
     struct cc_ack ack = {.now = b.now, .acked = MSS, .rtt_ns = -1};
     assert_int_equal(cc_slow_start(&b.c, &ack, &h), MSS);
-    assert_int_equal(b.c.cc.ssthresh, 2 * MSS);
+    assert_int_equal(b.flow.cc.ssthresh, 2 * MSS);
     bench_end(&b);
 }
 

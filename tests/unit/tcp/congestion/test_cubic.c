@@ -7,7 +7,7 @@
 
 static double segments(const struct bench *b)
 {
-    return (double)b->c.cc.cwnd / MSS;
+    return (double)b->flow.cc.cwnd / MSS;
 }
 
 /* Section 4.2: after a reduction from W cwnd follows W_cubic(t) until well beyond W, to within 1 %.
@@ -16,10 +16,10 @@ static void follows_the_cubic(uint32_t w, int64_t rtt_ms, double until_k)
 {
     struct bench b;
     bench_begin(&b, TCP_CONGESTION_CUBIC, w, rtt_ms);
-    b.c.cc.ssthresh = w * MSS;
+    b.flow.cc.ssthresh = w * MSS;
     bench_fill(&b);
     bench_loss(&b, false);
-    assert_int_equal(b.c.cc.cwnd, (uint32_t)(w * BETA * MSS));
+    assert_int_equal(b.flow.cc.cwnd, (uint32_t)(w * BETA * MSS));
     ackd_time start = b.now;
     double k = cbrt(w * (1 - BETA) / C), at_k = 0;
     for (double t = 0; t < until_k * k;) {
@@ -51,7 +51,7 @@ static void reno_friendly(void **state)
     (void)state;
     struct bench b;
     bench_begin(&b, TCP_CONGESTION_CUBIC, 40, 5);
-    b.c.cc.ssthresh = 40 * MSS;
+    b.flow.cc.ssthresh = 40 * MSS;
     bench_fill(&b);
     bench_loss(&b, false);
     double expected = 28;
@@ -70,14 +70,14 @@ static void target_is_bounded(void **state)
     (void)state;
     struct bench b;
     bench_begin(&b, TCP_CONGESTION_CUBIC, 10, 1000);
-    b.c.cc.ssthresh = 10 * MSS;
+    b.flow.cc.ssthresh = 10 * MSS;
     bench_fill(&b);
     bench_loss(&b, false);
     bench_round(&b, NS_PER_S, true); /* the epoch begins */
     for (int n = 0; n < 12; n++) {
-        uint32_t before = b.c.cc.cwnd;
+        uint32_t before = b.flow.cc.cwnd;
         bench_round(&b, NS_PER_S, true);
-        assert_true(b.c.cc.cwnd <= before + before / 2 + MSS);
+        assert_true(b.flow.cc.cwnd <= before + before / 2 + MSS);
     }
     bench_end(&b);
 }
@@ -88,13 +88,13 @@ static void fast_convergence(void **state)
     (void)state;
     struct bench b;
     bench_begin(&b, TCP_CONGESTION_CUBIC, 1000, 100);
-    b.c.cc.ssthresh = 1000 * MSS;
+    b.flow.cc.ssthresh = 1000 * MSS;
     bench_fill(&b);
     bench_loss(&b, false);
     assert_int_equal(bench_field(&b, "w_max").value, 1000 * MSS);
     bench_fill(&b);
     bench_loss(&b, false); /* at 700, short of 1000 */
-    assert_int_equal(b.c.cc.cwnd, 490 * MSS);
+    assert_int_equal(b.flow.cc.cwnd, 490 * MSS);
     assert_int_equal(bench_field(&b, "w_max").value, 595 * MSS); /* 700 (1 + beta) / 2 */
     bench_end(&b);
 }
@@ -107,26 +107,26 @@ static void spurious(void **state)
     bench_begin(&a, TCP_CONGESTION_CUBIC, 1000, 100);
     bench_begin(&b, TCP_CONGESTION_CUBIC, 1000, 100);
     for (struct bench *x = &a; x; x = x == &a ? &b : NULL) {
-        x->c.cc.ssthresh = 1000 * MSS;
+        x->flow.cc.ssthresh = 1000 * MSS;
         bench_fill(x);
         bench_loss(x, false);
         for (int n = 0; n < 30; n++) {
             bench_round(x, 100 * NS_PER_MS, true);
         }
     }
-    uint32_t cwnd = b.c.cc.cwnd, ssthresh = b.c.cc.ssthresh;
+    uint32_t cwnd = b.flow.cc.cwnd, ssthresh = b.flow.cc.ssthresh;
     bench_fill(&b);
-    b.c.cc.ssthresh = cc_ssthresh(&b.c, 0, false);
-    b.c.cc.cwnd = MSS;
+    b.flow.cc.ssthresh = cc_ssthresh(&b.c, 0, false);
+    b.flow.cc.cwnd = MSS;
     cc_event(&b.c, CC_TIMEOUT, b.now);
     assert_int_equal(bench_field(&b, "w_max").value, 0);
-    b.c.cc.cwnd = cwnd; /* which is recovery's part of the undo */
-    b.c.cc.ssthresh = ssthresh;
+    b.flow.cc.cwnd = cwnd; /* which is recovery's part of the undo */
+    b.flow.cc.ssthresh = ssthresh;
     cc_event(&b.c, CC_UNDO, b.now);
     for (int n = 0; n < 80; n++) {
         bench_round(&a, 100 * NS_PER_MS, true);
         bench_round(&b, 100 * NS_PER_MS, true);
-        assert_int_equal(a.c.cc.cwnd, b.c.cc.cwnd);
+        assert_int_equal(a.flow.cc.cwnd, b.flow.cc.cwnd);
     }
     bench_end(&a);
     bench_end(&b);
@@ -138,7 +138,7 @@ static void application_limited(void **state)
     (void)state;
     struct bench b;
     bench_begin(&b, TCP_CONGESTION_CUBIC, 1000, 100);
-    b.c.cc.ssthresh = 1000 * MSS;
+    b.flow.cc.ssthresh = 1000 * MSS;
     bench_fill(&b);
     bench_loss(&b, false);
     for (int n = 0; n < 20; n++) {
@@ -146,11 +146,11 @@ static void application_limited(void **state)
     }
     b.c.flags &= ~(uint32_t)C_CWND_LIMITED;
     b.flow.validation.limited_before = false;
-    uint32_t before = b.c.cc.cwnd;
+    uint32_t before = b.flow.cc.cwnd;
     for (int n = 0; n < 200; n++) { /* 20 s, more than K */
         bench_round(&b, 100 * NS_PER_MS, false);
     }
-    assert_int_equal(b.c.cc.cwnd, before);
+    assert_int_equal(b.flow.cc.cwnd, before);
     for (int n = 0; n < 10; n++) {
         bench_round(&b, 100 * NS_PER_MS, true);
     }
@@ -167,12 +167,12 @@ static void abe(void **state)
     bench_begin(&b, TCP_CONGESTION_CUBIC, 100, 100);
     bench_fill(&b);
     bench_loss(&b, true);
-    assert_int_equal(b.c.cc.cwnd, 85 * MSS);
+    assert_int_equal(b.flow.cc.cwnd, 85 * MSS);
     bench_end(&b);
     bench_begin(&b, TCP_CONGESTION_NEWRENO, 100, 100);
     bench_fill(&b);
     bench_loss(&b, true);
-    assert_int_equal(b.c.cc.cwnd, 80 * MSS);
+    assert_int_equal(b.flow.cc.cwnd, 80 * MSS);
     bench_end(&b);
 }
 

@@ -67,7 +67,7 @@ static void reductions(void **state)
     for (int n = 0; n < 200; n++) {
         window(&b, 100, 20);
     }
-    b.c.cc.cwnd = 100 * MSS;
+    b.flow.cc.cwnd = 100 * MSS;
     b.c.snd.nxt = seq_add(b.c.snd.una, 100 * MSS);
     assert_in_range(cc_ssthresh(&b.c, 0, true), 89 * MSS, 91 * MSS);
     assert_int_equal(cc_ssthresh(&b.c, 0, false), 50 * MSS);
@@ -140,7 +140,7 @@ static void run(struct fabric *f, unsigned acks)
     f->alpha_sum = f->queue_max = f->acks = 0;
     f->queue_min = WINDOW;
     while (f->acks < acks) {
-        while ((f->head - f->tail + 1) * MSS <= f->b.c.cc.cwnd) {
+        while ((f->head - f->tail + 1) * MSS <= f->b.flow.cc.cwnd) {
             send_one(f);
         }
         take_ack(f);

@@ -90,10 +90,10 @@ static void only_at_first(void **state)
     struct bench b;
     struct hystart h = {0};
     bench_begin(&b, TCP_CONGESTION_NEWRENO, 10, 10);
-    b.c.cc.ssthresh = 1000 * MSS;
+    b.flow.cc.ssthresh = 1000 * MSS;
     round_of(&b, &h, 10, MS(10));
     assert_int_equal(round_of(&b, &h, 10, MS(90)), 1);
-    b.c.cc.ssthresh = UINT32_MAX;
+    b.flow.cc.ssthresh = UINT32_MAX;
     b.options.v.hystart = false;
     round_of(&b, &h, 10, MS(10));
     assert_int_equal(round_of(&b, &h, 10, MS(90)), 1);
@@ -107,18 +107,19 @@ static void in_slow_start(void **state)
     struct bench b;
     bench_begin(&b, TCP_CONGESTION_NEWRENO, 16, 10);
     bench_round(&b, MS(10), true);
-    assert_int_equal(b.c.cc.cwnd, 32 * MSS);
+    assert_int_equal(b.flow.cc.cwnd, 32 * MSS);
     bench_round(&b, MS(10), true);
-    assert_int_equal(b.c.cc.cwnd, 64 * MSS);
+    assert_int_equal(b.flow.cc.cwnd, 64 * MSS);
     bench_round(&b, MS(30), true); /* rounds begin with the ACK of their first segment: the rise */
-    assert_int_equal(b.c.cc.cwnd, 128 * MSS);
+    assert_int_equal(b.flow.cc.cwnd, 128 * MSS);
     bench_round(&b, MS(30), true); /* is known after 8 samples of the next */
-    assert_in_range(b.c.cc.cwnd, 128 * MSS + 116 * MSS / 4, 128 * MSS + 12 * MSS + 128 * MSS / 4);
+    assert_in_range(b.flow.cc.cwnd, 128 * MSS + 116 * MSS / 4,
+                    128 * MSS + 12 * MSS + 128 * MSS / 4);
     assert_string_equal(bench_field(&b, "state").word, "CONSERVATIVE-SLOW-START");
     for (int n = 0; n < 6; n++) {
         bench_round(&b, MS(30), true);
     }
-    assert_true(b.c.cc.ssthresh != UINT32_MAX);
+    assert_true(b.flow.cc.ssthresh != UINT32_MAX);
     assert_string_equal(bench_field(&b, "state").word, "CONGESTION-AVOIDANCE");
     bench_end(&b);
 }

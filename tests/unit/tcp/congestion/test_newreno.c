@@ -7,14 +7,14 @@ static void slow_start_and_avoidance(void **state)
     (void)state;
     struct bench b;
     bench_begin(&b, TCP_CONGESTION_NEWRENO, 10, 10);
-    b.c.cc.ssthresh = 35 * MSS;
+    b.flow.cc.ssthresh = 35 * MSS;
     bench_round(&b, 10 * NS_PER_MS, true);
-    assert_int_equal(b.c.cc.cwnd, 20 * MSS);
+    assert_int_equal(b.flow.cc.cwnd, 20 * MSS);
     bench_round(&b, 10 * NS_PER_MS, true);
-    assert_int_equal(b.c.cc.cwnd, 35 * MSS);
+    assert_int_equal(b.flow.cc.cwnd, 35 * MSS);
     for (uint32_t n = 36; n < 50; n++) {
         bench_round(&b, 10 * NS_PER_MS, true);
-        assert_in_range(b.c.cc.cwnd, (n - 1) * MSS, n * MSS);
+        assert_in_range(b.flow.cc.cwnd, (n - 1) * MSS, n * MSS);
     }
     bench_end(&b);
 }
@@ -28,15 +28,15 @@ static void bytes_count(void **state)
     bench_begin(&b, TCP_CONGESTION_NEWRENO, 10, 10);
     bench_fill(&b);
     bench_ack(&b, 10 * MSS, -1);
-    assert_int_equal(b.c.cc.cwnd, 20 * MSS);
+    assert_int_equal(b.flow.cc.cwnd, 20 * MSS);
     b.options.v.abc_limit = 2;
     bench_fill(&b);
     bench_ack(&b, 20 * MSS, -1);
-    assert_int_equal(b.c.cc.cwnd, 22 * MSS);
+    assert_int_equal(b.flow.cc.cwnd, 22 * MSS);
     b.c.flags |= C_RTO_RECOVERY;
     bench_fill(&b);
     bench_ack(&b, 20 * MSS, -1);
-    assert_int_equal(b.c.cc.cwnd, 23 * MSS);
+    assert_int_equal(b.flow.cc.cwnd, 23 * MSS);
     bench_end(&b);
 }
 
@@ -62,7 +62,7 @@ static void recovery_is_not_ours(void **state)
     struct cc_ack ack = {
         .now = b.now, .acked = MSS, .delivered = MSS, .rtt_ns = -1, .in_recovery = true};
     cc_acked(&b.c, &b.delta, &ack);
-    assert_int_equal(b.c.cc.cwnd, 20 * MSS);
+    assert_int_equal(b.flow.cc.cwnd, 20 * MSS);
     bench_end(&b);
 }
 

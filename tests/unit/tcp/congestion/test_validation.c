@@ -14,7 +14,7 @@ static void light_round(struct bench *b, uint32_t n, int64_t rtt_ns)
 static void begin_used(struct bench *b)
 {
     bench_begin(b, TCP_CONGESTION_NEWRENO, 100, 100);
-    b->c.cc.ssthresh = 100 * MSS;
+    b->flow.cc.ssthresh = 100 * MSS;
     for (int n = 0; n < 10; n++) {
         bench_round(b, 100 * NS_PER_MS, true);
     }
@@ -28,16 +28,16 @@ static void kept_but_not_grown(void **state)
     begin_used(&b);
     light_round(&b, 10, 100 * NS_PER_MS);
     light_round(&b, 10, 100 * NS_PER_MS);
-    uint32_t cwnd = b.c.cc.cwnd;
+    uint32_t cwnd = b.flow.cc.cwnd;
     for (int n = 0; n < 50; n++) {
         light_round(&b, 10, 100 * NS_PER_MS);
     }
-    assert_int_equal(b.c.cc.cwnd, cwnd);
+    assert_int_equal(b.flow.cc.cwnd, cwnd);
     assert_false(validation_holds(&b.c));
     bench_round(&b, 100 * NS_PER_MS, true); /* used again: validated, and growing */
     bench_round(&b, 100 * NS_PER_MS, true);
     assert_true(validation_holds(&b.c));
-    assert_true(b.c.cc.cwnd > cwnd);
+    assert_true(b.flow.cc.cwnd > cwnd);
     bench_end(&b);
 }
 
@@ -51,13 +51,13 @@ static void loss_without_validation(void **state)
         light_round(&b, 40, 100 * NS_PER_MS);
     }
     b.c.snd.nxt = seq_add(b.c.snd.una, 24 * MSS);
-    b.c.cc.ssthresh = cc_ssthresh(&b.c, 0, false); /* pipeACK is 40 segments, the flight 24 */
-    assert_in_range(b.c.cc.ssthresh, 19 * MSS, 20 * MSS);
-    b.c.cc.cwnd = b.c.cc.ssthresh;
+    b.flow.cc.ssthresh = cc_ssthresh(&b.c, 0, false); /* pipeACK is 40 segments, the flight 24 */
+    assert_in_range(b.flow.cc.ssthresh, 19 * MSS, 20 * MSS);
+    b.flow.cc.cwnd = b.flow.cc.ssthresh;
     cc_event(&b.c, CC_ENTER_RECOVERY, b.now);
     b.flow.retransmitted_bytes += 8 * MSS;
     cc_event(&b.c, CC_LEAVE_RECOVERY, b.now);
-    assert_in_range(b.c.cc.cwnd, 15 * MSS, 16 * MSS);
+    assert_in_range(b.flow.cc.cwnd, 15 * MSS, 16 * MSS);
     assert_true(validation_holds(&b.c)); /* pipeACK is undefined again */
     bench_end(&b);
 }
@@ -73,13 +73,13 @@ static void loss_of_all_that_was_in_use(void **state)
         light_round(&b, 3, 100 * NS_PER_MS);
     }
     b.c.snd.nxt = seq_add(b.c.snd.una, 3 * MSS);
-    b.c.cc.ssthresh = cc_ssthresh(&b.c, 0, false);
-    b.c.cc.cwnd = b.c.cc.ssthresh;
+    b.flow.cc.ssthresh = cc_ssthresh(&b.c, 0, false);
+    b.flow.cc.cwnd = b.flow.cc.ssthresh;
     cc_event(&b.c, CC_ENTER_RECOVERY, b.now);
     b.flow.retransmitted_bytes += 3 * MSS;
     cc_event(&b.c, CC_LEAVE_RECOVERY, b.now);
-    assert_int_equal(b.c.cc.cwnd, MSS);
-    assert_int_equal(b.c.cc.ssthresh, 2 * MSS);
+    assert_int_equal(b.flow.cc.cwnd, MSS);
+    assert_int_equal(b.flow.cc.ssthresh, 2 * MSS);
     bench_end(&b);
 }
 
@@ -92,14 +92,14 @@ static void shrinks_in_the_end(void **state)
     for (int n = 0; n < 30; n++) {
         light_round(&b, 10, 100 * NS_PER_MS);
     }
-    uint32_t cwnd = b.c.cc.cwnd;
+    uint32_t cwnd = b.flow.cc.cwnd;
     b.now = time_add(b.now, 290 * NS_PER_S);
     light_round(&b, 10, 100 * NS_PER_MS);
-    assert_int_equal(b.c.cc.cwnd, cwnd);
+    assert_int_equal(b.flow.cc.cwnd, cwnd);
     b.now = time_add(b.now, 11 * NS_PER_S);
     light_round(&b, 10, 100 * NS_PER_MS);
-    assert_int_equal(b.c.cc.cwnd, cwnd / 2);
-    assert_int_equal(b.c.cc.ssthresh, 100 * MSS); /* which is more than 3/4 of what cwnd was */
+    assert_int_equal(b.flow.cc.cwnd, cwnd / 2);
+    assert_int_equal(b.flow.cc.ssthresh, 100 * MSS); /* which is more than 3/4 of what cwnd was */
     bench_end(&b);
 }
 
@@ -109,19 +109,19 @@ static void restart(void **state)
     (void)state;
     struct bench b;
     begin_used(&b);
-    uint32_t cwnd = b.c.cc.cwnd;
+    uint32_t cwnd = b.flow.cc.cwnd;
     b.c.snd.nxt = b.c.snd.una;
     b.flow.data_sent = b.now;
     b.now = time_add(b.now, 5 * NS_PER_S);
     b.options.v.idle_restart = false;
     cc_restart_after_idle(&b.c, b.now);
-    assert_int_equal(b.c.cc.cwnd, cwnd);
+    assert_int_equal(b.flow.cc.cwnd, cwnd);
     b.now = time_add(b.now, 301 * NS_PER_S);
     cc_restart_after_idle(&b.c, b.now);
-    assert_int_equal(b.c.cc.cwnd, cwnd / 2);
+    assert_int_equal(b.flow.cc.cwnd, cwnd / 2);
     b.options.v.idle_restart = true;
     cc_restart_after_idle(&b.c, b.now);
-    assert_int_equal(b.c.cc.cwnd, 10 * MSS);
+    assert_int_equal(b.flow.cc.cwnd, 10 * MSS);
     bench_end(&b);
 }
 
