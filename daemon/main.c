@@ -160,8 +160,8 @@ static bool make_net(struct daemon *d)
         .seed1 = d->seed[1],
         .link = tap ? NET_LINK_ETHERNET : NET_LINK_NONE,
         .mtu = d->config.mtu,
-        .checksum_offload = tap && !d->config.no_offload,
-        .tso = tap && !d->config.no_offload,
+        .checksum_offload = !d->config.no_offload,
+        .tso = !d->config.no_offload,
     };
     memcpy(config.mac, d->tap.mac, sizeof config.mac);
     d->net = net_new(&config, loop_now(d->loop));

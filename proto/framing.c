@@ -44,6 +44,12 @@ size_t grpc_deframer_expects(const struct grpc_deframer *d)
     return d->prefix_have == GRPC_PREFIX_LENGTH ? GRPC_PREFIX_LENGTH + (size_t)d->length : 0;
 }
 
+size_t grpc_deframer_lacks(const struct grpc_deframer *d)
+{
+    bool known = !d->message && d->prefix_have == GRPC_PREFIX_LENGTH;
+    return known ? d->length - d->filled : 0;
+}
+
 static size_t smaller(size_t a, size_t b)
 {
     return a < b ? a : b;
@@ -95,24 +101,51 @@ static bool grow(struct grpc_deframer *d, size_t more)
     return true;
 }
 
+bool grpc_deframer_settle(struct grpc_deframer *d)
+{
+    const uint8_t *view = d->view;
+    size_t bytes = d->filled;
+    if (!view || d->message) {
+        return true;
+    }
+    d->view = NULL;
+    d->filled = 0;
+    if (!grow(d, bytes)) {
+        return false;
+    }
+    memcpy(d->buffer, view, bytes); /* NOLINT: see grow() */
+    d->filled = bytes;
+    return true;
+}
+
+/* Behind what is there already, in the caller's data or in the buffer. */
+static bool add(struct grpc_deframer *d, const uint8_t *data, size_t n)
+{
+    if (d->filled == 0 || (d->view && data == d->view + d->filled)) {
+        d->view = d->filled ? d->view : data;
+    } else {
+        if (!grpc_deframer_settle(d) || !grow(d, n)) {
+            return false;
+        }
+        memcpy(d->buffer + d->filled, data, n); /* NOLINT: see grow() */
+    }
+    d->filled += n;
+    return true;
+}
+
 static enum grpc_deframed take_body(struct grpc_deframer *d, const uint8_t **data, size_t *length)
 {
     size_t n = smaller(d->length - d->filled, *length);
-    if (d->filled == 0 && n == d->length) {
-        d->message = *data;
-    } else {
-        if (!grow(d, n)) {
-            return GRPC_DEFRAMED_NO_MEMORY;
-        }
-        if (n > 0) {
-            memcpy(d->buffer + d->filled, *data, n); /* NOLINT: see grow() */
-            d->filled += n;
-        }
-        d->message = d->filled == d->length ? d->buffer : NULL;
+    if (!add(d, *data, n)) {
+        return GRPC_DEFRAMED_NO_MEMORY;
     }
     *data += n;
     *length -= n;
-    return d->message ? GRPC_DEFRAMED_MESSAGE : GRPC_DEFRAMED_NOTHING;
+    if (d->filled < d->length) {
+        return GRPC_DEFRAMED_NOTHING;
+    }
+    d->message = d->view ? d->view : d->buffer;
+    return GRPC_DEFRAMED_MESSAGE;
 }
 
 enum grpc_deframed grpc_deframe(struct grpc_deframer *d, const uint8_t **data, size_t *length)

@@ -8,7 +8,7 @@
  * Frames of HTTP/2 have no relation to messages: a message may lie in many DATA frames, and many in
  * one. Hence the decoder takes bytes as they come. It allocates only for what has arrived (a prefix
  * that promises 4 MiB costs nothing by itself), and nothing at all for a message that lies in one
- * piece. */
+ * piece, or in several that adjoin in the caller's memory. */
 #ifndef ACKD_PROTO_FRAMING_H
 #define ACKD_PROTO_FRAMING_H
 
@@ -36,7 +36,8 @@ struct grpc_deframer {
     uint32_t length;      /* of the message, once the prefix is complete */
     unsigned prefix_have; /* bytes of `prefix` */
     uint8_t prefix[GRPC_PREFIX_LENGTH];
-    uint8_t *buffer; /* NULL until a message comes in pieces */
+    uint8_t *buffer;     /* NULL until a message comes in pieces that do not adjoin */
+    const uint8_t *view; /* the first of `filled` bytes in the caller's data; NULL: in `buffer` */
     size_t capacity, filled;
 };
 
@@ -47,12 +48,17 @@ void grpc_deframer_free(struct grpc_deframer *d);
  * stays valid as long. NULL: the message lies in the caller's data. */
 uint8_t *grpc_deframer_take(struct grpc_deframer *d);
 /* Takes bytes from *data, at most to the end of one message, and moves *data and *length past them.
- * After anything but NOTHING and MESSAGE the stream is lost. */
+ * After anything but NOTHING and MESSAGE the stream is lost. Bytes of a message that is not
+ * complete are only pointed at: grpc_deframer_settle() has to come before they vanish. */
 enum grpc_deframed grpc_deframe(struct grpc_deframer *d, const uint8_t **data, size_t *length);
+/* Copies what is pointed at; false without memory. */
+bool grpc_deframer_settle(struct grpc_deframer *d);
 /* Bytes taken of a message that is not complete, its prefix included; 0 between messages. */
 size_t grpc_deframer_partial(const struct grpc_deframer *d);
 /* Bytes that this message occupies with its prefix; 0 while the prefix is not known. */
 size_t grpc_deframer_expects(const struct grpc_deframer *d);
+/* Bytes that the message still lacks; 0 while the prefix is not known. */
+size_t grpc_deframer_lacks(const struct grpc_deframer *d);
 
 /* grpc-timeout: one to eight digits and a unit out of H M S m u n. Returns false for anything else.
  */

@@ -275,6 +275,8 @@ int call_input(struct call *c, const uint8_t *data, size_t length)
             break;
         }
     }
+    if (!c->closed && !grpc_deframer_settle(&c->deframer))
+        call_fail(c, ACKD_RESOURCE_EXHAUSTED, "NO_MEMORY", "out of memory for an answer");
     if (grpc_deframer_expects(&c->deframer) > STREAM_WINDOW / 2) {
         call_credit(c, c->partial_credit);
         c->partial_credit = 0;

@@ -8,7 +8,9 @@
  * Deadlines are ours, not libevent's: its timers count in milliseconds of a coarse clock or, when
  * told to be precise, cost a system call in every turn. All of ours share one timerfd, which is set
  * only when a deadline comes to lie before the instant it is set for. A deadline that moves away or
- * vanishes leaves it as it is: it then wakes us once for nothing.
+ * vanishes leaves it as it is: it then wakes us once for nothing. One that is due already, which is
+ * how work that is done in turns asks for the next, needs no timerfd: libevent looks at the
+ * descriptors without waiting, and then it is served.
  *
  * Every callback's time is taken, by the wall clock and by the thread's processor time. The latter
  * is a system call, so it is read at most every 50 us: a callback is then charged all that was used
@@ -150,6 +152,7 @@ static void account(struct loop *loop, ackd_time began, const char *name)
 }
 
 static void alarm_fired(evutil_socket_t fd, short events, void *arg);
+static void serve_due(struct loop *loop);
 
 /* False without memory, epoll or descriptors. */
 static bool set_up(struct loop *loop, struct event_config *config)
@@ -258,17 +261,28 @@ static bool polls(const struct loop *loop)
     return loop->busy_poll_ns > 0 && time_diff(read_clock(loop), loop->served) < loop->busy_poll_ns;
 }
 
+/* By the clock as it was read last: what comes due meanwhile is the timerfd's. */
+static bool is_due(const struct loop *loop)
+{
+    const struct deadline *first = deadlines_first(&loop->deadlines);
+    return first != NULL && time_reached(first->at, loop->now);
+}
+
 int loop_run(struct loop *loop)
 {
     while (!loop->stopped) {
-        if (set_alarm(loop) < 0) {
+        bool due = is_due(loop), busy = due || loop->kicked;
+        if (!busy && set_alarm(loop) < 0) {
             return -errno;
         }
-        bool sleeps = !loop->kicked && !polls(loop);
+        bool sleeps = !busy && !polls(loop);
         if (event_base_loop(loop->base, EVLOOP_ONCE | (sleeps ? 0 : EVLOOP_NONBLOCK)) < 0) {
             return errno != 0 ? -errno : -EIO;
         }
         loop->stats.wakeups += sleeps;
+        if (due) {
+            serve_due(loop);
+        }
         if (loop->kicked) {
             run_cycle(loop);
         }
@@ -338,16 +352,9 @@ void loop_fd_free(struct loop_fd *f)
 
 /* ---- timers ---- */
 
-/* Serves what is due; not more often than there are deadlines, for one may set itself again. */
-static void alarm_fired(evutil_socket_t fd, short events, void *arg)
+/* Not more often than there are deadlines, for one may set itself again. */
+static void serve_due(struct loop *loop)
 {
-    (void)events;
-    struct loop *loop = arg;
-    uint64_t expirations;
-    if (read((int)fd, &expirations, sizeof expirations) < 0) {
-        return; /* set anew meanwhile */
-    }
-    loop->alarm_at = TIME_NEVER;
     for (size_t n = loop->deadlines.count; n > 0; n--) {
         struct deadline *first = deadlines_first(&loop->deadlines);
         ackd_time began = loop_refresh(loop);
@@ -360,6 +367,18 @@ static void alarm_fired(evutil_socket_t fd, short events, void *arg)
         t->fn(t->arg); /* may free t */
         account(loop, began, name);
     }
+}
+
+static void alarm_fired(evutil_socket_t fd, short events, void *arg)
+{
+    (void)events;
+    struct loop *loop = arg;
+    uint64_t expirations;
+    if (read((int)fd, &expirations, sizeof expirations) < 0) {
+        return; /* set anew meanwhile */
+    }
+    loop->alarm_at = TIME_NEVER;
+    serve_due(loop);
 }
 
 struct loop_timer *loop_timer_new_named(struct loop *loop, loop_fn fn, void *arg, const char *name)

@@ -139,6 +139,10 @@ size_t grpc_call_capacity(const struct grpc_call *call);
 /* Queues one message. -EMSGSIZE, -ENOMEM, or -EPIPE when the call is over. It may exceed
  * grpc_call_room(); ask for room again before the next. */
 int grpc_call_send(struct grpc_call *call, const ProtobufCMessage *message);
+/* The same for a message whose bytes field `field` is left empty and gets `length` bytes (> 0),
+ * which the caller writes to *space before it returns to the loop. */
+int grpc_call_send_bytes(struct grpc_call *call, const ProtobufCMessage *message, uint32_t field,
+                         size_t length, uint8_t **space);
 /* Within on_message(): takes over the memory of the message that `within` points into, the value of
  * the `in_place` field; the handler frees it when it is done with the value. NULL: it cannot be had
  * (the value is small, or of an unusual message), and what is needed later has to be copied. */
@@ -149,6 +153,9 @@ void grpc_call_consumed(struct grpc_call *call, size_t wire_bytes);
 void grpc_call_finish(struct grpc_call *call);
 /* One message and OK. */
 void grpc_call_reply(struct grpc_call *call, const ProtobufCMessage *message);
+/* The same with grpc_call_send_bytes(); not 0: there is nothing to be written. */
+int grpc_call_reply_bytes(struct grpc_call *call, const ProtobufCMessage *message, uint32_t field,
+                          size_t length, uint8_t **space);
 
 struct grpc_error {
     enum grpc_code code;

@@ -13,6 +13,7 @@
 
 enum {
     MAX_DEFAULT = 65536,
+    DATA = 2,             /* ReceiveResponse.data */
     MESSAGE_OVERHEAD = 64 /* the other fields, and gRPC's prefix */
 };
 
@@ -25,16 +26,19 @@ struct receive_call {
 static void answer(struct wait *w, const struct transfer_down *d)
 {
     Ackd__V1__ReceiveResponse m = ACKD__V1__RECEIVE_RESPONSE__INIT;
+    uint8_t *data;
     m.offset = d->offset;
-    m.data.data = (uint8_t *)d->data;
-    m.data.len = d->length;
     m.end_of_stream = d->end_of_stream;
     if (d->urgent) {
         m.urgent_known_case = ACKD__V1__RECEIVE_RESPONSE__URGENT_KNOWN_URGENT_MARK;
         m.urgent_mark = d->urgent_mark;
     }
     wait_done(w);
-    grpc_call_reply(w->call, &m.base);
+    if (d->length == 0) {
+        grpc_call_reply(w->call, &m.base);
+    } else if (grpc_call_reply_bytes(w->call, &m.base, DATA, d->length, &data) == 0) {
+        transfer_copy(w->endpoint, d->offset, d->length, data);
+    }
 }
 
 /* Fewer bytes than were asked for, but no more can come: the receive buffer is full of them. */
@@ -60,7 +64,7 @@ static void look(struct wait *w, unsigned what)
     size_t capacity = grpc_call_capacity(w->call);
     size_t max = capacity > MESSAGE_OVERHEAD ? capacity - MESSAGE_OVERHEAD : 0;
     max = max < c->max ? max : c->max;
-    int error = transfer_down(w->endpoint, c->from, max, &d);
+    int error = transfer_look(w->endpoint, c->from, max, &d);
     if (error == -ERANGE) {
         wait_done(w);
         transfer_fail_range(w->call, w->endpoint, c->from);
@@ -100,7 +104,7 @@ static void on_message(struct grpc_call *call, const ProtobufCMessage *message, 
     }
     c->from = m->from_offset;
     c->max = m->max_bytes ? m->max_bytes : MAX_DEFAULT;
-    c->max = c->max < SCRATCH ? c->max : SCRATCH;
+    c->max = c->max < RECEIVE_MAX ? c->max : RECEIVE_MAX;
     c->min = m->min_bytes ? m->min_bytes : 1; /* a wait is for something */
     c->min = c->min < c->max ? c->min : c->max;
     grpc_call_set_data(call, c);

@@ -56,10 +56,10 @@ struct rpc {
     struct brief *brief;   /* the same for brief rows */
     const ProtobufCFieldDescriptor *
         *info_fields; /* view.c's: where each field of the engine goes */
-    uint8_t *scratch; /* SCRATCH bytes: a message's data when they lie in several pieces */
+    uint8_t *scratch; /* SCRATCH bytes: what a capture shows at a time */
 };
-/* And the most that one answer to a Receive carries: it is copied twice in one turn of the loop. */
-enum { SCRATCH = 1 << 18 };
+/* The most that one answer to a Receive carries: it is copied within one turn of the loop. */
+enum { RECEIVE_MAX = 1 << 18, SCRATCH = 1 << 18 };
 
 struct usage *usage_of(struct rpc *rpc, uid_t uid); /* made when missing; NULL when out of memory */
 void usage_put(struct usage *usage);                /* frees it when all is zero */

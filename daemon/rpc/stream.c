@@ -16,7 +16,8 @@
 enum {
     DOWN_MESSAGE = 65536,  /* data of one message down */
     DOWN_TURN = 4 * 65536, /* data down in one turn of the loop */
-    MESSAGE_OVERHEAD = 64  /* the other fields, and gRPC's prefix */
+    MESSAGE_OVERHEAD = 64, /* the other fields, and gRPC's prefix */
+    DATA = 2               /* StreamResponse.data */
 };
 
 struct up_message {
@@ -140,10 +141,10 @@ static void put_up(struct stream_call *c, const Ackd__V1__StreamRequest *m, size
     if (c->broken) {
         return;
     }
+    int64_t n = 0;
     if (list_empty(&c->queue)) {
         size_t budget = SLICE;
-        int64_t n =
-            length ? transfer_up(c->wait.endpoint, m->offset, m->data.data, length, flags, &budget)
+        n = length ? transfer_up(c->wait.endpoint, m->offset, m->data.data, length, flags, &budget)
                    : 0;
         if (took(c, m->offset, length, n)) {
             grpc_call_consumed(c->wait.call, wire_bytes);
@@ -156,15 +157,17 @@ static void put_up(struct stream_call *c, const Ackd__V1__StreamRequest *m, size
             return;
         }
     }
+    size_t taken = n > 0 ? (size_t)n : 0;
+    const uint8_t *data = m->data.data + taken;
+    length -= taken;
     struct up_message *u = malloc(sizeof *u);
-    const uint8_t *data = m->data.data;
     void *memory = u ? transfer_keep(c->wait.call, &data, length) : NULL;
     if (!memory) {
         free(u);
         fail(c, ENOMEM);
         return;
     }
-    *u = (struct up_message){.offset = m->offset,
+    *u = (struct up_message){.offset = m->offset + taken,
                              .length = length,
                              .wire_bytes = wire_bytes,
                              .flags = flags,
@@ -182,12 +185,13 @@ static int64_t put_down(struct stream_call *c, size_t room)
 {
     struct endpoint *e = c->wait.endpoint;
     struct transfer_down d = {.offset = c->down_from};
+    uint8_t *data = NULL;
     Ackd__V1__StreamResponse m = ACKD__V1__STREAM_RESPONSE__INIT;
     size_t max = room > MESSAGE_OVERHEAD ? room - MESSAGE_OVERHEAD : 1;
     transfer_progress(e, &m.accepted_until, &m.acknowledged_until);
     int error = c->eos_sent
                     ? 0
-                    : transfer_down(e, c->down_from, max < DOWN_MESSAGE ? max : DOWN_MESSAGE, &d);
+                    : transfer_look(e, c->down_from, max < DOWN_MESSAGE ? max : DOWN_MESSAGE, &d);
     if (error == -ERANGE) {
         wait_done(&c->wait);
         transfer_fail_range(c->wait.call, e, c->down_from);
@@ -205,16 +209,17 @@ static int64_t put_down(struct stream_call *c, size_t room)
         return -1;
     }
     m.offset = d.offset;
-    m.data.data = (uint8_t *)d.data;
-    m.data.len = d.length;
     m.end_of_stream = d.end_of_stream;
     if (d.urgent) {
         m.urgent_known_case = ACKD__V1__STREAM_RESPONSE__URGENT_KNOWN_URGENT_MARK;
         m.urgent_mark = c->urgent_told = d.urgent_mark;
     }
-    if (grpc_call_send(c->wait.call, &m.base) < 0) {
+    error = d.length ? grpc_call_send_bytes(c->wait.call, &m.base, DATA, d.length, &data)
+                     : grpc_call_send(c->wait.call, &m.base);
+    if (error < 0) {
         return -1;
     }
+    transfer_copy(e, d.offset, d.length, data);
     c->accepted_told = m.accepted_until;
     c->acknowledged_told = m.acknowledged_until;
     c->eos_sent |= d.end_of_stream;

@@ -89,44 +89,10 @@ void transfer_progress(struct endpoint *e, uint64_t *accepted_until, uint64_t *a
     }
 }
 
-/* Copies the ranges behind what `out` holds already; how many bytes that were. */
-static size_t append(struct rpc *rpc, const struct tcp_received *r, size_t max,
-                     struct transfer_down *out)
-{
-    size_t before = out->length;
-    for (unsigned i = 0; i < r->n_ranges && out->length < max; i++) {
-        size_t n = r->range[i].length < max - out->length ? r->range[i].length : max - out->length;
-        memcpy(rpc->scratch + out->length, r->range[i].data, n);
-        out->length += n;
-    }
-    out->data = rpc->scratch;
-    return out->length - before;
-}
-
-/* The bytes as one: in place when they lie in one range, else joined, view by view: one view of the
- * receive queue shows a bounded number of ranges. */
-static void join(struct endpoint *e, uint64_t from, size_t max, struct tcp_received *r,
-                 struct transfer_down *out)
-{
-    size_t there = (size_t)(r->offset + r->available - from);
-    max = max < there ? max : there;
-    if (r->n_ranges == 1 && r->range[0].length >= max) {
-        out->data = r->range[0].data;
-        out->length = max;
-        return;
-    }
-    max = max < SCRATCH ? max : SCRATCH;
-    while (append(e->rpc, r, max, out) > 0 && out->length < max) {
-        if (tcp_peek(e->rpc->config.engine, e->id, from + out->length, max - out->length, r) < 0) {
-            return;
-        }
-    }
-}
-
-int transfer_down(struct endpoint *e, uint64_t from, size_t max, struct transfer_down *out)
+int transfer_look(struct endpoint *e, uint64_t from, size_t max, struct transfer_down *out)
 {
     struct tcp_received r;
-    int error = tcp_peek(e->rpc->config.engine, e->id, from, max, &r);
+    int error = tcp_peek(e->rpc->config.engine, e->id, from, 0, &r);
     *out = (struct transfer_down){.offset = from};
     if (error == -EINVAL) {
         return -ERANGE;
@@ -134,13 +100,30 @@ int transfer_down(struct endpoint *e, uint64_t from, size_t max, struct transfer
     if (error < 0) {
         return (int)not_now(e, error);
     }
-    bool end_of_stream = r.end_of_stream, urgent = r.urgent;
-    uint64_t end = r.offset + r.available, mark = r.urgent_mark;
-    join(e, from, max, &r, out);
-    out->end_of_stream = end_of_stream && from + out->length == end;
-    out->urgent = urgent;
-    out->urgent_mark = mark;
+    size_t there = r.available ? (size_t)(r.offset + r.available - from) : 0;
+    out->length = there < max ? there : max;
+    out->end_of_stream = r.end_of_stream && out->length == there;
+    out->urgent = r.urgent;
+    out->urgent_mark = r.urgent_mark;
     return 0;
+}
+
+/* View by view: one view of the receive queue shows a bounded number of ranges. */
+void transfer_copy(struct endpoint *e, uint64_t from, size_t length, uint8_t *to)
+{
+    struct tcp_received r;
+    size_t done = 0;
+    while (done < length) {
+        if (tcp_peek(e->rpc->config.engine, e->id, from + done, length - done, &r) < 0 ||
+            r.n_ranges == 0) {
+            memset(to + done, 0, length - done); /* cannot be: transfer_look() saw them */
+            return;
+        }
+        for (unsigned i = 0; i < r.n_ranges; i++) {
+            memcpy(to + done, r.range[i].data, r.range[i].length);
+            done += r.range[i].length;
+        }
+    }
 }
 
 int transfer_release(struct endpoint *e, uint64_t upto)

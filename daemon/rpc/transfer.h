@@ -22,20 +22,20 @@ void *transfer_keep(struct grpc_call *call, const uint8_t **data, size_t length)
 void transfer_fail_gap(struct grpc_call *call, struct endpoint *e, uint64_t offset);
 void transfer_progress(struct endpoint *e, uint64_t *accepted_until, uint64_t *acknowledged_until);
 
-/* What is there from stream offset `from`, in one piece: in place, or copied to rpc->scratch. Valid
- * until the next engine call. */
+/* What is there from stream offset `from`. */
 struct transfer_down {
-    uint64_t offset; /* of data[0] */
-    const uint8_t *data;
+    uint64_t offset; /* of the first byte */
     size_t length;
-    bool end_of_stream; /* the FIN follows data[length - 1] */
+    bool end_of_stream; /* the FIN follows the last of them */
     bool urgent;
     uint64_t urgent_mark;
 };
 /* At most `max` bytes. 0; -EAGAIN while the endpoint is not connected yet; -ERANGE when `from` was
  * released or is beyond what is there; or the error that ended the connection, when everything was
  * read. */
-int transfer_down(struct endpoint *e, uint64_t from, size_t max, struct transfer_down *out);
+int transfer_look(struct endpoint *e, uint64_t from, size_t max, struct transfer_down *out);
+/* Copies bytes that transfer_look() saw in this callback. */
+void transfer_copy(struct endpoint *e, uint64_t from, size_t length, uint8_t *to);
 /* Releases everything before `upto`: 0 or -ERANGE. */
 int transfer_release(struct endpoint *e, uint64_t upto);
 /* Fails the call after -ERANGE of the two above. */

@@ -124,8 +124,9 @@ static size_t room(const struct grpc_call *call)
     }
     size_t bytes = less(stream_window(call), call->queued);
     size_t connection = window(nghttp2_session_get_remote_window_size(c->session));
-    bytes = smaller(bytes, less(connection, ready));
-    bytes = smaller(bytes, less(queue, ready + c->tail_length - c->tail_sent));
+    size_t leaving = ready + c->frame.bytes;
+    bytes = smaller(bytes, less(connection, leaving));
+    bytes = smaller(bytes, less(queue, leaving + c->tail_length));
     return less(bytes, GRPC_PREFIX_LENGTH);
 }
 
@@ -222,7 +223,7 @@ static void drop_message(struct grpc_call *call)
     }
     call->head_sent = 0;
     queue_shrink(call, unsent);
-    free(message);
+    message_unref(call->connection->server, message);
 }
 
 static void drop_messages(struct grpc_call *call)
@@ -232,14 +233,16 @@ static void drop_messages(struct grpc_call *call)
     }
 }
 
-/* The bytes nghttp2 takes for a DATA frame of at most `length`. */
-static size_t take_queued(struct grpc_call *call, uint8_t *out, size_t length)
+/* Moves what a DATA frame of at most `length` bytes can carry to the frame; how many bytes. */
+static size_t take_queued(struct grpc_call *call, size_t length)
 {
     size_t taken = 0;
     while (call->head && taken < length) {
         struct message *message = call->head;
         size_t n = smaller(message->length - call->head_sent, length - taken);
-        memcpy(out + taken, message->bytes + call->head_sent, n);
+        if (!frame_add(call->connection, message, call->head_sent, n)) {
+            break;
+        }
         taken += n;
         call->head_sent += n;
         queue_shrink(call, n);
@@ -264,10 +267,13 @@ static ssize_t read_queue(nghttp2_session *session, int32_t stream_id, uint8_t *
                           void *user_data)
 {
     struct grpc_call *call = source->ptr;
-    size_t n = take_queued(call, buffer, length);
     (void)session;
     (void)stream_id;
+    (void)buffer;
     (void)user_data;
+    frame_drop(call->connection); /* of a stream that was closed before its frame went */
+    size_t n = take_queued(call, length);
+    *flags |= n > 0 ? NGHTTP2_DATA_FLAG_NO_COPY : 0;
     if (!call->head && call->over) {
         *flags |= NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
         return submit_trailers(call) < 0 ? NGHTTP2_ERR_CALLBACK_FAILURE : (ssize_t)n;
@@ -329,23 +335,28 @@ static void end_with(struct grpc_call *call)
     }
 }
 
-int grpc_call_send(struct grpc_call *call, const ProtobufCMessage *message)
+/* Queues a message with its prefix and `message` packed behind it, and `more` bytes to be filled;
+ * where those begin. NULL with *error. */
+static uint8_t *send_message(struct grpc_call *call, const ProtobufCMessage *message, size_t more,
+                             int *error)
 {
     if (call->over || call->connection->dying) {
-        return -EPIPE;
+        *error = -EPIPE;
+        return NULL;
     }
-    size_t size = protobuf_c_message_get_packed_size(message);
+    size_t size = protobuf_c_message_get_packed_size(message) + more;
     if (size > call->connection->server->limits.max_message) {
-        return -EMSGSIZE;
+        *error = -EMSGSIZE;
+        return NULL;
     }
-    struct message *m = malloc(sizeof(*m) + GRPC_PREFIX_LENGTH + size);
+    struct message *m = message_new(call->connection->server, GRPC_PREFIX_LENGTH + size);
     if (!m) {
-        return -ENOMEM;
+        *error = -ENOMEM;
+        return NULL;
     }
-    m->next = NULL;
-    m->length = GRPC_PREFIX_LENGTH + size;
     grpc_prefix_write(m->bytes, (uint32_t)size);
-    protobuf_c_message_pack(message, m->bytes + GRPC_PREFIX_LENGTH);
+    uint8_t *end = m->bytes + GRPC_PREFIX_LENGTH;
+    end += protobuf_c_message_pack(message, end);
     if (call->tail) {
         call->tail->next = m;
     } else {
@@ -354,7 +365,41 @@ int grpc_call_send(struct grpc_call *call, const ProtobufCMessage *message)
     call->tail = m;
     queue_grow(call, m->length);
     offer(call);
-    return 0;
+    *error = 0;
+    return end;
+}
+
+int grpc_call_send(struct grpc_call *call, const ProtobufCMessage *message)
+{
+    int error;
+    send_message(call, message, 0, &error);
+    return error;
+}
+
+static size_t put_varint(uint8_t *out, uint64_t value)
+{
+    size_t n = 0;
+    for (; value > 0x7f; value >>= 7) {
+        out[n++] = (uint8_t)(value | 0x80);
+    }
+    out[n++] = (uint8_t)value;
+    return n;
+}
+
+int grpc_call_send_bytes(struct grpc_call *call, const ProtobufCMessage *message, uint32_t field,
+                         size_t length, uint8_t **space)
+{
+    enum { LENGTH_PREFIXED = 2 };
+    uint8_t head[20];
+    int error;
+    size_t n = put_varint(head, field << 3 | LENGTH_PREFIXED);
+    n += put_varint(head + n, length);
+    uint8_t *at = send_message(call, message, n + length, &error);
+    if (at) {
+        memcpy(at, head, n);
+        *space = at + n;
+    }
+    return error;
 }
 
 void grpc_call_finish(struct grpc_call *call)
@@ -364,18 +409,28 @@ void grpc_call_finish(struct grpc_call *call)
     }
 }
 
-void grpc_call_reply(struct grpc_call *call, const ProtobufCMessage *message)
+/* The end of a call whose only message was queued, or not. */
+static void reply_with(struct grpc_call *call, int error)
 {
-    int error = grpc_call_send(call, message);
-    if (error == -EPIPE) {
-        return;
-    }
-    if (error < 0) {
+    if (error == 0) {
+        grpc_call_finish(call);
+    } else if (error != -EPIPE) {
         grpc_call_fail(call, &(struct grpc_error){GRPC_RESOURCE_EXHAUSTED, NULL, "ANSWER_TOO_LARGE",
                                                   "there is no memory for an answer of this size"});
-        return;
     }
-    grpc_call_finish(call);
+}
+
+void grpc_call_reply(struct grpc_call *call, const ProtobufCMessage *message)
+{
+    reply_with(call, grpc_call_send(call, message));
+}
+
+int grpc_call_reply_bytes(struct grpc_call *call, const ProtobufCMessage *message, uint32_t field,
+                          size_t length, uint8_t **space)
+{
+    int error = grpc_call_send_bytes(call, message, field, length, space);
+    reply_with(call, error);
+    return error;
 }
 
 void grpc_call_fail(struct grpc_call *call, const struct grpc_error *error)
@@ -608,6 +663,19 @@ static bool overcharged(const struct grpc_call *call)
                                  c->owner->charged > message * OWNER_MESSAGES);
 }
 
+/* What the call holds has changed: counts it, and bounds it. */
+static void recharge(struct grpc_call *call)
+{
+    charge(call);
+    if (overcharged(call)) {
+        refuse(call, GRPC_RESOURCE_EXHAUSTED, "REQUESTS_TOO_LARGE",
+               "the requests that are not complete yet hold too much memory");
+    }
+    if (call->over) {
+        drop_requests(call);
+    }
+}
+
 void call_data(struct grpc_call *call, const uint8_t *data, size_t length)
 {
     while (length > 0 && !call->over) {
@@ -621,16 +689,26 @@ void call_data(struct grpc_call *call, const uint8_t *data, size_t length)
     if (call->deframer.message) {
         grpc_deframer_free(&call->deframer);
     }
-    charge(call);
-    if (overcharged(call)) {
-        refuse(call, GRPC_RESOURCE_EXHAUSTED, "REQUESTS_TOO_LARGE",
-               "the requests that are not complete yet hold too much memory");
-    }
-    if (call->over) {
-        drop_requests(call);
-    } else {
+    recharge(call);
+    if (!call->over) {
         open_window_ahead(call);
     }
+}
+
+size_t call_lacks(const struct grpc_call *call)
+{
+    return call->over ? 0 : grpc_deframer_lacks(&call->deframer);
+}
+
+void call_settle(struct grpc_call *call)
+{
+    if (call->over) {
+        return;
+    }
+    if (!grpc_deframer_settle(&call->deframer)) {
+        refuse_deframed(call, GRPC_DEFRAMED_NO_MEMORY);
+    }
+    recharge(call);
 }
 
 void call_half_close(struct grpc_call *call)
@@ -762,6 +840,9 @@ void call_end(struct grpc_call *call)
 {
     struct grpc_server *server = call->connection->server;
     call->over = true;
+    if (call->connection->receiving == call) {
+        call->connection->receiving = NULL;
+    }
     list_remove(&call->link);
     list_remove(&call->waiting);
     if (call->timer) {

@@ -1,8 +1,8 @@
 /* One client's socket. An idle connection holds its nghttp2 session and nothing else: reads go into
- * a buffer of the server's, writes are gathered in another, and only what the socket refuses is
- * kept, at most one batch; nghttp2 is not asked for more until it is gone. What a client does not
- * read therefore stays in the calls' queues, which grpc_call_room() bounds, and a client that makes
- * us owe answers without reading them is not read from. */
+ * a buffer of the server's, writes are gathered in another (out.c), and only what the socket
+ * refuses is kept, at most one batch; nghttp2 is not asked for more until it is gone. What a client
+ * does not read therefore stays in the calls' queues, which grpc_call_room() bounds, and a client
+ * that makes us owe answers without reading them is not read from. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,7 +13,6 @@
 #include "rpc/transport/internal.h"
 
 enum {
-    BATCHES = 2,  /* batches one callback writes: the others want to run, too */
     PIECE = 1024, /* bytes taken in before the clock is looked at */
     OUTBOUND_FRAMES =
         512, /* frames that wait for a client that does not read, until we stop reading */
@@ -62,103 +61,33 @@ static void watch(struct connection *c, unsigned what)
     }
 }
 
-static void drop_tail(struct connection *c)
+/* How many of `left` bytes to take in before the clock is looked at: a small piece, or the rest of
+ * a large message, as far as it lies in the present frame. */
+static size_t next_piece(const struct connection *c, size_t left)
 {
-    c->owner->queued -= c->tail_length;
-    free(c->tail);
-    c->tail = NULL;
-    c->tail_length = c->tail_sent = 0;
+    size_t n = c->receiving ? call_lacks(c->receiving) : 0;
+    n = n < c->data_left ? n : c->data_left;
+    n = n > PIECE ? n : PIECE;
+    return n < left ? n : left;
 }
 
-/* Keeps what the socket did not take. False without memory. */
-static bool keep_tail(struct connection *c, const uint8_t *bytes, size_t length)
-{
-    c->tail = malloc(length);
-    if (!c->tail) {
-        return false;
-    }
-    memcpy(c->tail, bytes, length);
-    c->tail_length = length;
-    c->owner->queued += length;
-    return true;
-}
-
-/* What the socket did not take goes first. False: the connection is lost. */
-static bool send_tail(struct connection *c)
-{
-    while (c->tail_sent < c->tail_length) {
-        ssize_t n = send(c->fd, c->tail + c->tail_sent, c->tail_length - c->tail_sent,
-                         MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (n < 0) {
-            return errno == EAGAIN || errno == EINTR;
-        }
-        c->tail_sent += (size_t)n;
-        c->server->written += (size_t)n;
-    }
-    drop_tail(c);
-    return true;
-}
-
-/* Asks nghttp2 for a batch. Returns its length, or -1: the session is broken. */
-static ssize_t gather(struct connection *c)
-{
-    uint8_t *out = c->server->write_buffer;
-    size_t length = 0;
-    while (length < WRITE_BATCH) {
-        const uint8_t *frame;
-        ssize_t n = nghttp2_session_mem_send(c->session, &frame);
-        if (n < 0 || (size_t)n > WRITE_SIZE - length) {
-            return -1;
-        }
-        if (n == 0) {
-            break;
-        }
-        memcpy(out + length, frame, (size_t)n);
-        length += (size_t)n;
-    }
-    return (ssize_t)length;
-}
-
-/* Writes until there is nothing more or the socket is full. False: the connection is lost. */
-static bool write_out(struct connection *c)
-{
-    for (unsigned i = 0; i < BATCHES; i++) {
-        if (!send_tail(c)) {
-            return false;
-        }
-        ssize_t length = c->tail ? 0 : gather(c);
-        if (length <= 0) {
-            return length == 0;
-        }
-        ssize_t n =
-            send(c->fd, c->server->write_buffer, (size_t)length, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (n < 0 && errno != EAGAIN && errno != EINTR) {
-            return false;
-        }
-        size_t sent = n < 0 ? 0 : (size_t)n;
-        c->server->written += sent;
-        if (sent < (size_t)length &&
-            !keep_tail(c, c->server->write_buffer + sent, (size_t)length - sent)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Hands bytes to nghttp2 until they, or the callback's time, are used up: 32 KiB may be hundreds of
- * requests. Returns how many were taken, or -1: the session is broken. */
+/* Hands bytes to nghttp2 until they, or the callback's time, are used up: what was read may be
+ * thousands of requests. Returns how many were taken, or -1: the session is broken. */
 static ssize_t digest(struct connection *c, const uint8_t *bytes, size_t length)
 {
     size_t taken = 0;
     do {
-        size_t left = length - taken, piece = left < PIECE ? left : PIECE;
-        ssize_t n = nghttp2_session_mem_recv(c->session, bytes + taken, piece);
+        ssize_t n =
+            nghttp2_session_mem_recv(c->session, bytes + taken, next_piece(c, length - taken));
         if (n < 0) {
             c->server->stats.protocol_errors++;
             return -1;
         }
         taken += (size_t)n;
     } while (taken < length && !server_spent(c->server));
+    if (c->receiving) {
+        call_settle(c->receiving);
+    }
     return (ssize_t)taken;
 }
 
@@ -193,10 +122,10 @@ void connection_flush(struct connection *c)
     if (!c->session) {
         return;
     }
-    bool alive = (!c->unread || take_unread(c)) && write_out(c);
+    bool alive = (!c->unread || take_unread(c)) && out_write(c);
     if (alive) {
         call_notify(c);
-        alive = write_out(c);
+        alive = out_write(c);
     }
     if (!alive || is_done(c)) {
         connection_close(c);
@@ -325,7 +254,8 @@ void connection_close(struct connection *c)
     }
     nghttp2_session_del(c->session);
     free(c->request);
-    drop_tail(c);
+    frame_drop(c);
+    out_drop_tail(c);
     drop_unread(c);
     owner_fed(server, c->owner);
     owner_release(c->owner);

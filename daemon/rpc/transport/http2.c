@@ -34,6 +34,7 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, 
 {
     struct connection *c = user_data;
     (void)session;
+    c->data_left = hd->type == NGHTTP2_DATA ? hd->length : 0;
     if (!flood_frame(&c->flood, now(c), hd)) {
         http2_offender(c, "it floods us with empty frames, resets or header continuations");
     }
@@ -146,10 +147,39 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream_id, c
     struct grpc_call *call = call_of(c, stream_id);
     (void)flags;
     nghttp2_session_consume_connection(session, length);
+    c->data_left -= length < c->data_left ? length : c->data_left;
+    if (c->receiving && c->receiving != call) {
+        call_settle(c->receiving);
+    }
+    c->receiving = call;
     if (call) {
         call_data(call, data, length);
     }
     return 0;
+}
+
+static int on_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *header,
+                        size_t length, nghttp2_data_source *source, void *user_data)
+{
+    (void)session;
+    (void)frame;
+    (void)source;
+    return out_data(user_data, header, length);
+}
+
+/* As long a DATA frame as both windows and the client's SETTINGS_MAX_FRAME_SIZE admit: large
+ * messages in one piece each. */
+static ssize_t on_read_length(nghttp2_session *session, uint8_t type, int32_t stream_id,
+                              int32_t connection_window, int32_t stream_window, uint32_t max_frame,
+                              void *user_data)
+{
+    (void)session;
+    (void)type;
+    (void)stream_id;
+    (void)user_data;
+    int32_t n = connection_window < stream_window ? connection_window : stream_window;
+    n = n < FRAME_MAX ? n : FRAME_MAX;
+    return n < (int32_t)max_frame ? n : (int32_t)max_frame;
 }
 
 static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t error,
@@ -218,6 +248,8 @@ int http2_setup(struct grpc_server *server)
     nghttp2_session_callbacks_set_on_header_callback(cb, on_header);
     nghttp2_session_callbacks_set_on_frame_recv_callback(cb, on_frame_recv);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cb, on_data);
+    nghttp2_session_callbacks_set_send_data_callback(cb, on_send_data);
+    nghttp2_session_callbacks_set_data_source_read_length_callback(cb, on_read_length);
     nghttp2_session_callbacks_set_on_stream_close_callback(cb, on_stream_close);
     nghttp2_session_callbacks_set_on_frame_send_callback(cb, on_frame_send);
     nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(cb, on_invalid_frame);
@@ -234,6 +266,7 @@ int http2_new(struct connection *c)
     nghttp2_settings_entry settings[] = {
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, limits->max_streams},
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, (uint32_t)limits->stream_window},
+        {NGHTTP2_SETTINGS_MAX_FRAME_SIZE, FRAME_MAX},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HEADER_LIST_MAX},
         {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1}, /* share() decides */
     };

@@ -1,7 +1,8 @@
 /* What the files of the transport know of each other.
  *
  *     listen.c      listening sockets: accept, limits, who is there
- *     connection.c  one socket: reads into the session, writes what the session has
+ *     connection.c  one socket: reads into the session, and when to write
+ *     out.c         what goes to the socket: frames, batches, and what it did not take
  *     http2.c       the nghttp2 session of a connection and its callbacks
  *     flood.c       what a client may cost us: rates of frames that carry nothing
  *     request.c     the headers of a request, checked
@@ -20,15 +21,16 @@
 #define ACKD_RPC_TRANSPORT_INTERNAL_H
 
 #include <nghttp2/nghttp2.h>
+#include <sys/uio.h>
 #include "base/list.h"
 #include "proto/framing.h"
 #include "rpc/grpc.h"
 
 enum {
-    READ_SIZE = 32 * 1024,   /* bytes of one read: one callback takes in no more */
-    WRITE_SIZE = 128 * 1024, /* bytes gathered for one write, with room for one more frame */
-    WRITE_BATCH =
-        64 * 1024, /* bytes after which gathering stops; what the socket refuses of them is kept */
+    READ_SIZE = 128 * 1024,      /* bytes of one read: one callback takes in no more */
+    WRITE_SIZE = 128 * 1024,     /* bytes copied for one write: small frames and headers */
+    WRITE_BATCH = 128 * 1024,    /* bytes after which gathering for one write stops */
+    FRAME_MAX = 64 * 1024 + 256, /* bytes of a DATA frame: 64 KiB and what a message says of them */
     HEADER_LIST_MAX =
         16 * 1024, /* bytes of a request's headers, as SETTINGS_MAX_HEADER_LIST_SIZE counts them */
     PATH_MAX_LENGTH = 256, /* bytes of a method's path that an error repeats */
@@ -155,9 +157,12 @@ struct method {
     bool open_to_all; /* authorize() is not asked */
 };
 
+/* A message to the client, or other bytes for its socket. */
 struct message {
-    struct message *next;
-    size_t length; /* with its prefix */
+    struct message *next; /* of a call's queue */
+    unsigned refs;        /* the queue, and parts in out.c */
+    size_t length;        /* with its prefix */
+    size_t size;          /* of the memory that `bytes` are */
     uint8_t bytes[];
 };
 
@@ -201,6 +206,10 @@ struct grpc_call {
 void call_begin(struct connection *c, int32_t stream_id, const struct request *r);
 /* Bytes of DATA frames. */
 void call_data(struct grpc_call *call, const uint8_t *data, size_t length);
+/* Bytes that the message on its way in still lacks; 0 between messages. */
+size_t call_lacks(const struct grpc_call *call);
+/* The memory that call_data() got is about to vanish. */
+void call_settle(struct grpc_call *call);
 /* END_STREAM from the client. */
 void call_half_close(struct grpc_call *call);
 /* The stream, or the connection, is gone: on_end, and the call is freed. */
@@ -215,6 +224,43 @@ void call_status_sent(struct grpc_call *call);
 /* Answers a request that never becomes a call: trailers only. */
 void call_refuse(struct connection *c, int32_t stream_id, const struct grpc_error *error);
 
+/* ---- out.c ---- */
+
+/* Part of a message, with a reference to it. */
+struct part {
+    struct message *message;
+    size_t at, length;
+};
+enum { FRAME_PARTS = 32, BATCH_PARTS = 256 };
+/* The payload of the DATA frame that nghttp2 works on. */
+struct frame {
+    unsigned count;
+    size_t bytes;
+    struct part part[FRAME_PARTS];
+};
+/* What one sendmsg() writes; empty between callbacks. */
+struct batch {
+    struct iovec iov[BATCH_PARTS];
+    struct message *message[BATCH_PARTS]; /* that it refers to; NULL: a copy in write_buffer */
+    unsigned count;
+    size_t bytes, copied;
+};
+
+/* A message of `length` bytes with one reference; NULL without memory. */
+struct message *message_new(struct grpc_server *server, size_t length);
+void message_unref(struct grpc_server *server, struct message *message);
+/* Adds part of a message, and a reference to it; false: the frame takes no more. */
+bool frame_add(struct connection *c, struct message *message, size_t at, size_t length);
+/* Forgets a frame that did not go. */
+void frame_drop(struct connection *c);
+/* nghttp2 sends the frame, with this header (of nine bytes): 0 or an error for nghttp2. */
+int out_data(struct connection *c, const uint8_t *header, size_t length);
+/* Writes until there is nothing more, the socket is full, or the others want to run. False: the
+ * connection is lost. */
+bool out_write(struct connection *c);
+void out_drop_tail(struct connection *c);
+void out_free_spares(struct grpc_server *server);
+
 /* ---- connection.c, http2.c ---- */
 
 struct connection {
@@ -228,9 +274,13 @@ struct connection {
     struct list calls, waiting, senders;
     nghttp2_session *session; /* NULL until the client has said something */
     struct request *request;  /* while its headers come in */
-    uint8_t *tail;            /* what the socket did not take */
-    size_t tail_length, tail_sent;
-    uint8_t *unread; /* what was read and waits for the next callback */
+    struct frame frame;
+    struct part *tail; /* what the socket did not take: from tail_at to tail_count */
+    unsigned tail_at, tail_count;
+    size_t tail_length;          /* bytes of it */
+    struct grpc_call *receiving; /* the call that data came in for last; NULL when it is over */
+    size_t data_left;            /* bytes of its DATA frame that are still to come */
+    uint8_t *unread;             /* what was read and waits for the next callback */
     size_t unread_length, unread_taken;
     size_t queued;  /* bytes of messages in the calls' queues */
     size_t charged; /* bytes of incomplete and held requests */
@@ -309,7 +359,10 @@ struct grpc_server {
     size_t written; /* bytes since the server last counted */
     bool draining, accept_paused;
     struct grpc_stats stats;
-    uint8_t *read_buffer, *write_buffer; /* one callback at a time needs them */
+    uint8_t *read_buffer, *write_buffer; /* one callback at a time needs them, */
+    struct batch batch;                  /* and this */
+    struct message *spare;               /* memory of large messages, for the next ones */
+    unsigned n_spare;
 };
 
 /* Whether the present callback has worked for CALLBACK_NS. */

@@ -141,6 +141,7 @@ void grpc_server_free(struct grpc_server *server)
     nghttp2_session_callbacks_del(server->callbacks);
     unpacker_free(&server->unpacker);
     free(server->methods);
+    out_free_spares(server);
     free(server->read_buffer);
     free(server->write_buffer);
     free(server);

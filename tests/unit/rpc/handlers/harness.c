@@ -157,28 +157,50 @@ size_t grpc_call_capacity(const struct grpc_call *call)
 {
     return call->over ? 0 : call->room;
 }
-int grpc_call_send(struct grpc_call *call, const ProtobufCMessage *message)
+/* A reply with `message` in it, and room for `more` bytes behind; where that is. */
+static uint8_t *add_reply(struct grpc_call *call, const ProtobufCMessage *message, size_t more)
 {
     assert_false(call->over);
     assert_ptr_equal(message->descriptor, call->method->output);
-    size_t length = protobuf_c_message_get_packed_size(message);
+    size_t packed = protobuf_c_message_get_packed_size(message), length = packed + more;
     struct test_reply *r = malloc(sizeof *r + length);
-    r->length = protobuf_c_message_pack(message, r->data);
-    assert_int_equal(r->length, length);
+    r->length = length;
+    assert_int_equal(protobuf_c_message_pack(message, r->data), packed);
     list_append(&call->replies, &r->link);
     call->n_replies++;
     call->room -= length < call->room ? length : call->room;
+    return r->data + packed;
+}
+int grpc_call_send(struct grpc_call *call, const ProtobufCMessage *message)
+{
+    add_reply(call, message, 0);
+    return 0;
+}
+int grpc_call_send_bytes(struct grpc_call *call, const ProtobufCMessage *message, uint32_t field,
+                         size_t length, uint8_t **space)
+{
+    assert_in_range(field, 1, 15); /* a tag of one byte, and four bytes of a length */
+    assert_in_range(length, 1, (1u << 28) - 1);
+    uint8_t *at = add_reply(call, message, 5 + length);
+    *at++ = (uint8_t)(field << 3 | 2);
+    for (unsigned i = 0; i < 4; i++) {
+        *at++ = (uint8_t)((length >> 7 * i & 0x7f) | (i < 3 ? 0x80 : 0));
+    }
+    *space = at;
     return 0;
 }
 /* protobuf-c has allocated the value; whoever takes it frees it. */
 void *grpc_call_take(struct grpc_call *call, const void *within)
 {
-    if (!call->in_place || call->in_place->data != within || call->in_place->len < GRPC_IN_PLACE) {
+    ProtobufCBinaryData *value = call->in_place;
+    if (!value || (const uint8_t *)within < value->data ||
+        (const uint8_t *)within >= value->data + value->len || value->len < GRPC_IN_PLACE) {
         return NULL;
     }
-    call->in_place->data = NULL;
-    call->in_place->len = 0;
-    return (void *)within;
+    void *memory = value->data;
+    value->data = NULL;
+    value->len = 0;
+    return memory;
 }
 void grpc_call_consumed(struct grpc_call *call, size_t wire_bytes)
 {
@@ -193,6 +215,13 @@ void grpc_call_reply(struct grpc_call *call, const ProtobufCMessage *message)
 {
     grpc_call_send(call, message);
     grpc_call_finish(call);
+}
+int grpc_call_reply_bytes(struct grpc_call *call, const ProtobufCMessage *message, uint32_t field,
+                          size_t length, uint8_t **space)
+{
+    int error = grpc_call_send_bytes(call, message, field, length, space);
+    grpc_call_finish(call);
+    return error;
 }
 /* What google.rpc.ErrorInfo and CONVENTIONS ask of every error, whichever test provokes it: an
  * errno name, a reason in UPPER_SNAKE, and with INVALID_FIELD which field. */

@@ -47,6 +47,7 @@ static void test_every_cut(void **state)
                     assert_int_equal(length, 0);
                 }
             }
+            assert_true(grpc_deframer_settle(&d));
             free(copy);
         }
         assert_int_equal(found, 3);
@@ -87,9 +88,51 @@ static void test_memory_follows_the_bytes(void **state)
     data = bytes;
     length = sizeof(bytes);
     assert_int_equal(grpc_deframe(&d, &data, &length), GRPC_DEFRAMED_NOTHING);
+    assert_int_equal(d.capacity, 0);
+    assert_true(grpc_deframer_settle(&d));
     assert_int_equal(d.capacity, sizeof(bytes));
     assert_int_equal(grpc_deframer_partial(&d), sizeof(bytes) + GRPC_PREFIX_LENGTH);
     grpc_deframer_free(&d);
+}
+
+/* Pieces that adjoin are one, and nothing is copied; the next that does not, or whoever settles,
+ * makes a copy of what came before. */
+static void test_pieces_that_adjoin(void **state)
+{
+    enum { LENGTH = 100 };
+    uint8_t wire[GRPC_PREFIX_LENGTH + LENGTH], apart[LENGTH];
+    struct grpc_deframer d;
+    (void)state;
+    grpc_prefix_write(wire, LENGTH);
+    memset(wire + GRPC_PREFIX_LENGTH, 7, LENGTH);
+    memset(apart, 7, LENGTH);
+    for (size_t cut = 0; cut <= LENGTH; cut++) { /* bytes that come from elsewhere */
+        const uint8_t *data = wire;
+        size_t rest = LENGTH - cut, half = GRPC_PREFIX_LENGTH + rest / 2;
+        size_t length = half;
+        grpc_deframer_init(&d, LENGTH);
+        assert_int_equal(grpc_deframe(&d, &data, &length), GRPC_DEFRAMED_NOTHING);
+        assert_int_equal(grpc_deframer_lacks(&d), LENGTH - rest / 2);
+        length = GRPC_PREFIX_LENGTH + rest - half;
+        enum grpc_deframed what = grpc_deframe(&d, &data, &length);
+        if (cut > 0) {
+            assert_int_equal(what, GRPC_DEFRAMED_NOTHING);
+            data = apart;
+            length = cut;
+            what = grpc_deframe(&d, &data, &length);
+        }
+        assert_int_equal(what, GRPC_DEFRAMED_MESSAGE);
+        assert_int_equal(grpc_deframer_lacks(&d), 0);
+        assert_int_equal(d.length, LENGTH);
+        assert_memory_equal(d.message, apart, LENGTH);
+        uint8_t *taken = grpc_deframer_take(&d);
+        assert_int_equal(taken != NULL, cut > 0 && rest > 0);
+        if (cut == 0) {
+            assert_ptr_equal(d.message, wire + GRPC_PREFIX_LENGTH);
+        }
+        free(taken);
+        grpc_deframer_free(&d);
+    }
 }
 
 static void check_timeout(const char *text, int64_t ns)
@@ -189,6 +232,7 @@ int main(void)
         cmocka_unit_test(test_every_cut),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_memory_follows_the_bytes),
+        cmocka_unit_test(test_pieces_that_adjoin),
         cmocka_unit_test(test_timeout),
         cmocka_unit_test(test_timeout_format),
         cmocka_unit_test(test_percent),
