@@ -68,7 +68,7 @@ void window_from_segment(struct tcp_engine *e, struct tcb *c, const struct segme
         c->persist_backoff = 0;
         c->rtt.backoff = 0;
         c->flags &= ~(uint32_t)(C_WINDOW_PROBED | C_WINDOW_OVERRIDE | C_PROBE_DUE);
-        c->t_rtx = TIME_NEVER;
+        tcb_rtx_stop(c);
         if (tcb_outstanding(c)) {
             rto_restart(c, s->now);
         }
@@ -136,7 +136,7 @@ static void restart_timer(struct tcb *c, ackd_time now)
     if (tcb_outstanding(c)) {
         rto_restart(c, now);
     } else {
-        c->t_rtx = TIME_NEVER;
+        tcb_rtx_stop(c);
         c->flags &= ~(uint32_t)C_LOCAL_DROP;
     }
 }

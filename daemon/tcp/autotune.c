@@ -19,7 +19,7 @@
 
 uint32_t rcv_buffer(const struct tcb *c)
 {
-    return c->tuning ? c->tuning->rcv_buffer : c->options->v.rcv_buffer;
+    return tcb_tuning(c) ? tcb_tuning(c)->rcv_buffer : c->options->v.rcv_buffer;
 }
 
 uint32_t snd_buffer(const struct tcb *c)
@@ -60,29 +60,29 @@ static bool memory_is_short(const struct tcp_engine *e)
 static bool tuning_begin(struct tcp_engine *e, struct tcb *c, ackd_time now)
 {
     const struct tcp_options *o = &c->options->v;
-    if (c->tuning) {
+    if (tcb_tuning(c)) {
         return true;
     }
     if (o->rcv_buffer >= o->rcv_buffer_max || tcb_received(c) < o->rcv_buffer / 8 ||
-        memory_is_short(e)) {
+        memory_is_short(e) || !tcb_extras(e, c)) {
         return false;
     }
-    c->tuning = slab_alloc(&e->tuning_slab);
-    if (c->tuning) {
-        *c->tuning = (struct tuning){.rcv_buffer = o->rcv_buffer,
-                                     .rtt_ns = -1,
-                                     .window_end = seq_add(c->rcv.nxt, rcv_window(c)),
-                                     .window_since = now,
-                                     .read_mark = c->rcv.read,
-                                     .read_since = now,
-                                     .taken = 10u * c->adv_mss};
+    struct tuning *t = c->extras->tuning = slab_alloc(&e->tuning_slab);
+    if (t) {
+        *t = (struct tuning){.rcv_buffer = o->rcv_buffer,
+                             .rtt_ns = -1,
+                             .window_end = seq_add(c->rcv.nxt, rcv_window(c)),
+                             .window_since = now,
+                             .read_mark = c->rcv.read,
+                             .read_since = now,
+                             .taken = 10u * c->rcv.adv_mss};
     }
-    return c->tuning;
+    return t;
 }
 
 static void by_timestamp(struct tcb *c, const struct segment *s)
 {
-    struct tuning *t = c->tuning;
+    struct tuning *t = tcb_tuning(c);
     uint32_t wire = s->rx->gso_size ? s->rx->gso_size : s->payload;
     if (s->o.tsecr == t->last_tsecr || wire < c->rcv.mss) {
         return; /* a small segment may have waited for its sender's user */
@@ -97,7 +97,7 @@ static void by_timestamp(struct tcb *c, const struct segment *s)
 
 static void by_window(struct tcb *c, ackd_time now)
 {
-    struct tuning *t = c->tuning;
+    struct tuning *t = tcb_tuning(c);
     if (!seq_ge(c->rcv.nxt, t->window_end)) {
         return;
     }
@@ -126,7 +126,7 @@ void tune_received(struct tcp_engine *e, struct tcb *c, const struct segment *s)
  * their payload. */
 static uint64_t wanted(const struct tcb *c, uint64_t copied, uint64_t before)
 {
-    uint64_t window = 2 * copied + 16u * c->adv_mss;
+    uint64_t window = 2 * copied + 16u * c->rcv.adv_mss;
     uint64_t faster = copied - before < before ? copied - before : before;
     window += 2 * (window * faster / (before ? before : 1));
     return window + window / 4;
@@ -134,7 +134,7 @@ static uint64_t wanted(const struct tcb *c, uint64_t copied, uint64_t before)
 
 void tune_read(struct tcp_engine *e, struct tcb *c, ackd_time now)
 {
-    struct tuning *t = c->tuning;
+    struct tuning *t = tcb_tuning(c);
     if (!t || t->rtt_ns < 0 || time_diff(now, t->read_since) < t->rtt_ns) {
         return;
     }
@@ -154,8 +154,8 @@ void tune_read(struct tcp_engine *e, struct tcb *c, ackd_time now)
 
 void tuning_free(struct tcp_engine *e, struct tcb *c)
 {
-    if (c->tuning) {
-        slab_free(&e->tuning_slab, c->tuning);
-        c->tuning = NULL;
+    if (tcb_tuning(c)) {
+        slab_free(&e->tuning_slab, tcb_tuning(c));
+        c->extras->tuning = NULL;
     }
 }

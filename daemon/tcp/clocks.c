@@ -27,7 +27,7 @@ static int64_t *place(struct clocks *k, enum tcp_limit limit)
 /* The place of `limit`, made when it is not there; NULL without memory. */
 static int64_t *place_need(struct tcp_engine *e, struct tcb *c, enum tcp_limit limit)
 {
-    struct clocks *k = c->clocks;
+    struct clocks *k = tcb_clocks(c);
     uint32_t bit = UINT32_C(1) << limit;
     if (k->known & bit) {
         return place(k, limit);
@@ -39,9 +39,9 @@ static int64_t *place_need(struct tcp_engine *e, struct tcb *c, enum tcp_limit l
         if (!k) {
             return NULL;
         }
-        memcpy(k, c->clocks, before);
-        arena_release(e->arena, c->clocks, before);
-        c->clocks = k;
+        memcpy(k, tcb_clocks(c), before);
+        arena_release(e->arena, tcb_clocks(c), before);
+        c->extras->clocks = k;
     }
     int64_t *at = place(k, limit);
     memmove(at + 1, at, (size_t)(k->ns + n - at) * sizeof *at);
@@ -61,13 +61,14 @@ static void add(struct tcp_engine *e, struct tcb *c, enum tcp_limit limit, int64
 
 static void begin(struct tcp_engine *e, struct tcb *c)
 {
-    c->clocks = arena_alloc(e->arena, clocks_size(0));
-    if (!c->clocks) {
+    struct clocks *k = tcb_extras(e, c) ? arena_alloc(e->arena, clocks_size(0)) : NULL;
+    if (!k) {
         return;
     }
-    *c->clocks = (struct clocks){.since = c->created};
+    *k = (struct clocks){.since = c->created};
+    c->extras->clocks = k;
     if (!time_is_never(c->established)) {
-        c->clocks->since = c->established;
+        k->since = c->established;
         add(e, c, TCP_LIMIT_HANDSHAKE, time_diff(c->established, c->created));
     }
 }
@@ -77,28 +78,28 @@ void limit_set(struct tcp_engine *e, struct tcb *c, enum tcp_limit limit, ackd_t
     if (limit == c->limit) {
         return;
     }
-    if (!c->clocks && (c->act || limit == TCP_LIMIT_CLOSED)) {
+    if (!tcb_clocks(c) && (c->act || limit == TCP_LIMIT_CLOSED)) {
         begin(e, c);
     }
-    if (c->clocks) {
-        add(e, c, c->limit, time_diff(now, c->clocks->since));
-        c->clocks->since = now;
+    if (tcb_clocks(c)) {
+        add(e, c, c->limit, time_diff(now, tcb_clocks(c)->since));
+        tcb_clocks(c)->since = now;
     }
     c->limit = (uint8_t)limit;
 }
 
 void clocks_free(struct tcp_engine *e, struct tcb *c)
 {
-    if (c->clocks) {
-        arena_release(e->arena, c->clocks, clocks_size(places(c->clocks->known)));
-        c->clocks = NULL;
+    if (tcb_clocks(c)) {
+        arena_release(e->arena, tcb_clocks(c), clocks_size(places(tcb_clocks(c)->known)));
+        c->extras->clocks = NULL;
     }
 }
 
 /* Before there is a block all is handshake, then what holds now. */
 void clocks_read(const struct tcb *c, ackd_time now, int64_t ns[TCP_LIMITS])
 {
-    const struct clocks *k = c->clocks;
+    const struct clocks *k = tcb_clocks(c);
     bool established = !time_is_never(c->established);
     ackd_time since = k ? k->since : established ? c->established : c->created;
     int64_t idle = time_diff(since, c->created);

@@ -191,7 +191,7 @@ void established_enter(struct tcp_engine *e, struct tcb *c, const struct segment
     c->rcv.adv = seq_max(c->rcv.adv, c->rcv.nxt);
     c->rtt.backoff = 0; /* RFC 6298 (5.7): the RTO begins anew with the data */
     c->rtt.timeouts = 0;
-    c->t_rtx = TIME_NEVER;
+    tcb_rtx_stop(c);
     if (tcb_outstanding(c)) { /* data of the SYN, or sent behind a SYN,ACK (RFC 7413) */
         rto_restart(c, s->now);
     }
@@ -199,7 +199,7 @@ void established_enter(struct tcp_engine *e, struct tcb *c, const struct segment
     if (e->config.piggyback_acks && !(c->flags & C_PASSIVE) && tcb_unsent(c)) {
         c->rcv.quick = 0;
     }
-    keepalive_restart(c, s->now);
+    keepalive_restart(e, c, s->now);
     if (c->flags & C_FIN_QUEUED) { /* CLOSE came before */
         state_set(e, &c->t.rec, TCP_FIN_WAIT_1, s->now, TCP_CLOSE_NONE);
     }
@@ -498,9 +498,9 @@ void connection_input(struct tcp_engine *e, struct tcb *c, struct segment *s)
     s->irs = c->rcv.irs;
     s->wscale = s->h.flags & TCP_SYN ? 0 : c->nego.snd_wscale;
     c->segs_in += s->segs;
-    c->last_received = coarse_of(s->now);
+    c->rcv.last = coarse_of(s->now);
     c->rcv.dscp = s->rx->tos >> 2;
-    keepalive_restart(c, s->now);
+    keepalive_restart(e, c, s->now);
     tcb_touch(e, c);
     if (!check_syn(e, c, s) || !check_timestamps(e, c, s) || !check_sequence(e, c, s)) {
         return;

@@ -224,6 +224,7 @@ static void engine_slabs(struct tcp_engine *e)
     slab_init(&e->signed_half_open_slab, e->arena,
               sizeof(struct half_open) + sizeof(struct auth *));
     slab_init(&e->tcb_slab, e->arena, sizeof(struct tcb));
+    slab_init(&e->extras_slab, e->arena, sizeof(struct extras));
     slab_init(&e->time_wait_slab, e->arena, sizeof(struct time_wait));
     slab_init(&e->signed_time_wait_slab, e->arena,
               sizeof(struct time_wait) + sizeof(struct auth *));
@@ -377,6 +378,9 @@ static void tcb_timeout(struct tcp_engine *e, struct tcb *c, ackd_time now)
 {
     if (!time_reached(tcb_deadline(c), now)) { /* it moved later meanwhile */
         tcb_arm(e, c);
+        if (c->flags & C_FIN_QUEUED && !(c->flags & C_FIN_SENT)) {
+            tcb_touch(e, c); /* there was no memory for it (output.c) */
+        }
         return;
     }
     if (time_reached(c->t_state, now) && state_timeout(e, c, now)) {
@@ -389,14 +393,14 @@ static void tcb_timeout(struct tcp_engine *e, struct tcb *c, ackd_time now)
     if (c->flow && time_reached(c->flow->recovery.t_loss, now)) {
         recovery_loss_timer(e, c, now);
     }
-    if (time_reached(c->t_rtx, now)) {
+    if (time_reached(tcb_rtx(c), now)) {
         if (tcb_outstanding(c)) {
             rto_fired(e, c, now);
         } else {
             persist_fired(e, c, now);
         }
     }
-    if (c->t.rec.state != TCP_CLOSED && time_reached(c->t_keepalive, now)) {
+    if (c->t.rec.state != TCP_CLOSED && time_reached(tcb_keepalive(c), now)) {
         keepalive_fired(e, c, now);
     }
     if (c->t.rec.state != TCP_CLOSED && time_reached(user_timeout_deadline(c), now)) {

@@ -209,7 +209,7 @@ void syn_sent_input(struct tcp_engine *e, struct tcb *c, struct segment *s)
     s->iss = c->snd.iss;
     s->irs = s->h.seq;
     c->segs_in += s->segs;
-    c->last_received = coarse_of(s->now);
+    c->rcv.last = coarse_of(s->now);
     if (ack && !acceptable) { /* first */
         s->drop = TCP_DROP_SYN_SENT_BAD_ACK;
         reset_for_segment(e, s, TCP_RST_SENT_BAD_ACK_IN_SYN_SENT);

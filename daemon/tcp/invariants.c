@@ -89,7 +89,7 @@ static int check_send(const struct tcb *c, const char **what)
     MUST(tcb_outstanding(c) <= a->snd.length + control, "outstanding data are in the send buffer");
     MUST(a->snd.length || a->rtxq.runs || seq_eq(c->snd.nxt, c->snd.iss),
          "the activity block is folded when it is empty");
-    MUST(tcb_outstanding(c) == 0 || !time_is_never(c->t_rtx),
+    MUST(tcb_outstanding(c) == 0 || !time_is_never(tcb_rtx(c)),
          "a timer runs while data are unacknowledged");
     return check_recovery(c, what);
 }
@@ -125,15 +125,15 @@ static int check_tcb(const struct tcb *c, const char **what)
     MUST(!(c->flags & due || c->rcv.dup_acks_due) || !list_empty(&c->out),
          "what is due has its turn in the next flush");
     MUST(!(c->flags & C_FIN_QUEUED) || c->flags & C_FIN_SENT || !list_empty(&c->out) ||
-             !time_is_never(c->t_rtx) || c->limit == TCP_LIMIT_PACING,
+             !time_is_never(c->t.timer.deadline),
          "a FIN that is not sent has a timer or work pending");
-    MUST(c->t.rec.state != TCP_SYN_SENT || !list_empty(&c->out) || !time_is_never(c->t_rtx),
+    MUST(c->t.rec.state != TCP_SYN_SENT || !list_empty(&c->out) || !time_is_never(tcb_rtx(c)),
          "SYN-SENT has a timer or work pending");
     MUST(c->t.rec.state != TCP_SYN_RECEIVED || !(c->flags & C_PASSIVE) ||
              c->fast_open & FAST_OPEN_CHILD,
          "a passive open has no tcb before it is established");
     bool waiting = tcb_unsent(c) && tcb_outstanding(c) == 0 && c->t.rec.state != TCP_SYN_RECEIVED;
-    MUST(!waiting || !list_empty(&c->out) || !time_is_never(c->t_rtx) ||
+    MUST(!waiting || !list_empty(&c->out) || !time_is_never(tcb_rtx(c)) ||
              c->limit == TCP_LIMIT_PACING,
          "unsent data on an idle connection have a timer or work pending");
     return 0;

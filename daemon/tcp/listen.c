@@ -364,6 +364,13 @@ static struct tcb *half_open_promote(struct tcp_engine *e, struct listener *l, s
     if (!c) {
         return NULL;
     }
+    if (h->t.rec.is_signed) { /* before anything asks how large a segment is */
+        if (!tcb_extras(e, c)) {
+            tcb_destroy(e, c);
+            return NULL;
+        }
+        c->extras->auth = auth_take(&h->t);
+    }
     c->flags |= C_PASSIVE;
     c->listener = l->rec.id;
     c->nego = h->nego;
@@ -382,7 +389,6 @@ static struct tcb *half_open_promote(struct tcp_engine *e, struct listener *l, s
     } else if (h->sent) { /* of a cookie nobody knows */
         c->flags |= C_RTO_3S;
     }
-    c->auth = auth_take(&h->t); /* before cc_init() asks how large a segment is */
     cc_init(c, h->sent > 1);
     ecn_agreed(e, c, false);
     rec_replace(e, &h->t.rec, &c->t.rec, REC_CONNECTION);

@@ -67,6 +67,6 @@ uint32_t send_mss(const struct tcb *c)
     mss = clamp && clamp < mss ? clamp : mss;
     uint32_t floor = SEND_MSS_MIN;
     mss = mss < floor ? floor : mss;
-    mss -= c->auth ? c->auth->option_length : 0;
+    mss -= tcb_auth(c) ? tcb_auth(c)->option_length : 0;
     return c->nego.timestamps ? mss - TIMESTAMP_OPTION : mss;
 }

@@ -17,7 +17,7 @@
 /* Octets of options beside which SACK blocks have to find room. */
 static uint32_t fixed_options(const struct tcb *c)
 {
-    return (c->nego.timestamps ? 12 : 0) + (c->auth ? c->auth->option_length : 0u);
+    return (c->nego.timestamps ? 12 : 0) + (tcb_auth(c) ? tcb_auth(c)->option_length : 0u);
 }
 
 static unsigned sack_blocks(const struct tcb *c, struct tcp_sack_block *blocks)
@@ -89,7 +89,7 @@ static uint32_t paced_frame(const struct tcp_engine *e, const struct tcb *c, uin
  * when segments are signed, each of them. */
 static uint32_t frame_payload(const struct tcp_engine *e, const struct tcb *c, uint32_t mss)
 {
-    if (!e->link.tso || c->flags & C_URGENT_SENT || ecn_single_segment(c) || c->auth) {
+    if (!e->link.tso || c->flags & C_URGENT_SENT || ecn_single_segment(c) || tcb_auth(c)) {
         return mss;
     }
     uint32_t room = e->link.max_frame - ip_overhead(&c->t.rec.tuple.local) - TCP_HEADER_MAX;
@@ -503,7 +503,7 @@ static void put_header(const struct tcp_engine *e, struct tcp_tx *tx, const stru
 static void put_tcb_header(const struct tcp_engine *e, struct tcp_tx *tx, struct tcb *c,
                            struct tcp_hdr *h, struct tcp_opts *o)
 {
-    if (!c->auth) {
+    if (!tcb_auth(c)) {
         put_header(e, tx, &c->t.rec.tuple, h, o, NULL);
         return;
     }
@@ -524,7 +524,7 @@ static void segment_options(const struct tcp_engine *e, struct tcb *c, const str
     }
     if (p->what == PLAN_SYN) {
         o->has_mss = true;
-        o->mss = c->adv_mss;
+        o->mss = c->rcv.adv_mss;
         o->sack_permitted = c->nego.sack;
         o->has_wscale = c->nego.wscale;
         o->wscale = c->nego.rcv_wscale;
@@ -687,8 +687,8 @@ static struct rtx_snapshot snapshot(struct tcb *c, ackd_time now, uint32_t lengt
 
 static void count_retransmits(struct tcb *c, uint32_t segs)
 {
-    uint32_t room = UINT32_MAX - c->retransmits;
-    c->retransmits += segs < room ? segs : room;
+    uint32_t room = UINT32_MAX - c->rtt.retransmits;
+    c->rtt.retransmits += segs < room ? segs : room;
 }
 
 static void account(struct tcp_engine *e, struct tcb *c, ackd_time now, const struct plan *p,
@@ -697,7 +697,7 @@ static void account(struct tcp_engine *e, struct tcb *c, ackd_time now, const st
     uint32_t segs = wire_segments(tx);
     e->counters.out_frames++;
     c->segs_out += segs;
-    c->last_sent = coarse_of(now);
+    c->snd.last = coarse_of(now);
     e->counters.loss_probes += p->what == PLAN_LOSS_PROBE;
     if (tx->payload_len && c->flow) {
         c->flow->data_sent = now;
@@ -729,7 +729,7 @@ static void tell_recovery(struct tcb *c, ackd_time now, const struct plan *p, bo
 
 static void timer_needed(struct tcb *c, ackd_time now)
 {
-    if (time_is_never(c->t_rtx)) {
+    if (time_is_never(c->act->t_rtx)) {
         rto_restart(c, now);
     }
 }
@@ -770,7 +770,7 @@ static bool send_new(struct tcp_engine *e, struct tcb *c, ackd_time now, struct 
     finish(e, c, now, p, tx);
     if (first) {
         c->act->oldest_unacked = now;
-        c->t_rtx = TIME_NEVER; /* the persist timer's time is over */
+        tcb_rtx_stop(c); /* the persist timer's time is over */
     }
     if (p->length % p->mss) {
         c->act->small_end = end;
@@ -841,7 +841,7 @@ static bool send_probe(struct tcp_engine *e, struct tcb *c, ackd_time now, struc
     *(again ? &e->counters.retrans_segs : &e->counters.out_segs) += 1;
     count_retransmits(c, again);
     c->segs_out++;
-    c->last_sent = coarse_of(now);
+    c->snd.last = coarse_of(now);
     return true;
 }
 
@@ -870,7 +870,7 @@ static bool send_bare(struct tcp_engine *e, struct tcb *c, ackd_time now, struct
     e->counters.out_frames++;
     e->counters.out_segs++;
     c->segs_out++;
-    c->last_sent = coarse_of(now);
+    c->snd.last = coarse_of(now);
     return true;
 }
 
@@ -894,14 +894,18 @@ static bool carry_out(struct tcp_engine *e, struct tcb *c, ackd_time now, struct
     }
 }
 
+#define NO_MEMORY_NS (10 * NS_PER_MS)
+
 /* There was no memory for the plan: a timer tries again, and an ACK that is owed goes alone. */
 static bool postpone(struct tcp_engine *e, struct tcb *c, ackd_time now, struct tcp_tx *tx)
 {
     tcb_fold(e, c);
     if (tcb_outstanding(c)) {
         timer_needed(c, now);
-    } else {
-        c->t_rtx = time_add(now, 10 * NS_PER_MS);
+    } else if (c->act) {
+        c->act->t_rtx = time_add(now, NO_MEMORY_NS);
+    } else { /* a FIN: tcb_timeout() looks for it */
+        wheel_set(timed_wheel(e, &c->t), &c->t.timer, time_add(now, NO_MEMORY_NS));
     }
     if (c->flags & C_ACK_NOW && c->t.rec.state != TCP_SYN_SENT) {
         struct plan ack = {.what = PLAN_ACK, .kind = TCP_KIND_ACK};
@@ -926,11 +930,11 @@ static void settle(struct tcp_engine *e, struct tcb *c, ackd_time now, const str
     rate_idle(c);
     bool by_window = p->limit == TCP_LIMIT_ZERO_WINDOW || p->limit == TCP_LIMIT_RECEIVE_WINDOW ||
                      p->limit == TCP_LIMIT_SILLY_WINDOW || p->limit == TCP_LIMIT_MORE_TO_COME;
-    if (by_window && !tcb_outstanding(c) && time_is_never(c->t_rtx)) {
+    if (by_window && !tcb_outstanding(c) && time_is_never(c->act->t_rtx)) {
         int64_t wait = rto_ns(c) << (c->persist_backoff < 10 ? c->persist_backoff : 10);
         int64_t most =
             c->snd.wnd ? NS_PER_S : c->options->v.rto_max_ns; /* MUST-38's override: 0.1 to 1 s */
-        c->t_rtx = time_add(now, wait > most ? most : wait);
+        c->act->t_rtx = time_add(now, wait > most ? most : wait);
     } else if (!by_window && !tcb_outstanding(c)) {
         c->persist_backoff = 0;
     }
@@ -1013,13 +1017,13 @@ static void locally_dropped(struct tcp_engine *e, struct tcb *c, ackd_time now,
     tcp_hdr_parse(tx->header, tx->header_len, &h);
     uint32_t length = tx->payload_len + (h.flags & TCP_SYN ? 1 : 0) + (h.flags & TCP_FIN ? 1 : 0);
     if (tx->kind == TCP_KIND_KEEPALIVE) {
-        c->keepalive_probes -= c->keepalive_probes > 0;
+        c->extras->keepalive_probes -= c->extras->keepalive_probes > 0;
     } else if (length && tx->kind != TCP_KIND_WINDOW_PROBE && tcb_outstanding(c)) {
         uint32_t marked = c->act->rtxq.lost_ever;
         rtxq_mark_range_lost(&c->act->rtxq, &e->run_slab, h.seq, seq_add(h.seq, length));
         rtxq_no_loss(&c->act->rtxq, marked);
         c->flags |= C_LOCAL_DROP;
-        c->t_rtx = time_min(c->t_rtx, soon);
+        c->act->t_rtx = time_min(c->act->t_rtx, soon);
     } else if (!length && !(h.flags & TCP_RST)) {
         c->t_delack = time_min(c->t_delack, soon);
     }

@@ -27,7 +27,7 @@ bool orphan_stuck(struct tcb *c, ackd_time now)
 void persist_fired(struct tcp_engine *e, struct tcb *c, ackd_time now)
 {
     (void)now;
-    c->t_rtx = TIME_NEVER; /* the flush arms it again while the window still holds data back */
+    tcb_rtx_stop(c); /* the flush arms it again while the window still holds data back */
     if (!tcb_unsent(c) && !(c->flags & C_FIN_QUEUED && !(c->flags & C_FIN_SENT))) {
         return;
     }

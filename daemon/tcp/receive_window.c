@@ -34,7 +34,7 @@ static uint32_t offerable(const struct tcb *c)
 
 static uint32_t silly_step(const struct tcb *c)
 {
-    uint32_t half = rcv_buffer(c) / 2, mss = c->rcv.mss ? c->rcv.mss : c->adv_mss;
+    uint32_t half = rcv_buffer(c) / 2, mss = c->rcv.mss ? c->rcv.mss : c->rcv.adv_mss;
     return half < mss ? half : mss;
 }
 

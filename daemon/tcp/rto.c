@@ -49,7 +49,7 @@ int64_t rto_ns(const struct tcb *c)
 void rto_restart(struct tcb *c, ackd_time now)
 {
     ackd_time t = time_add(now, rto_ns(c));
-    c->t_rtx = c->flags & C_LOCAL_DROP ? time_min(c->t_rtx, t) : t;
+    c->act->t_rtx = c->flags & C_LOCAL_DROP ? time_min(c->act->t_rtx, t) : t;
 }
 
 static void tell_r1(struct tcp_engine *e, struct tcb *c)

@@ -61,7 +61,7 @@ void tcb_closed(struct tcp_engine *e, struct tcb *c, ackd_time now, enum tcp_clo
         .closed = now,
         .bytes_sent = c->snd.sent,
         .bytes_received = tcb_received(c),
-        .retransmits = c->retransmits,
+        .retransmits = c->rtt.retransmits,
         .owner = c->owner,
         .cookie = c->cookie,
     };
@@ -76,7 +76,9 @@ void tcb_closed(struct tcp_engine *e, struct tcb *c, ackd_time now, enum tcp_clo
     c->close_reason = (uint8_t)reason;
     state_set(e, r, TCP_CLOSED, now, reason);
     rec_leave_tuple(e, r);
-    c->t_rtx = c->t_delack = c->t_state = c->t_keepalive = TIME_NEVER;
+    c->t_delack = c->t_state = TIME_NEVER;
+    tcb_rtx_stop(c);
+    keepalive_stop(c);
     recovery_stop(c);
     list_remove(&c->out);
     if (c->act) {

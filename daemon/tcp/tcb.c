@@ -22,17 +22,38 @@ struct tcb *tcb_new(struct tcp_engine *e, ackd_time now, const struct tcp_tuple 
     /* What follows from the family of the addresses is asked before the record is entered. */
     c->t.rec.tuple = *t;
     c->mtu = mtu_kept(mtu);
-    c->adv_mss = mss_advertised(&o->v, &t->local, mtu);
+    c->rcv.adv_mss = mss_advertised(&o->v, &t->local, mtu);
     c->ts_offset = timestamp_offset(&e->ts_key, t);
     negotiate_offer(&o->v, &c->nego);
     c->nego.peer_mss = ip_addr_is_v4(&t->local) ? 536 : 1220; /* MUST-15 */
     c->rtt.srtt_ns = c->rtt.rttvar_ns = -1;
     c->rcv.quick = 16;
     c->limit = TCP_LIMIT_HANDSHAKE;
-    c->t_rtx = c->t_delack = c->t_state = c->t_keepalive = TIME_NEVER;
+    c->t_delack = c->t_state = TIME_NEVER;
     c->created = now;
     c->established = TIME_NEVER;
     return c;
+}
+
+bool tcb_extras(struct tcp_engine *e, struct tcb *c)
+{
+    if (!c->extras) {
+        c->extras = slab_alloc(&e->extras_slab);
+        if (c->extras) {
+            c->extras->t_keepalive = TIME_NEVER;
+        }
+    }
+    return c->extras;
+}
+
+static void extras_free(struct tcp_engine *e, struct tcb *c)
+{
+    tuning_free(e, c);
+    accecn_free(e, c);
+    auth_free(e, &c->t);
+    clocks_free(e, c);
+    slab_free(&e->extras_slab, c->extras);
+    c->extras = NULL;
 }
 
 bool tcb_activity(struct tcp_engine *e, struct tcb *c, ackd_time now)
@@ -46,6 +67,7 @@ bool tcb_activity(struct tcp_engine *e, struct tcb *c, ackd_time now)
     }
     rtxq_init(&a->rtxq);
     sndbuf_init(&a->snd);
+    a->t_rtx = TIME_NEVER;
     a->oldest_unacked = now;
     c->act = a;
     return true;
@@ -90,10 +112,7 @@ void tcb_destroy(struct tcp_engine *e, struct tcb *c)
         c->rcvq = NULL;
     }
     flow_free(e, c);
-    tuning_free(e, c);
-    accecn_free(e, c);
-    auth_free(e, &c->t);
-    clocks_free(e, c);
+    extras_free(e, c);
     options_drop(e, c->options);
     c->options = NULL;
     if (c->t.rec.in_ids) { /* not replaced by a smaller record */
@@ -111,7 +130,8 @@ void tcb_touch(struct tcp_engine *e, struct tcb *c)
 
 ackd_time tcb_deadline(const struct tcb *c)
 {
-    ackd_time t = time_min(time_min(c->t_rtx, c->t_delack), time_min(c->t_state, c->t_keepalive));
+    ackd_time t =
+        time_min(time_min(tcb_rtx(c), c->t_delack), time_min(c->t_state, tcb_keepalive(c)));
     t = c->flow ? time_min(t, c->flow->recovery.t_loss) : t;
     t = c->limit == TCP_LIMIT_PACING && c->flow ? time_min(t, c->flow->next_send) : t;
     return time_min(t, user_timeout_deadline(c));

@@ -212,6 +212,7 @@ struct activity {
     tcp_seq small_end;   /* end of the last segment sent that was not full, while has_small */
     bool has_small;
     tcp_seq up, push;         /* SND.UP while C_URGENT_SENT, the last push while C_FLUSHING_PUSH */
+    ackd_time t_rtx;          /* retransmission, or persist when nothing is outstanding */
     ackd_time oldest_unacked; /* when the oldest outstanding octet was first sent, or last progress
                                  was made: R1 and R2 count from it */
 };
@@ -291,81 +292,90 @@ struct clocks {
     int64_t ns[];    /* in their order */
 };
 
-struct tcb {
-    struct timed t;    /* must be first */
-    struct auth *auth; /* NULL: segments are not signed */
-    struct list out;   /* on engine.output while something may have to be sent */
-    struct list queue; /* until it is accepted its listener's; after that on engine.ready */
-    uint32_t flags;
-    uint32_t owner;
-    uint64_t listener;
-    uint64_t cookie;
-    struct shared_options *options;
-    struct activity *act; /* NULL while there is nothing to send or to be acknowledged */
-    struct flow *flow;    /* NULL before anything but a SYN was sent */
-    struct rcvq *rcvq;    /* NULL while there is nothing to read */
-    struct tuning *tuning;
-    struct clocks *clocks;
+/* What only some connections have; exists once one of them is needed. */
+struct extras {
+    struct auth *auth;     /* NULL: segments are not signed */
     struct accecn *accecn; /* NULL unless agreed on */
-    uint16_t ready_bits;
-    uint8_t limit;         /* enum tcp_limit now */
-    uint8_t fast_open;     /* FAST_OPEN_* */
-    bool uto_due : 1;      /* our user timeout goes with the next segment */
-    bool syn_suffered : 1; /* our SYN, or SYN,ACK, was lost or marked: cwnd begins with a segment */
-    uint16_t uto_remote;   /* the peer's, as it came (RFC 5482); 0 none */
-    uint8_t close_reason;
-    uint8_t rst_received; /* enum tcp_rst_received */
-    uint16_t soft_error;
+    struct tuning *tuning; /* NULL while little was received */
+    struct clocks *clocks; /* NULL while nothing was sent */
+    ackd_time t_keepalive;
+    uint8_t keepalive_probes;
+};
+
+/* Six cache lines. First what a segment's way needs; who it belongs to and what is only shown last.
+ */
+struct tcb {
+    struct timed t; /* must be first */
+    uint32_t flags;
+    struct negotiated nego;
+    struct shared_options *options;
+    struct activity *act;  /* NULL while there is nothing to send or to be acknowledged */
+    struct flow *flow;     /* NULL before anything but a SYN was sent */
+    struct rcvq *rcvq;     /* NULL while there is nothing to read */
+    struct extras *extras; /* NULL while it needs none */
 
     struct {
         tcp_seq una, nxt, iss, wl1, wl2;
         uint32_t wnd, max_wnd;
-        uint64_t sent; /* stream octets sent, the first time */
+        coarse_time last; /* when a segment was sent last */
+        uint64_t sent;    /* stream octets sent, the first time */
     } snd;
     struct {
         tcp_seq nxt, irs, up;
-        tcp_seq adv;      /* right edge advertised: RCV.NXT + RCV.WND */
-        tcp_seq ack_sent; /* Last.ACK.sent (RFC 7323) */
-        uint64_t read;    /* stream octets released by the user */
-        uint16_t mss;     /* the largest segment seen: what "full-sized" means to the delayed ACK */
-        uint8_t quick;    /* segments still to be acknowledged at once */
-        uint8_t dscp;     /* of the last segment (MAY-9) */
-        uint16_t dup_acks_due;       /* duplicate ACKs owed to a peer without SACK */
+        tcp_seq adv;                 /* right edge advertised: RCV.NXT + RCV.WND */
+        tcp_seq ack_sent;            /* Last.ACK.sent (RFC 7323) */
         tcp_seq fin;                 /* of a FIN beyond a hole */
         uint32_t last_len;           /* of what moved RCV.NXT last: the sum behind our ACK */
+        coarse_time last;            /* when a segment came last */
+        uint64_t read;               /* stream octets released by the user */
         struct tcp_sack_block dsack; /* to report with the next ACK; start == end: none */
+        uint16_t mss;          /* the largest segment seen: "full-sized" for the delayed ACK */
+        uint16_t dup_acks_due; /* duplicate ACKs owed to a peer without SACK */
+        uint16_t adv_mss;      /* what we advertised */
+        uint8_t quick;         /* segments still to be acknowledged at once */
+        uint8_t dscp;          /* of the last segment (MAY-9) */
     } rcv;
-    struct negotiated nego;
+    struct {                        /* RFC 6298 */
+        int64_t srtt_ns, rttvar_ns; /* -1: no sample yet */
+        uint32_t retransmits;       /* segments, up to UINT32_MAX */
+        uint16_t timeouts;          /* of the segment at una: R1 */
+        uint8_t backoff;
+    } rtt;
+    ackd_time t_delack;
+
+    struct list out; /* on engine.output while something may have to be sent */
+    uint32_t ts_recent, ts_offset;
+    coarse_time ts_recent_at;
+    uint16_t mtu;              /* path MTU, bytes of IP packet */
     struct {                   /* ECN, see ecn/ecn.c */
         bool echo : 1;         /* classic: ECE goes with all that is sent */
         bool cwr_due : 1;      /* classic: CWR goes with the next new segment */
         bool send_not_ect : 1; /* the path mangles it: nothing is ECN-capable any more */
     } ecn;
-    uint16_t adv_mss;
-    uint16_t mtu; /* path MTU, bytes of IP packet */
-    uint32_t ts_recent, ts_offset;
-    coarse_time ts_recent_at;
-
-    struct {                        /* RFC 6298 */
-        int64_t srtt_ns, rttvar_ns; /* -1: no sample yet */
-        uint8_t backoff;
-        uint16_t timeouts; /* of the segment at una: R1 */
-    } rtt;
-
-    ackd_time t_rtx; /* retransmission, or persist when nothing is outstanding */
-    ackd_time t_delack;
-    ackd_time t_state; /* end of TIME-WAIT, FIN-WAIT-2, or of what nobody holds and the peer's
-                          window holds up */
-    ackd_time t_keepalive;
-    uint8_t keepalive_probes;
+    uint8_t limit; /* enum tcp_limit now */
+    uint64_t segs_out, segs_in;
+    ackd_time t_state;     /* end of TIME-WAIT, FIN-WAIT-2, or of what nobody holds and the peer's
+                              window holds up */
+    uint8_t fast_open;     /* FAST_OPEN_* */
+    bool uto_due : 1;      /* our user timeout goes with the next segment */
+    bool syn_suffered : 1; /* our SYN, or SYN,ACK, was lost or marked: cwnd begins with a segment */
     uint8_t persist_backoff;
     uint8_t challenge_tokens;
     uint32_t challenge_renewal; /* when there are new ones, in ticks of challenge.c */
+
+    struct list queue; /* until it is accepted its listener's; after that on engine.ready */
+    uint64_t listener;
+    uint64_t cookie;
+    uint32_t owner;
+    uint16_t uto_remote; /* the peer's, as it came (RFC 5482); 0 none */
+    uint16_t soft_error;
     ackd_time created, established;
-    coarse_time last_received, last_sent;
-    uint64_t segs_out, segs_in;
-    uint32_t retransmits; /* segments, up to UINT32_MAX */
+    uint16_t ready_bits;
+    uint8_t close_reason;
+    uint8_t rst_received; /* enum tcp_rst_received */
 };
+
+_Static_assert(sizeof(struct tcb) <= 384, "what there are a million of is small");
 
 /* A segment that belongs to no tcb, waiting for the flush: a reset, or the answer of a half-open or
  * TIME-WAIT record. */
@@ -413,10 +423,10 @@ struct tcp_engine {
     uint64_t last_id;
     uint32_t endpoints, half_open, time_wait;
 
-    struct slab listener_slab, half_open_slab, signed_half_open_slab, tcb_slab, time_wait_slab,
-        signed_time_wait_slab, activity_slab, accecn_slab, rcvq_slab, marks_slab, flow_slab,
-        tuning_slab, run_slab, piece_slab, control_slab, options_slab, key_slab, auth_slab,
-        signature_slab;
+    struct slab listener_slab, half_open_slab, signed_half_open_slab, tcb_slab, extras_slab,
+        time_wait_slab, signed_time_wait_slab, activity_slab, accecn_slab, rcvq_slab, marks_slab,
+        flow_slab, tuning_slab, run_slab, piece_slab, control_slab, options_slab, key_slab,
+        auth_slab, signature_slab;
     struct shared_options *defaults;
 
     struct list output; /* tcb.out */
@@ -472,12 +482,37 @@ static inline struct tcb *tcb_of_rec(struct rec *r)
     return (struct tcb *)(void *)r;
 }
 
+static inline struct auth *tcb_auth(const struct tcb *c)
+{
+    return c->extras ? c->extras->auth : NULL;
+}
+
+static inline struct accecn *tcb_accecn(const struct tcb *c)
+{
+    return c->extras ? c->extras->accecn : NULL;
+}
+
+static inline struct tuning *tcb_tuning(const struct tcb *c)
+{
+    return c->extras ? c->extras->tuning : NULL;
+}
+
+static inline struct clocks *tcb_clocks(const struct tcb *c)
+{
+    return c->extras ? c->extras->clocks : NULL;
+}
+
+static inline ackd_time tcb_keepalive(const struct tcb *c)
+{
+    return c->extras ? c->extras->t_keepalive : TIME_NEVER;
+}
+
 /* Where a record keeps how it is signed; NULL: it has no room, and is not. */
 static inline struct auth **auth_place(struct timed *t)
 {
     switch (t->rec.kind) {
     case REC_CONNECTION:
-        return &((struct tcb *)t)->auth;
+        return ((struct tcb *)t)->extras ? &((struct tcb *)t)->extras->auth : NULL;
     case REC_HALF_OPEN:
         return t->rec.is_signed ? ((struct half_open *)t)->auth : NULL;
     case REC_TIME_WAIT:
@@ -543,6 +578,18 @@ static inline uint32_t tcb_unsent(const struct tcb *c)
     return tcb_buffered(c) - sent;
 }
 
+static inline ackd_time tcb_rtx(const struct tcb *c)
+{
+    return c->act ? c->act->t_rtx : TIME_NEVER;
+}
+
+static inline void tcb_rtx_stop(struct tcb *c)
+{
+    if (c->act) {
+        c->act->t_rtx = TIME_NEVER;
+    }
+}
+
 /* As it is kept: no IP packet is larger. */
 static inline uint16_t mtu_kept(uint32_t mtu)
 {
@@ -601,6 +648,7 @@ void options_drop(struct tcp_engine *e, struct shared_options *o);
 /* ---- tcb.c: a connection's memory ---- */
 struct tcb *tcb_new(struct tcp_engine *e, ackd_time now, const struct tcp_tuple *t,
                     struct shared_options *o, uint32_t mtu);
+bool tcb_extras(struct tcp_engine *e, struct tcb *c); /* makes the block; false: no memory */
 bool tcb_activity(struct tcp_engine *e, struct tcb *c,
                   ackd_time now); /* makes the block; false: no memory */
 void tcb_fold(struct tcp_engine *e,
@@ -741,7 +789,8 @@ void rto_restart(struct tcb *c, ackd_time now);
 void rto_fired(struct tcp_engine *e, struct tcb *c, ackd_time now);
 void persist_fired(struct tcp_engine *e, struct tcb *c, ackd_time now);
 void keepalive_fired(struct tcp_engine *e, struct tcb *c, ackd_time now);
-void keepalive_restart(struct tcb *c, ackd_time now);
+void keepalive_restart(struct tcp_engine *e, struct tcb *c, ackd_time now);
+void keepalive_stop(struct tcb *c);
 /* R2 of SYN and SYN,ACK (MUST-23). */
 int64_t syn_timeout_ns(const struct tcp_options *o);
 /* Nobody holds the connection: from now on a window that stays closed ends it (RFC 6429). */

@@ -52,7 +52,9 @@ void time_wait_enter(struct tcp_engine *e, struct tcb *c, ackd_time now)
     wheel_set(timed_wheel(e, &c->t), &c->t.timer, TIME_NEVER);
     state_set(e, &c->t.rec, TCP_TIME_WAIT, now, TCP_CLOSE_NONE);
     e->time_wait++;
-    c->t_rtx = c->t_delack = c->t_keepalive = TIME_NEVER;
+    c->t_delack = TIME_NEVER;
+    tcb_rtx_stop(c);
+    keepalive_stop(c);
     c->t_state = time_add(now, lifetime_ns(c));
     tcb_arm(e, c);
     tcb_touch(e, c);
@@ -92,7 +94,7 @@ ackd_time time_wait_created(const struct time_wait *tw, ackd_time now)
 
 bool time_wait_compact(struct tcp_engine *e, struct tcb *c, ackd_time now)
 {
-    struct time_wait *tw = slab_alloc(time_wait_slab(e, c->auth));
+    struct time_wait *tw = slab_alloc(time_wait_slab(e, tcb_auth(c)));
     if (!tw) {
         return false; /* the tcb itself goes on to serve */
     }

@@ -75,8 +75,11 @@ static int open_auth(struct tcp_engine *e, struct tcb *c)
     if (!k) {
         return c->options->v.require_auth ? -ENOKEY : 0;
     }
-    c->auth = auth_new(e, c->t.rec.id, k, c->snd.iss, &c->nego);
-    return c->auth ? 0 : -ENOBUFS;
+    if (!tcb_extras(e, c)) {
+        return -ENOBUFS;
+    }
+    c->extras->auth = auth_new(e, c->t.rec.id, k, c->snd.iss, &c->nego);
+    return c->extras->auth ? 0 : -ENOBUFS;
 }
 
 int tcp_open(struct tcp_engine *e, ackd_time now, const struct tcp_open_args *args, uint64_t *id)
@@ -115,7 +118,7 @@ int tcp_open(struct tcp_engine *e, ackd_time now, const struct tcp_open_args *ar
     }
     e->counters.active_opens++;
     state_set(e, &c->t.rec, TCP_SYN_SENT, now, TCP_CLOSE_NONE);
-    c->fast_open = args->fast_open && !c->auth ? FAST_OPEN_ASKED : 0; /* no room for a cookie */
+    c->fast_open = args->fast_open && !tcb_auth(c) ? FAST_OPEN_ASKED : 0; /* no room for a cookie */
     if (args->length) {
         tcp_send(e, now, c->t.rec.id, args->data, args->length, 0);
     }
@@ -542,7 +545,7 @@ int tcp_set_options(struct tcp_engine *e, ackd_time now, uint64_t id,
     if (c && c->t.rec.state != TCP_CLOSED) {
         cc_floors(c); /* without its clamp a segment is larger */
         c->uto_due = options->uto;
-        keepalive_restart(c, now);
+        keepalive_restart(e, c, now);
         ready_sent(e, c);
         if (resized && rcv_window_update_due(c) && state_synchronized(c->t.rec.state)) {
             c->flags |= C_ACK_NOW | C_WINDOW_UPDATE;

@@ -98,13 +98,13 @@ static void view_sequence(const struct tcb *c, struct tcp_info *i)
     i->rcv_space_bytes = rcv_space(c);
     i->rcv_buffer_bytes = rcv_buffer(c);
     i->snd_buffer_bytes = snd_buffer(c);
-    i->rcv_rtt_ns = c->tuning ? c->tuning->rtt_ns : -1;
+    i->rcv_rtt_ns = tcb_tuning(c) ? tcb_tuning(c)->rtt_ns : -1;
     i->ooo_bytes = c->rcvq ? c->rcvq->ooo_bytes : 0;
     i->snd_wscale = c->nego.snd_wscale;
     i->rcv_wscale = c->nego.rcv_wscale;
     i->snd_mss_bytes = send_mss(c);
     i->peer_mss_bytes = c->nego.peer_mss;
-    i->adv_mss_bytes = c->adv_mss;
+    i->adv_mss_bytes = c->rcv.adv_mss;
     i->path_mtu_bytes = c->mtu;
     bool agreed = c->t.rec.state > TCP_SYN_SENT || !time_is_never(c->established);
     i->sack_ok = agreed && c->nego.sack;
@@ -113,15 +113,15 @@ static void view_sequence(const struct tcb *c, struct tcp_info *i)
     i->ts_recent = c->ts_recent;
     i->ecn_ok = agreed && c->nego.ecn == ECN_CLASSIC;
     i->accecn_ok = agreed && c->nego.ecn == ECN_ACCURATE;
-    if (c->accecn) {
-        i->ce_packets = c->accecn->received.packets - ACCECN_PACKETS_START;
-        i->echoed_ce_packets = c->accecn->echoed.packets - ACCECN_PACKETS_START;
-        i->received_ect0_bytes = c->accecn->received.bytes[0] - 1; /* they start there */
-        i->received_ce_bytes = c->accecn->received.bytes[1];
-        i->received_ect1_bytes = c->accecn->received.bytes[2] - 1;
-        i->echoed_ect0_bytes = c->accecn->echoed.bytes[0] - 1;
-        i->echoed_ce_bytes = c->accecn->echoed.bytes[1];
-        i->echoed_ect1_bytes = c->accecn->echoed.bytes[2] - 1;
+    if (tcb_accecn(c)) {
+        i->ce_packets = tcb_accecn(c)->received.packets - ACCECN_PACKETS_START;
+        i->echoed_ce_packets = tcb_accecn(c)->echoed.packets - ACCECN_PACKETS_START;
+        i->received_ect0_bytes = tcb_accecn(c)->received.bytes[0] - 1; /* they start there */
+        i->received_ce_bytes = tcb_accecn(c)->received.bytes[1];
+        i->received_ect1_bytes = tcb_accecn(c)->received.bytes[2] - 1;
+        i->echoed_ect0_bytes = tcb_accecn(c)->echoed.bytes[0] - 1;
+        i->echoed_ce_bytes = tcb_accecn(c)->echoed.bytes[1];
+        i->echoed_ect1_bytes = tcb_accecn(c)->echoed.bytes[2] - 1;
     }
     i->fin_sent = c->flags & C_FIN_SENT;
     i->fin_received = c->flags & C_FIN_RECEIVED;
@@ -166,7 +166,7 @@ static void view_sending(const struct tcb *c, struct tcp_info *i)
     i->min_rtt_ns = tcb_min_rtt_ns(c);
     i->rto_ns = rto_ns(c);
     i->backoff = c->rtt.backoff;
-    i->keepalive_probes = c->keepalive_probes;
+    i->keepalive_probes = c->extras ? c->extras->keepalive_probes : 0;
     i->soft_error = c->soft_error;
     i->bytes_sent = c->snd.sent;
     i->bytes_acked = tcb_accepted(c) - tcb_buffered(c);
@@ -174,18 +174,18 @@ static void view_sending(const struct tcb *c, struct tcp_info *i)
     i->bytes_read = c->rcv.read;
     i->segs_out = c->segs_out;
     i->segs_in = c->segs_in;
-    i->retransmits = c->retransmits;
+    i->retransmits = c->rtt.retransmits;
 }
 
 static void view_times(const struct tcb *c, ackd_time now, struct tcp_info *i)
 {
     i->created_ns = c->created.ns;
     i->established_ns = c->established.ns;
-    i->last_received_ns = coarse_start(c->last_received, now).ns;
-    i->last_sent_ns = coarse_start(c->last_sent, now).ns;
-    *(tcb_outstanding(c) ? &i->rto_deadline_ns : &i->persist_deadline_ns) = c->t_rtx.ns;
+    i->last_received_ns = coarse_start(c->rcv.last, now).ns;
+    i->last_sent_ns = coarse_start(c->snd.last, now).ns;
+    *(tcb_outstanding(c) ? &i->rto_deadline_ns : &i->persist_deadline_ns) = tcb_rtx(c).ns;
     i->delack_deadline_ns = c->t_delack.ns;
-    i->keepalive_deadline_ns = c->t_keepalive.ns;
+    i->keepalive_deadline_ns = tcb_keepalive(c).ns;
     i->user_timeout_deadline_ns =
         c->t.rec.state == TCP_CLOSED ? TIME_NEVER.ns : user_timeout_deadline(c).ns;
     i->time_wait_deadline_ns = c->t_state.ns;

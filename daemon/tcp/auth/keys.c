@@ -313,7 +313,7 @@ int tcp_key_use(struct tcp_engine *e, ackd_time now, uint64_t id, uint64_t curre
     if (!c) {
         return -EBADF;
     }
-    struct auth *a = c->auth;
+    struct auth *a = tcb_auth(c);
     if (!a || a->use[a->current].key->v.algorithm == TCP_KEY_MD5) {
         return -ENOTCONN;
     }

@@ -31,11 +31,11 @@ static uint16_t flags_of(unsigned ace)
 /* Section 3.2.1. */
 bool accecn_begin(struct tcp_engine *e, struct tcb *c, bool active)
 {
-    c->accecn = slab_alloc(&e->accecn_slab);
-    if (!c->accecn) {
+    struct accecn *a = tcb_extras(e, c) ? slab_alloc(&e->accecn_slab) : NULL;
+    if (!a) {
         return false;
     }
-    struct accecn *a = c->accecn;
+    c->extras->accecn = a;
     a->received.packets = a->echoed.packets = a->packets_at_option = ACCECN_PACKETS_START;
     a->received.bytes[FIELD_E0B] = a->echoed.bytes[FIELD_E0B] = 1;
     a->received.bytes[FIELD_E1B] = a->echoed.bytes[FIELD_E1B] = 1;
@@ -52,16 +52,16 @@ bool accecn_begin(struct tcp_engine *e, struct tcb *c, bool active)
 
 void accecn_free(struct tcp_engine *e, struct tcb *c)
 {
-    if (c->accecn) {
-        slab_free(&e->accecn_slab, c->accecn);
-        c->accecn = NULL;
+    if (tcb_accecn(c)) {
+        slab_free(&e->accecn_slab, tcb_accecn(c));
+        c->extras->accecn = NULL;
     }
 }
 
 /* Of several SYN,ACKs the latest is told of; a mark counts once. */
 void accecn_syn_ack_arrived(struct tcb *c, unsigned codepoint)
 {
-    struct accecn *a = c->accecn;
+    struct accecn *a = tcb_accecn(c);
     c->nego.ecn_seen = codepoint & 3;
     a->reflect = true;
     if (codepoint == IP_ECN_CE && !a->syn_ack_marked) {
@@ -73,7 +73,7 @@ void accecn_syn_ack_arrived(struct tcb *c, unsigned codepoint)
 void accecn_syn_ack_again(struct tcb *c, const struct segment *s)
 {
     const uint16_t syn_ack = TCP_SYN | TCP_ACK;
-    if (c->accecn && !(c->flags & C_PASSIVE) && (s->h.flags & syn_ack) == syn_ack &&
+    if (tcb_accecn(c) && !(c->flags & C_PASSIVE) && (s->h.flags & syn_ack) == syn_ack &&
         seq_eq(s->h.seq, c->rcv.irs) && seq_gt(s->h.ack, c->snd.iss) &&
         ecn_from_syn_ack(ECN_ACCURATE, s->h.flags) == ECN_ACCURATE) {
         accecn_syn_ack_arrived(c, s->rx->tos & 3);
@@ -117,7 +117,7 @@ static void watch_repetition(struct accecn *a, const struct segment *s)
 
 void accecn_received(struct tcb *c, const struct segment *s, bool acceptable)
 {
-    struct accecn *a = c->accecn;
+    struct accecn *a = tcb_accecn(c);
     if (!a) {
         return;
     }
@@ -149,17 +149,18 @@ void accecn_received(struct tcb *c, const struct segment *s, bool acceptable)
  * number, and a listener that sent a SYN cookie must see the one after the SYN's. */
 bool accecn_reflects(const struct tcb *c)
 {
-    return c->accecn && c->accecn->reflect && (!tcb_outstanding(c) || c->flags & C_CHALLENGE);
+    return tcb_accecn(c) && tcb_accecn(c)->reflect &&
+           (!tcb_outstanding(c) || c->flags & C_CHALLENGE);
 }
 
 uint16_t accecn_counter_flags(const struct tcb *c)
 {
-    return c->accecn ? flags_of(c->accecn->received.packets & 7) : 0;
+    return tcb_accecn(c) ? flags_of(tcb_accecn(c)->received.packets & 7) : 0;
 }
 
 uint16_t accecn_flags(struct tcb *c, bool pure_ack)
 {
-    struct accecn *a = c->accecn;
+    struct accecn *a = tcb_accecn(c);
     if (!a) {
         return 0;
     }
@@ -185,7 +186,7 @@ void accecn_syn_option(const struct tcp_engine *e, const struct tcp_options *opt
  * trip, and before ACE alone could mean too much. */
 static bool option_wanted(const struct tcp_engine *e, const struct tcb *c, ackd_time now)
 {
-    const struct accecn *a = c->accecn;
+    const struct accecn *a = tcb_accecn(c);
     enum tcp_accecn_option policy = c->options->v.accecn_option;
     bool unheard = e->config.accecn_as_linux && a && !a->option_heard;
     if (!a || a->option_off || unheard || policy == TCP_ACCECN_OPTION_NEVER) {
@@ -220,7 +221,7 @@ uint32_t accecn_option_len(const struct tcp_engine *e, const struct tcb *c, ackd
         return 0;
     }
     return room >= OPTION_LEN ? OPTION_LEN
-           : room >= OPTION_LEN_TWO_FIELDS && two_fields_tell_all(e, c->accecn)
+           : room >= OPTION_LEN_TWO_FIELDS && two_fields_tell_all(e, tcb_accecn(c))
                ? OPTION_LEN_TWO_FIELDS
                : 0;
 }
@@ -228,14 +229,14 @@ uint32_t accecn_option_len(const struct tcp_engine *e, const struct tcb *c, ackd
 bool accecn_takes_a_block(const struct tcp_engine *e, const struct tcb *c, ackd_time now,
                           uint32_t room)
 {
-    return c->accecn && c->accecn->changed && !accecn_option_len(e, c, now, room) &&
+    return tcb_accecn(c) && tcb_accecn(c)->changed && !accecn_option_len(e, c, now, room) &&
            accecn_option_len(e, c, now, room + 8);
 }
 
 void accecn_option(const struct tcp_engine *e, struct tcb *c, ackd_time now, uint32_t room,
                    bool data, struct tcp_opts *o)
 {
-    struct accecn *a = c->accecn;
+    struct accecn *a = tcb_accecn(c);
     uint32_t length = accecn_option_len(e, c, now, room);
     if (!a) {
         return;

@@ -37,7 +37,7 @@ static void stop_ect(struct tcp_engine *e, struct tcb *c)
 static void distrust(struct tcp_engine *e, struct tcb *c)
 {
     stop_ect(e, c);
-    c->accecn->distrusted = true;
+    tcb_accecn(c)->distrusted = true;
 }
 
 /* ---- the handshake ---- */
@@ -93,8 +93,8 @@ static int64_t option_marked(struct accecn *a, const struct segment *s)
 
 void accecn_syn_ack_heard(struct tcp_engine *e, struct tcb *c, const struct segment *s)
 {
-    if (c->accecn) {
-        option_marked(c->accecn, s);
+    if (tcb_accecn(c)) {
+        option_marked(tcb_accecn(c), s);
         own_syn_arrived(e, c, accecn_ace(s->h.flags));
     }
 }
@@ -102,7 +102,7 @@ void accecn_syn_ack_heard(struct tcp_engine *e, struct tcb *c, const struct segm
 /* Table 4: the server's s.cep follows a mark, so that it agrees with the client's r.cep. */
 static uint32_t third_ack(struct tcp_engine *e, struct tcb *c, const struct segment *s)
 {
-    struct accecn *a = c->accecn;
+    struct accecn *a = tcb_accecn(c);
     unsigned ace = accecn_ace(s->h.flags);
     option_marked(a, s);
     if (!ace) {
@@ -170,7 +170,7 @@ static bool inconsistent(struct accecn *a, uint32_t packets, int64_t octets)
 /* Section 3.2.2.3: every packet of the first round trips was marked? */
 static bool always_marked(struct tcb *c, uint32_t packets)
 {
-    struct accecn *a = c->accecn;
+    struct accecn *a = tcb_accecn(c);
     if (a->rounds == ROUNDS_OVER || !packets) {
         return false;
     }
@@ -197,7 +197,7 @@ static bool cleared(struct accecn *a, const struct segment *s, uint32_t packets)
 uint32_t accecn_echoed(struct tcp_engine *e, struct tcb *c, const struct segment *s,
                        const struct rtxq_delta *delta)
 {
-    struct accecn *a = c->accecn;
+    struct accecn *a = tcb_accecn(c);
     if (!a || s->h.flags & TCP_SYN) {
         return 0;
     }

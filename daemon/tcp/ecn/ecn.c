@@ -136,7 +136,7 @@ void ecn_agreed(struct tcp_engine *e, struct tcb *c, bool active)
     if (c->nego.ecn_plain && !(active && c->nego.ecn == ECN_ACCURATE)) {
         c->ecn.send_not_ect = true;
     }
-    if (active && c->accecn) {
+    if (active && tcb_accecn(c)) {
         accecn_syn_ack_arrived(c, c->nego.ecn_seen);
     }
 }
@@ -200,7 +200,7 @@ uint16_t ecn_flags(struct tcp_engine *e, struct tcb *c, const struct plan *p,
 uint8_t ecn_codepoint(const struct tcp_engine *e, const struct tcb *c, const struct plan *p)
 {
     bool agreed = c->nego.ecn != ECN_NONE && !c->ecn.send_not_ect;
-    bool all = e->config.accecn_as_linux && c->accecn && p->what != PLAN_SYN;
+    bool all = e->config.accecn_as_linux && tcb_accecn(c) && p->what != PLAN_SYN;
     bool capable = agreed && (all || (p->what == PLAN_DATA && p->length));
     return capable ? IP_ECN_ECT0 : IP_ECN_NOT_ECT;
 }

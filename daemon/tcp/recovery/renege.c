@@ -13,7 +13,7 @@ void renege_ack(struct tcb *c, ackd_time now)
     if (reneging && !r->reneging) {
         int64_t half = c->rtt.srtt_ns / 2;
         half = half < RENEGE_LEAST_NS ? RENEGE_LEAST_NS : half;
-        c->t_rtx = time_min(c->t_rtx, time_add(now, half));
+        c->act->t_rtx = time_min(c->act->t_rtx, time_add(now, half));
     }
     r->reneging = reneging;
 }

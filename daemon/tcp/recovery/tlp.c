@@ -57,7 +57,7 @@ void tlp_schedule(struct tcb *c, ackd_time now)
         pto = 2 * c->rtt.srtt_ns + (single ? c->options->v.rto_min_ns : GRANULARITY_NS);
     }
     r->timer = LOSS_TIMER_PROBE;
-    r->t_loss = time_min(time_add(now, pto), c->t_rtx);
+    r->t_loss = time_min(time_add(now, pto), c->act->t_rtx);
 }
 
 void tlp_reconsider(struct tcb *c)
