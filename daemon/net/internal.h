@@ -127,12 +127,15 @@ struct net {
     struct net_pmtu pmtu;
 
     struct slab packets;
-    struct net_fifo outbox;       /* frames ready for net_flush() */
-    struct net_fifo loopback;     /* packets to ourselves */
-    struct net_packet *in_flight; /* what the last frame points into */
-    struct tcp_tx tx;             /* the segment in the last frame */
-    bool more;                    /* net_flush() stopped at its budget */
-    uint32_t icmp_tokens;         /* errors that may be sent now */
+    struct net_fifo outbox;        /* frames ready for net_flush() */
+    struct net_fifo loopback;      /* packets to ourselves */
+    struct {                       /* of the last frames, in turn: */
+        struct net_packet *packet; /* what it points into, */
+        struct tcp_tx tx;          /* or the segment in it */
+    } out[NET_FRAMES];
+    unsigned turn;        /* the last frame's */
+    bool more;            /* net_flush() stopped at its budget */
+    uint32_t icmp_tokens; /* errors that may be sent now */
     ackd_time icmp_refilled;
 };
 

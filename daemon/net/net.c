@@ -52,7 +52,9 @@ void net_free(struct net *net)
     pmtu_free(net);
     fifo_clear(net, &net->outbox);
     fifo_clear(net, &net->loopback);
-    packet_free(net, net->in_flight);
+    for (unsigned i = 0; i < NET_FRAMES; i++) {
+        packet_free(net, net->out[i].packet);
+    }
     arena_release(net->config.arena, net, sizeof *net);
 }
 

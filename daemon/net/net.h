@@ -115,7 +115,10 @@ void net_input(struct net *net, ackd_time now, struct pkt *pkt, uint32_t offset,
 
 #define NET_FRAME_HEADER 134 /* Ethernet, IPv6, TCP with all options, rounded */
 
-/* A frame to write: header then ranges. Valid until the next call of net/ or the engine. */
+#define NET_FRAMES 8 /* that are valid at the same time */
+
+/* A frame to write: header then ranges. Valid until NET_FRAMES more were asked for, or any other
+ * call of net/ or the engine. */
 struct net_frame {
     uint64_t id; /* the connection, 0 none */
     uint16_t header_len;
@@ -129,7 +132,7 @@ struct net_frame {
 /* The next frame, or false. Packets to our own addresses never show: they loop back inside,
  * boundedly per call (then true is not returned for them, and net_next_deadline() is `now`). */
 bool net_flush(struct net *net, ackd_time now, struct net_frame *frame);
-/* The write of the frame just yielded failed. */
+/* The write of one of the last NET_FRAMES frames failed; they stay valid. */
 void net_write_failed(struct net *net, ackd_time now, const struct net_frame *frame);
 
 void net_timeout(struct net *net, ackd_time now);

@@ -217,10 +217,9 @@ static struct net_packet *segment_copy(struct net *net, const struct tcp_tx *tx)
     return packet;
 }
 
-/* Puts net->tx where it belongs; true when it is in *frame. */
-static bool segment_out(struct net *net, ackd_time now, struct net_frame *frame)
+/* Puts the segment where it belongs; true when it is in *frame. */
+static bool segment_out(struct net *net, ackd_time now, struct tcp_tx *tx, struct net_frame *frame)
 {
-    struct tcp_tx *tx = &net->tx;
     struct neighbour *neighbour = NULL;
     int error = 0;
     enum way way = find_way(net, now, &tx->src, &tx->dst, &neighbour, &error);
@@ -257,7 +256,7 @@ static bool outbox_frame(struct net *net, struct net_frame *frame)
     if (!packet) {
         return false;
     }
-    net->in_flight = packet;
+    net->out[net->turn].packet = packet;
     frame->id = packet->id;
     link_header(net, frame, packet->link_dst, packet->link_type);
     frame->n_ranges = 1;
@@ -273,18 +272,19 @@ static bool outbox_frame(struct net *net, struct net_frame *frame)
 
 static bool next_frame(struct net *net, ackd_time now, struct net_frame *frame)
 {
+    struct tcp_tx *tx = &net->out[net->turn].tx;
     uint32_t bytes = 0;
     for (unsigned n = 0; n < NET_FLUSH_BUDGET && bytes < NET_FLUSH_BYTES; n++) {
         if (outbox_frame(net, frame)) {
             return true;
         }
-        if (!tcp_flush(net->config.engine, now, &net->tx)) {
+        if (!tcp_flush(net->config.engine, now, tx)) {
             return false;
         }
-        if (segment_out(net, now, frame)) {
+        if (segment_out(net, now, tx, frame)) {
             return true;
         }
-        bytes += net->tx.payload_len;
+        bytes += tx->payload_len;
     }
     net->more = true;
     return outbox_frame(net, frame);
@@ -294,8 +294,9 @@ bool net_flush(struct net *net, ackd_time now, struct net_frame *frame)
 {
     net->now = now;
     net->more = false;
-    packet_free(net, net->in_flight);
-    net->in_flight = NULL;
+    net->turn = (net->turn + 1) % NET_FRAMES;
+    packet_free(net, net->out[net->turn].packet);
+    net->out[net->turn].packet = NULL;
     if (!next_frame(net, now, frame)) {
         return false;
     }

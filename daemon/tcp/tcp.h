@@ -375,7 +375,8 @@ struct tcp_tx {
     enum tcp_send_kind kind;
 };
 /* The next segment to send, or false when there is none. What it says counts as sent at `now`; see
- * tcp_tx_failed(). */
+ * tcp_tx_failed(). Its ranges hold through further flushes and failures, until a segment, time or
+ * the user comes in. */
 bool tcp_flush(struct tcp_engine *engine, ackd_time now, struct tcp_tx *tx);
 
 enum tcp_tx_failure { TCP_TX_LOCAL_DROP, TCP_TX_NEIGHBOUR_PENDING, TCP_TX_UNREACHABLE };

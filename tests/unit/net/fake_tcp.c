@@ -96,7 +96,7 @@ void tcp_tx_failed(struct tcp_engine *e, ackd_time now, const struct tcp_tx *tx,
                    enum tcp_tx_failure why, int error)
 {
     (void)now;
-    (void)tx;
+    e->failed_tx = tx;
     e->failed[why]++;
     e->error = error;
 }

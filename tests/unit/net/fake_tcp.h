@@ -21,8 +21,9 @@ struct tcp_engine {
 
     struct tcp_tx *script;
     unsigned room, scripted, sent;
-    unsigned failed[3]; /* by enum tcp_tx_failure */
-    int error;          /* of the last */
+    unsigned failed[3];             /* by enum tcp_tx_failure */
+    const struct tcp_tx *failed_tx; /* the last */
+    int error;                      /* of the last */
 
     unsigned removed;
     struct ip_addr removed_address;

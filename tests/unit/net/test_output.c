@@ -94,6 +94,41 @@ static void test_failed_write_is_not_counted(void **state)
     world_free(w);
 }
 
+/* Segments and packets of the outbox in turn: all hold until NET_FRAMES more were asked for, and
+ * each may still be told to have failed. */
+static void test_frames_hold_for_a_while(void **state)
+{
+    (void)state;
+    struct world *w = world_settled();
+    static uint8_t payload[NET_FRAMES];
+    world_know(w, PEER);
+    for (unsigned i = 0; i < NET_FRAMES / 2; i++) {
+        script(w, US, PEER, payload, i + 1);
+        put_arp(&f, ARP_REQUEST, peer_mac, PEER, US);
+        world_input(w, &f);
+    }
+    struct net_frame frame[NET_FRAMES];
+    unsigned arp = 0, segments = 0;
+    for (unsigned i = 0; i < NET_FRAMES; i++) {
+        assert_true(net_flush(w->net, w->now, &frame[i]));
+    }
+    for (unsigned i = 0; i < NET_FRAMES; i++) {
+        if (frame[i].tx == NULL) {
+            arp++;
+            assert_int_equal(frame[i].range[0].length, 28);
+            assert_memory_equal(frame[i].range[0].data + 8, our_mac, 6);
+        } else {
+            segments++;
+            assert_int_equal(frame[i].tx->payload_len, segments);
+            net_write_failed(w->net, w->now, &frame[i]);
+            assert_ptr_equal(w->engine->failed_tx, frame[i].tx);
+        }
+    }
+    assert_int_equal(arp, NET_FRAMES / 2);
+    assert_int_equal(w->engine->failed[TCP_TX_LOCAL_DROP], NET_FRAMES / 2);
+    world_free(w);
+}
+
 static void test_offload_metadata(void **state)
 {
     (void)state;
@@ -279,6 +314,7 @@ int main(void)
         cmocka_unit_test(test_unreachable),
         cmocka_unit_test(test_budget),
         cmocka_unit_test(test_engine_deadline),
+        cmocka_unit_test(test_frames_hold_for_a_while),
         cmocka_unit_test(test_outbox_is_bounded),
         cmocka_unit_test(test_outbox_is_bounded_in_bytes),
         cmocka_unit_test(test_out_of_memory),
