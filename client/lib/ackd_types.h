@@ -261,7 +261,9 @@ struct ackd_connection {
     uint32_t dsacks;               /* duplicate SACK blocks received */
     uint32_t undos;                /* reductions of the window that proved spurious */
     bool reordering_seen;
-    bool in_cwr; /* the window shrinks because ECN told of congestion */
+    uint32_t reorderings;         /* ACKs that told of originals behind what was sent later */
+    uint32_t reordering_segments; /* the most that one was behind */
+    bool in_cwr;                  /* the window shrinks because ECN told of congestion */
     /* Retransmission timeout, backoff included. */
     int64_t rto_ns;
     /* Timeouts in a row. */

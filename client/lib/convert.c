@@ -305,6 +305,8 @@ static size_t congestion_from(struct ackd_congestion_field out[ACKD_CONGESTION_F
     X(dsacks)                                                                                      \
     X(undos)                                                                                       \
     X(reordering_seen)                                                                             \
+    X(reorderings)                                                                                 \
+    X(reordering_segments)                                                                         \
     X(in_cwr)                                                                                      \
     X(created_ns)                                                                                  \
     X(sack_ok)                                                                                     \

@@ -198,6 +198,20 @@ static void outstanding_ack(struct tcp_engine *e, struct tcb *c, struct segment 
     }
 }
 
+/* Other ACKs overtook this one: it moves nothing, but any ACK's SACK blocks are news (RFC 6675
+ * section 5). */
+static void old_ack(struct tcp_engine *e, struct tcb *c, const struct segment *s)
+{
+    if (!c->act || !c->flow || !c->nego.sack || !s->o.n_sack) {
+        return;
+    }
+    struct ack_news n = {.s = s, .una = c->snd.una, .lost_ever = c->act->rtxq.lost_ever};
+    recovery_sack(e, c, &n);
+    if (n.dsack || n.delta.newly_sacked) {
+        recovery_ack(e, c, &n);
+    }
+}
+
 bool ack_input(struct tcp_engine *e, struct tcb *c, struct segment *s)
 {
     if (!ack_valid(e, c, s)) {
@@ -205,7 +219,8 @@ bool ack_input(struct tcp_engine *e, struct tcb *c, struct segment *s)
     }
     c->soft_error = seq_gt(s->h.ack, c->snd.una) ? 0 : c->soft_error;
     if (seq_lt(s->h.ack, c->snd.una)) {
-        return true; /* an old ACK: its text still counts */
+        old_ack(e, c, s);
+        return true; /* its text still counts */
     }
     probe_taken(e, c, s);
     if (c->act) {

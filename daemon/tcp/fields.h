@@ -57,6 +57,8 @@
     X(uint32_t, dsacks, "blocks", "duplicate SACK blocks received")                                \
     X(uint32_t, undos, "episodes", "reductions of the window that proved spurious")                \
     X(bool, reordering_seen, "bool", "the network was seen to reorder")                            \
+    X(uint32_t, reorderings, "ACKs", "that told of originals behind what was sent later")          \
+    X(uint32_t, reordering_segments, "segments", "the most that an original was behind")           \
     X(bool, in_cwr, "bool", "the window shrinks because ECN told of congestion")                   \
     X(uint32_t, ts_recent, "ticks", "TS.Recent (RFC 7323)")                                        \
     X(uint32_t, keepalive_probes, "segments", "keepalive probes unanswered")                       \

@@ -43,6 +43,7 @@ bool flow_need(struct tcp_engine *e, struct tcb *c, ackd_time now)
     f->data_sent = TIME_NEVER;
     f->rate.delivered_at = f->rate.first_sent_at = f->next_send = now;
     f->validation.invalid_since = TIME_NEVER;
+    f->validation.off = e->config.cwnd_as_linux;
     c->flow = f;
     if (!install(e, c, c->options->v.congestion, now)) {
         c->flow = NULL;

@@ -5,20 +5,21 @@
  * smaller, with no congestion response (RFC 1191, 8201). */
 #include "tcp/tcb.h"
 
-static bool any_error_aborts(const struct tcp_engine *e, const struct tcb *c)
+/* Does the error end a connection in this state? */
+static bool aborts(const struct tcp_engine *e, const struct tcp_options *o, enum tcp_state state,
+                   enum tcp_icmp_kind kind)
 {
-    return e->config.icmp_ends_opening && !state_synchronized(c->t.rec.state);
-}
-
-static bool hard_error_aborts(const struct tcb *c)
-{
-    switch (c->options->v.icmp_policy) {
+    bool opening = !state_synchronized(state), hard = kind == TCP_ICMP_HARD;
+    if (!hard) {
+        return opening && e->config.icmp_ends_opening;
+    }
+    switch (o->icmp_policy) {
     case TCP_ICMP_RFC9293:
         return true;
     case TCP_ICMP_IGNORE:
-        return false;
+        return opening && e->config.icmp_ends_opening;
     default: /* RFC 5927 section 5.2: hard errors are soft once synchronized */
-        return !state_synchronized(c->t.rec.state);
+        return opening;
     }
 }
 
@@ -27,10 +28,28 @@ static bool sequence_in_flight(const struct tcb *c, tcp_seq seq)
     return seq_ge(seq, c->snd.una) && seq_lt(seq, c->snd.nxt);
 }
 
+/* About the SYN,ACK of a handshake whose last ACK has not come. */
+static void half_open_icmp(struct tcp_engine *e, struct half_open *h, ackd_time now,
+                           const struct tcp_icmp *icmp)
+{
+    const struct listener *l = listener_find(e, h->listener);
+    if (!seq_eq(icmp->seq, h->iss)) {
+        e->counters.drops[TCP_DROP_ICMP_BAD_SEQUENCE]++;
+    } else if (l && icmp->kind != TCP_ICMP_TOO_BIG &&
+               aborts(e, &l->options->v, TCP_SYN_RECEIVED, icmp->kind)) {
+        half_open_drop(e, h, now, TCP_CLOSE_ICMP_HARD_ERROR);
+    }
+    door_close(e);
+}
+
 void tcp_icmp(struct tcp_engine *e, ackd_time now, const struct tcp_icmp *icmp)
 {
     struct tcp_tuple t = {icmp->src, icmp->dst, icmp->sport, icmp->dport};
     struct rec *r = rec_lookup(e, &t);
+    if (r && r->kind == REC_HALF_OPEN) {
+        half_open_icmp(e, (struct half_open *)(void *)r, now, icmp);
+        return;
+    }
     if (!r || r->kind != REC_CONNECTION) {
         e->counters.drops[TCP_DROP_ICMP_NO_CONNECTION]++;
         return;
@@ -44,8 +63,7 @@ void tcp_icmp(struct tcp_engine *e, ackd_time now, const struct tcp_icmp *icmp)
         mtu_too_big(e, c, now, icmp->seq, icmp->mtu);
     } else {
         c->soft_error = (uint16_t)icmp->error;
-        bool hard = icmp->kind == TCP_ICMP_HARD && hard_error_aborts(c);
-        if (hard || any_error_aborts(e, c)) {
+        if (aborts(e, &c->options->v, c->t.rec.state, icmp->kind)) {
             tcb_closed(e, c, now, TCP_CLOSE_ICMP_HARD_ERROR);
         } else {
             ready_tcb(e, c, TCP_READY_SOFT_ERROR);

@@ -139,10 +139,11 @@ static bool plan_handshake(const struct tcp_engine *e, const struct tcb *c, ackd
     return true;
 }
 
-/* Room that the peer's window leaves from `from`. */
+/* Room that the peer's window leaves from `from`. The window of its SYN was not about ours, whose
+ * number it did not know. */
 static uint32_t window_room(const struct tcb *c, tcp_seq from)
 {
-    tcp_seq edge = seq_add(c->snd.una, c->snd.wnd);
+    tcp_seq edge = seq_add(tcb_buffer_seq(c), c->snd.wnd);
     return seq_gt(edge, from) ? seq_dist(edge, from) : 0;
 }
 
@@ -283,7 +284,9 @@ static bool plan_new_data(const struct tcp_engine *e, const struct tcb *c, ackd_
     bool behind = record < unsent; /* a segment ends with its record */
     unsent = record;
     fin = fin && !behind;
+    /* A SYN,ACK that is not answered yet takes nothing from cwnd, which is about data. */
     uint32_t pipe = recovery_pipe(c), cwnd = tcb_cwnd(c);
+    pipe -= pipe && c->t.rec.state == TCP_SYN_RECEIVED;
     if (c->flow && c->flow->cc.dup_acks && !recovery_repairing(c) &&
         tcb_outstanding(c) + p->mss > cwnd) {
         p->kind = TCP_KIND_LIMITED_TRANSMIT; /* RFC 3042: only duplicate ACKs make room */

@@ -229,6 +229,7 @@ struct validation {
     uint32_t loss_retransmitted; /* bytes retransmitted by then, modulo 2^32 */
     bool defined, running;       /* there is a pipeACK; a round trip is being measured */
     bool limited_before;         /* cwnd held us back in the last round trip */
+    bool off;                    /* struct tcp_config, cwnd_as_linux */
 };
 
 /* The search for the path's MTU (RFC 4821), bytes of IP packet; tcb.mtu is the largest proven. */

@@ -185,7 +185,7 @@ struct tcp_options {
     int64_t rto_initial_ns;    /* default 1 s */
     int64_t rto_min_ns; /* least that is added to SRTT; default 200 ms, more than a peer delays an
                            ACK */
-    int64_t rto_max_ns; /* default 120 s, >= 60 s */
+    int64_t rto_max_ns; /* default 120 s; >= 1 s, though RFC 6298 (2.5) has no limit below 60 s */
     int64_t delayed_ack_ns; /* 0 = none; default 40 ms; < 500 ms (MUST-40) */
     int64_t msl_ns;         /* default 30 s: TIME-WAIT lasts 2 MSL */
     int64_t fin_wait_2_ns;  /* for connections that nobody holds; default 60 s; 0 = for ever */
@@ -271,12 +271,10 @@ struct tcp_config {
     bool accecn_as_linux;
     /* An ACK of what was never sent gets no answer (RFC 9293 section 3.10.7.4 has one). */
     bool quiet_on_unsent_ack;
-    /* In slow start cwnd grows while more than half of it is in use, what RFC 7661 section 4.3
-     * calls validated, not only while it holds sending back. */
-    bool slow_start_half_used;
-    /* The loss of a retransmission does not reduce the window again (RFC 5681 section 4.3 takes it
-     * as a second indication of congestion). */
-    bool reduce_once;
+    /* The congestion window as Linux has it: a reduction begins with cwnd, whatever of it is in
+     * use (RFC 5681 equation (4) and RFC 7661 have what is); slow start goes on while more than
+     * half is; and the loss of a retransmission does not reduce it again (RFC 5681 section 4.3). */
+    bool cwnd_as_linux;
     /* The ACK of a FIN without text waits as that of text does, once text has come. */
     bool delay_fin_acks;
     /* Any ICMP error, soft ones too, ends a connection that is not synchronized yet (MUST-56 has

@@ -154,6 +154,8 @@ static void view_sending(const struct tcb *c, struct tcp_info *i)
         i->dsacks = r->dsacks;
         i->undos = r->undos;
         i->reordering_seen = r->reordering_seen;
+        i->reorderings = r->reorderings;
+        i->reordering_segments = r->reordering;
         i->dup_acks = c->flow->cc.dup_acks;
         i->in_cwr = c->flow->cc.state == RECOVERY_CWR;
         i->bytes_retransmitted = c->flow->retransmitted_bytes;

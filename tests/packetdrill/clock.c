@@ -93,6 +93,7 @@ void layer_run(struct layer *l)
     link_capture(l);
     drain(l);
     refresh_all(l);
+    counters_write(l);
     l->changes++;
 }
 

@@ -56,7 +56,7 @@ static bool parse_key(const char *text, uint8_t key[16])
 void fastopen_sysctl_keys(struct layer *l)
 {
     uint8_t primary[16], backup[16];
-    if (l->own_fastopen_keys || !strcmp(l->fastopen_key, l->sysctls.fastopen_key)) {
+    if (!strcmp(l->fastopen_key, l->sysctls.fastopen_key)) {
         return;
     }
     memcpy(l->fastopen_key, l->sysctls.fastopen_key, sizeof l->fastopen_key);
@@ -67,13 +67,23 @@ void fastopen_sysctl_keys(struct layer *l)
     }
 }
 
-int fastopen_set_keys(struct layer *l, const uint8_t *value, size_t length)
+void fastopen_listener_keys(struct layer *l, const struct sock *s)
+{
+    if (s->state == SOCK_LISTENING && s->fastopen_keys_length) {
+        bool two = s->fastopen_keys_length == sizeof s->fastopen_keys;
+        tcp_fast_open_keys(l->engine, l->now, s->id, s->fastopen_keys,
+                           two ? s->fastopen_keys + sizeof s->fastopen_keys / 2 : NULL);
+    }
+}
+
+int fastopen_set_keys(struct layer *l, struct sock *s, const uint8_t *value, size_t length)
 {
     if (length != 16 && length != 32) {
         return EINVAL;
     }
-    l->own_fastopen_keys = true;
-    tcp_fast_open_keys(l->engine, l->now, 0, value, length == 32 ? value + 16 : NULL);
+    memcpy(s->fastopen_keys, value, length);
+    s->fastopen_keys_length = length;
+    fastopen_listener_keys(l, s);
     return 0;
 }
 

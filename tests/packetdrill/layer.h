@@ -18,6 +18,8 @@
 
 /* ---- sysctl.c: the namespace's /proc/sys/net ---- */
 
+struct layer;
+
 struct sysctls {
     long rmem[3], wmem[3];
     long timestamps, sack, dsack, window_scaling, ecn, ecn_option, fastopen, syncookies;
@@ -26,7 +28,8 @@ struct sysctls {
     long reordering, recovery, early_retrans, frto, slow_start_after_idle;
     long tso_win_divisor, min_tso_segs, notsent_lowat, mtu_probing, base_mss, rfc1337, default_ttl,
         v6_hop_limit;
-    long rto_min_us, min_snd_mss, max_syn_backlog, rmem_max, wmem_max, challenge_ack_limit;
+    long rto_min_us, rto_max_ms, min_snd_mss, max_syn_backlog, rmem_max, wmem_max,
+        challenge_ack_limit;
     char fastopen_key[128], congestion_control[32];
 };
 /* What a file does not say keeps Linux's default. */
@@ -34,11 +37,13 @@ void sysctls_read(struct sysctls *s);
 
 /* ---- profile.c: Linux's choices where the RFCs leave one ---- */
 
-void profile_options(const struct sysctls *s, bool v4, struct tcp_options *o);
+void profile_options(const struct layer *l, bool v4, struct tcp_options *o);
+/* The window that a receive buffer of so many bytes is worth: half of it, in whole segments. */
+uint32_t profile_window(const struct layer *l, bool v4, long rcvbuf);
 /* The engine's module of Linux's name; ENOENT where it has none. */
 int profile_congestion(const char *name, enum tcp_congestion *out);
 /* How long a SYN with so many retransmissions is tried. */
-int64_t profile_syn_timeout(long retries);
+int64_t profile_syn_timeout(const struct sysctls *s, long retries);
 /* What only sysctls set, again. */
 void profile_refresh(const struct sysctls *s, struct tcp_options *o);
 
@@ -115,6 +120,8 @@ struct sock {
     uint64_t syn_data, bytes_queued, pushed;
     int backlog;
     int fastopen_queue; /* TCP_FASTOPEN on a listener */
+    uint8_t fastopen_keys[32];
+    size_t fastopen_keys_length; /* 0: those of the sysctl */
     bool fastopen_connect, fastopen_no_cookie, deferred;
 };
 
@@ -148,7 +155,7 @@ struct layer {
     struct net *net;
     struct sysctls sysctls;
     char fastopen_key[128]; /* the sysctl's, as the engine has it */
-    bool own_fastopen_keys; /* a socket option set them */
+    int snmp_fd, netstat_fd;
     struct list files;
     struct list captured;
     uint32_t mtu;
@@ -250,7 +257,9 @@ bool fastopen_client_enabled(const struct layer *l);
 /* Options of the engine that follow the sysctl and the socket's own. */
 void fastopen_options(const struct layer *l, struct sock *s);
 void fastopen_sysctl_keys(struct layer *l);
-int fastopen_set_keys(struct layer *l, const uint8_t *value, size_t length);
+int fastopen_set_keys(struct layer *l, struct sock *s, const uint8_t *value, size_t length);
+/* The socket listens now: keys of its own are its listener's. */
+void fastopen_listener_keys(struct layer *l, const struct sock *s);
 int fastopen_send(struct layer *l, struct sock *s, const struct sockaddr *addr, socklen_t len,
                   const void *data, size_t length, bool nonblock, size_t *taken);
 
@@ -305,6 +314,13 @@ void errqueue_sent(struct layer *l, struct sock *s, uint64_t first, uint64_t end
 /* Completions that what is sent and acknowledged now allows. */
 void errqueue_progress(struct layer *l, struct sock *s, const struct tcp_info *info, bool ended);
 ssize_t errqueue_recv(struct layer *l, struct sock *s, struct msghdr *msg);
+
+/* ---- counters.c ---- */
+
+void counters_open(struct layer *l);
+void counters_close(struct layer *l);
+/* As they are now. */
+void counters_write(struct layer *l);
 
 /* ---- pipe.c ---- */
 

@@ -132,8 +132,7 @@ bool link_open(struct layer *l, const char *flags)
     config.sack_whole_segments = true;
     config.reordering_slack_ns = REORDERING_SLACK_NS;
     config.quiet_on_unsent_ack = true;
-    config.slow_start_half_used = true;
-    config.reduce_once = true;
+    config.cwnd_as_linux = true;
     config.delay_fin_acks = true;
     config.icmp_ends_opening = true;
     config.accecn_as_linux = true;

@@ -30,6 +30,7 @@ static void layer_free(void *u)
         }
         free(f); /* packetdrill closed the descriptor itself */
     }
+    counters_close(l);
     link_close(l);
     instance = NULL;
     layer_unlock(l);
@@ -59,6 +60,7 @@ static struct layer *layer_new(const char *flags)
         free(l);
         return NULL;
     }
+    counters_open(l);
     layer_run(l);
     return l;
 }

@@ -7,6 +7,8 @@
 
 #define BUFFER_MIN 2048u
 #define BUFFER_MAX (64u << 20)
+#define FIRST_WINDOW 65536u
+#define LONGEST (3600 * NS_PER_S) /* that the engine tries a SYN */
 
 static uint32_t clamp(long v, long least, long most)
 {
@@ -40,12 +42,21 @@ static enum tcp_accecn_option accecn_option(long v)
                     : TCP_ACCECN_OPTION_ALWAYS;
 }
 
+static int64_t rto_max(const struct sysctls *s)
+{
+    return clamp(s->rto_max_ms, 1000, 120000) * NS_PER_MS;
+}
+
 /* A SYN is given up as if it went out again after 1, 2, 4, … seconds, and its last wait was over.
  */
-int64_t profile_syn_timeout(long retries)
+int64_t profile_syn_timeout(const struct sysctls *s, long retries)
 {
-    long waits = retries < 0 ? 1 : retries > 10 ? 11 : retries + 1;
-    return ((INT64_C(1) << waits) - 1) * NS_PER_S;
+    int64_t all = 0, wait = NS_PER_S;
+    for (long i = retries < 0 ? 0 : retries > 127 ? 127 : retries; i >= 0 && all < LONGEST; i--) {
+        all += wait < rto_max(s) ? wait : rto_max(s);
+        wait *= wait < LONGEST ? 2 : 1;
+    }
+    return all < LONGEST ? all : LONGEST;
 }
 
 int profile_congestion(const char *name, enum tcp_congestion *out)
@@ -65,21 +76,32 @@ void profile_refresh(const struct sysctls *s, struct tcp_options *o)
     o->sack = s->sack;
     o->timestamps = s->timestamps;
     o->window_scaling = s->window_scaling;
+    o->rto_max_ns = rto_max(s);
     o->rto_min_ns = s->rto_min_us * NS_PER_US;
+    o->rto_min_ns = o->rto_min_ns < o->rto_max_ns ? o->rto_min_ns : o->rto_max_ns;
     o->rfc1337 = s->rfc1337;
     o->ecn = ecn_mode(s->ecn);
     o->accecn_option = accecn_option(s->ecn_option);
-    o->syn_timeout_ns = profile_syn_timeout(s->syn_retries);
+    o->syn_timeout_ns = profile_syn_timeout(s, s->syn_retries);
     o->idle_restart = s->slow_start_after_idle;
 }
 
-void profile_options(const struct sysctls *s, bool v4, struct tcp_options *o)
+uint32_t profile_window(const struct layer *l, bool v4, long rcvbuf)
 {
+    uint32_t half = clamp(rcvbuf / 2, 0, BUFFER_MAX), mss = l->mtu - (v4 ? 40 : 60);
+    half = half > mss ? half / mss * mss : half;
+    return half < BUFFER_MIN ? BUFFER_MIN : half;
+}
+
+void profile_options(const struct layer *l, bool v4, struct tcp_options *o)
+{
+    const struct sysctls *s = &l->sysctls;
     tcp_options_default(o);
     profile_refresh(s, o);
     /* The first window is what an unscaled field can say. The window scale follows the largest
      * buffer that tuning may reach. What a user may queue is the layer's affair (stream.c). */
-    o->rcv_buffer = clamp(s->rmem[1], BUFFER_MIN, 65535);
+    uint32_t window = profile_window(l, v4, s->rmem[1]);
+    o->rcv_buffer = window < FIRST_WINDOW ? window : FIRST_WINDOW;
     o->rcv_buffer_max = clamp(s->rmem[2], BUFFER_MIN, BUFFER_MAX);
     profile_congestion(s->congestion_control, &o->congestion);
     o->snd_buffer = o->snd_buffer_max = clamp(s->wmem[2], BUFFER_MIN, BUFFER_MAX);

@@ -150,7 +150,7 @@ void layer_read_sysctls(struct layer *l)
 static void plain_options(struct layer *l, struct sock *s)
 {
     layer_read_sysctls(l);
-    profile_options(&l->sysctls, s->domain == AF_INET, &s->options);
+    profile_options(l, s->domain == AF_INET, &s->options);
     s->sndbuf = (int)l->sysctls.wmem[1];
     s->rcvbuf = (int)l->sysctls.rmem[1];
     s->rcvlowat = 1;
@@ -223,7 +223,7 @@ static void refresh_socket(struct layer *l, struct sock *s)
     struct tcp_options fresh = s->options;
     profile_refresh(&l->sysctls, &fresh);
     if (s->state == SOCK_LISTENING) {
-        fresh.syn_timeout_ns = profile_syn_timeout(l->sysctls.synack_retries);
+        fresh.syn_timeout_ns = profile_syn_timeout(&l->sysctls, l->sysctls.synack_retries);
         s->options = fresh;
         fastopen_options(l, s);
     } else {
@@ -250,7 +250,7 @@ static int start_listening(struct layer *l, struct sock *s, int backlog)
     layer_read_sysctls(l);
     profile_refresh(&l->sysctls, &s->options);
     s->backlog = backlog < 0 ? 4096 : backlog > 4095 ? 4095 : backlog;
-    s->options.syn_timeout_ns = profile_syn_timeout(l->sysctls.synack_retries);
+    s->options.syn_timeout_ns = profile_syn_timeout(&l->sysctls, l->sysctls.synack_retries);
     fastopen_options(l, s);
     struct tcp_listen_args args = {
         .tuple = {.local = s->tuple.local, .local_port = s->tuple.local_port},
@@ -268,6 +268,7 @@ static int start_listening(struct layer *l, struct sock *s, int backlog)
     int error = tcp_listen(l->engine, l->now, &args, &s->id);
     if (!error) {
         s->state = SOCK_LISTENING;
+        fastopen_listener_keys(l, s);
         layer_run(l);
     }
     return -error;
@@ -383,7 +384,7 @@ static int opening_args(struct layer *l, struct sock *s, struct tcp_open_args *a
     layer_read_sysctls(l);
     profile_refresh(&l->sysctls, &s->options);
     if (s->syncnt) {
-        s->options.syn_timeout_ns = profile_syn_timeout(s->syncnt);
+        s->options.syn_timeout_ns = profile_syn_timeout(&l->sysctls, s->syncnt);
     }
     fastopen_options(l, s);
     link_add_remote(l, remote);
@@ -408,18 +409,22 @@ int sock_open_deferred(struct layer *l, struct sock *s, struct sock_opening *how
         int64_t room = tcp_fast_open_room(l->engine, l->now, &args);
         how->on_syn = room <= 0 ? 0 : (size_t)room < how->length ? (size_t)room : how->length;
         args.data = how->data;
-        args.length = how->more && how->on_syn ? how->length : how->on_syn;
+        args.length = how->on_syn;
     }
     error = tcp_open(l->engine, l->now, &args, &s->id);
     if (error) {
         return -error;
     }
+    s->syn_data = how->on_syn;
+    if (how->on_syn) { /* what the SYN carries is pushed, and so is what follows */
+        const uint8_t *rest = (const uint8_t *)how->data + how->on_syn;
+        tcp_send(l->engine, l->now, s->id, NULL, 0, TCP_SEND_PUSH);
+        if (how->more) {
+            tcp_send(l->engine, l->now, s->id, rest, how->length - how->on_syn, TCP_SEND_PUSH);
+        }
+    }
     int64_t taken = tcp_send_offset(l->engine, s->id);
     how->taken = taken > 0 ? (size_t)taken : 0;
-    s->syn_data = how->on_syn;
-    if (how->taken) {
-        tcp_send(l->engine, l->now, s->id, NULL, 0, TCP_SEND_PUSH);
-    }
     s->state = SOCK_CONNECTING;
     s->connect_untold = true;
     s->deferred = false;

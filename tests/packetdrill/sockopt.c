@@ -99,7 +99,8 @@ static int set_buffer(struct layer *l, struct sock *s, bool send, int v)
         s->sndbuf = (int)(twice < SO_SNDBUF_MIN ? SO_SNDBUF_MIN : twice);
     } else {
         s->rcvbuf = (int)(twice < SO_RCVBUF_MIN ? SO_RCVBUF_MIN : twice);
-        s->options.rcv_buffer = (uint32_t)s->rcvbuf;
+        s->options.rcv_buffer = profile_window(l, s->domain == AF_INET, s->rcvbuf);
+        s->options.rcv_buffer_max = s->options.rcv_buffer; /* it stays as it was set */
     }
     s->buffers_locked[send] = true;
     return 0;
@@ -343,6 +344,7 @@ static int set_tcp(struct layer *l, struct sock *s, int name, const void *value,
             return EINVAL;
         }
         s->syncnt = v;
+        s->options.syn_timeout_ns = profile_syn_timeout(&l->sysctls, v);
         return 0;
     case TCP_QUICKACK:
         s->quickack = v != 0;
@@ -350,7 +352,7 @@ static int set_tcp(struct layer *l, struct sock *s, int name, const void *value,
     case TCP_MD5SIG:
         return set_md5(l, value, len);
     case TCP_FASTOPEN_KEY:
-        return fastopen_set_keys(l, value, len);
+        return fastopen_set_keys(l, s, value, len);
     case TCP_WINDOW_CLAMP:
         return set_window_clamp(s, v);
     default:

@@ -75,7 +75,8 @@ static void fill_recovery(const struct tcp_info *i, struct linux_tcp_info *o)
     /* Linux counts a loss until it is acknowledged. */
     o->retrans = segments(i->retransmitting_bytes, i->snd_mss_bytes);
     o->lost = segments(i->lost_bytes + i->retransmitting_bytes, i->snd_mss_bytes);
-    o->reordering = 3;
+    o->reordering = i->reordering_segments > 3 ? i->reordering_segments : 3;
+    o->reord_seen = i->reorderings;
     o->total_retrans = (uint32_t)i->retransmits;
     o->bytes_retrans = i->bytes_retransmitted;
 }

@@ -25,7 +25,6 @@ struct cc_ack {
     int64_t rtt_ns;     /* of the newest of them; -1 none (Karn) */
     uint32_t in_flight; /* pipe after the ACK */
     bool in_recovery;   /* cwnd is recovery's for now, unless the module is model-based */
-    bool half_suffices; /* struct tcp_config, slow_start_half_used */
     /* The next are filled in by cc_acked(). */
     uint32_t lost;     /* bytes newly marked lost since the last of these */
     bool cwnd_limited; /* cwnd was what held sending back in this round trip or the one before */

@@ -39,7 +39,8 @@ static uint32_t pipe_ack(const struct tcb *c)
 
 bool validation_holds(const struct tcb *c)
 {
-    return !c->flow || !c->flow->validation.defined || pipe_ack(c) >= c->flow->cc.cwnd / 2;
+    return !c->flow || c->flow->validation.off || !c->flow->validation.defined ||
+           pipe_ack(c) >= c->flow->cc.cwnd / 2;
 }
 
 /* Once for each period that passed without validation. */
@@ -70,7 +71,7 @@ static bool half_used(struct tcb *c, const struct cc_ack *ack)
     struct validation *v = &c->flow->validation;
     uint32_t flight = tcb_outstanding(c) + ack->acked;
     v->round_flight = flight > v->round_flight ? flight : v->round_flight;
-    return ack->half_suffices && c->flow->cc.cwnd < c->flow->cc.ssthresh &&
+    return v->off && c->flow->cc.cwnd < c->flow->cc.ssthresh &&
            v->round_flight > c->flow->cc.cwnd / 2;
 }
 
@@ -113,6 +114,9 @@ void validation_restart(struct tcb *c, ackd_time now)
 uint32_t validation_flight(const struct tcb *c, uint32_t acked)
 {
     uint32_t flight = tcb_outstanding(c) + acked;
+    if (c->flow->validation.off) {
+        return c->flow->cc.cwnd;
+    }
     if (validation_holds(c)) {
         return flight;
     }

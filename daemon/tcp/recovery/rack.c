@@ -74,13 +74,24 @@ static void newest_delivered(struct tcb *c, const struct ack_news *n)
     }
 }
 
+/* Something that was sent once arrived behind what was sent later. */
+static void note_reordering(struct tcb *c, tcp_seq late)
+{
+    struct recovery *r = &c->flow->recovery;
+    uint32_t mss = send_mss(c), by = (seq_dist(r->fack, late) + mss - 1) / mss;
+    by = by > UINT16_MAX ? UINT16_MAX : by;
+    r->reordering_seen = true;
+    r->reorderings += r->reorderings < UINT16_MAX;
+    r->reordering = by > r->reordering ? (uint16_t)by : r->reordering;
+}
+
 /* Step 3. */
 static void detect_reordering(struct tcb *c, const struct ack_news *n)
 {
     struct recovery *r = &c->flow->recovery;
     if (r->fack_known && n->delta.never_retrans_acked &&
         seq_lt(n->delta.lowest_original, r->fack)) {
-        r->reordering_seen = true;
+        note_reordering(c, n->delta.lowest_original);
     }
     bool sacked = c->act && c->act->rtxq.sacked;
     tcp_seq fack = sacked ? seq_max(c->snd.una, c->act->rtxq.highest_sacked) : c->snd.una;

@@ -170,7 +170,7 @@ static void reduce_again(struct tcp_engine *e, struct tcb *c, const struct ack_n
 {
     uint32_t before = c->flow->cc.ssthresh, least = 2 * send_mss(c);
     e->counters.lost_retransmissions++;
-    if (e->config.reduce_once) {
+    if (e->config.cwnd_as_linux) {
         return;
     }
     c->flow->cc.recover = c->snd.nxt;
@@ -260,7 +260,7 @@ void recovery_ack(struct tcp_engine *e, struct tcb *c, struct ack_news *n)
     bool set_here = c->flow->cc.state != RECOVERY_OPEN;
     set_here |= by_state(e, c, n);
     bool metered = c->flow->cc.state != RECOVERY_OPEN;
-    report_ack(e, c, n, set_here || metered || recovery_frto_waits(c));
+    report_ack(c, n, set_here || metered || recovery_frto_waits(c));
     if (metered) {
         bool lost = c->act->rtxq.lost_ever != n->lost_ever;
         prr_update(c, n->delivered, n->advanced && !lost);

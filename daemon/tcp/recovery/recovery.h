@@ -50,6 +50,8 @@ struct recovery {
     uint8_t timer;     /* enum loss_timer */
     uint8_t reo_wnd_mult, reo_wnd_persist;
     uint8_t frto; /* enum frto */
+    /* Originals that arrived behind later ones: how often, and by how many segments at most. */
+    uint16_t reorderings, reordering;
     /* PRR (RFC 9937 section 6). */
     uint32_t recover_fs, prr_delivered, prr_out;
     ackd_time reduced_at;
@@ -159,7 +161,6 @@ void undo_reduction(struct tcp_engine *e, struct tcb *c, const struct ack_news *
 void renege_ack(struct tcb *c, ackd_time now);
 bool renege_timeout(struct tcp_engine *e, struct tcb *c);
 
-void report_ack(const struct tcp_engine *e, struct tcb *c, const struct ack_news *n,
-                bool in_recovery);
+void report_ack(struct tcb *c, const struct ack_news *n, bool in_recovery);
 
 #endif

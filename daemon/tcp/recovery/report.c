@@ -1,8 +1,7 @@
 /* What congestion control is told of an ACK. */
 #include "tcp/tcb.h"
 
-void report_ack(const struct tcp_engine *e, struct tcb *c, const struct ack_news *n,
-                bool in_recovery)
+void report_ack(struct tcb *c, const struct ack_news *n, bool in_recovery)
 {
     const struct rtxq_delta *d = &n->delta;
     if (!n->delivered && !d->acked) {
@@ -18,6 +17,5 @@ void report_ack(const struct tcp_engine *e, struct tcb *c, const struct ack_news
                               .ecn_bytes = d->ecn_bytes,
                               .rtt_ns = sampled ? time_diff(n->s->now, d->rtt_sent) : -1,
                               .in_flight = recovery_pipe(c),
-                              .in_recovery = in_recovery,
-                              .half_suffices = e->config.slow_start_half_used});
+                              .in_recovery = in_recovery});
 }

@@ -209,9 +209,9 @@ static void an_ack_of_what_was_not_sent(void **state)
     }
 }
 
-static void grow_by_half(struct tcp_config *c)
+static void linux_cwnd(struct tcp_config *c)
 {
-    c->slow_start_half_used = on;
+    c->cwnd_as_linux = on;
 }
 
 /* Six segments are more than half of ten, not of twelve; five are not more than half of ten. */
@@ -220,7 +220,7 @@ static void slow_start_with_half_of_cwnd(void **state)
     (void)state;
     FOR_BOTH
     {
-        ESTABLISHED(s, grow_by_half, PLAIN);
+        ESTABLISHED(s, linux_cwnd, PLAIN);
         script_send(&s, 5000, 0);
         script_discard(&s);
         script_inject(&s, ". 1:1(0) ack 5001");
@@ -235,9 +235,23 @@ static void slow_start_with_half_of_cwnd(void **state)
     }
 }
 
-static void one_reduction(struct tcp_config *c)
+/* RFC 5681 equation (4) halves what is in flight, of NewReno; Linux does cwnd. */
+static void a_timeout_reduces_what_is_in_flight(void **state)
 {
-    c->reduce_once = on;
+    (void)state;
+    FOR_BOTH
+    {
+        ESTABLISHED(s, linux_cwnd, PLAIN);
+        script_send(&s, 4000, 0);
+        script_discard(&s);
+        for (unsigned ms = 0; ms < 1000; ms++) {
+            script_advance_ms(&s, 1);
+            script_discard(&s);
+        }
+        assert_true(script_counters(&s)->rto_timeouts > 0);
+        assert_int_equal(script_info(&s).ssthresh_bytes, on ? 5000 : 2000);
+        script_end(&s);
+    }
 }
 
 /* RFC 5681 section 4.3: a lost retransmission is a second indication, or belongs to the first. */
@@ -246,7 +260,7 @@ static void a_lost_retransmission_reduces_again(void **state)
     (void)state;
     FOR_BOTH
     {
-        ESTABLISHED(s, one_reduction, PLAIN);
+        ESTABLISHED(s, linux_cwnd, PLAIN);
         script_send(&s, 10000, 0);
         script_discard(&s);
         script_inject(&s, ". 1:1(0) ack 1 <sack 1001:4001>");
@@ -375,6 +389,7 @@ int main(void)
         cmocka_unit_test(an_ack_of_what_was_not_sent),
         cmocka_unit_test(frames_of_a_millisecond),
         cmocka_unit_test(slow_start_with_half_of_cwnd),
+        cmocka_unit_test(a_timeout_reduces_what_is_in_flight),
         cmocka_unit_test(a_lost_retransmission_reduces_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -695,6 +695,39 @@ static void hard_error_while_opening(void **state)
     script_end(&s);
 }
 
+/* SHLD-26 for a handshake of which no connection has come; its one sequence number has to be known.
+ */
+static void hard_error_about_a_syn_ack(void **state)
+{
+    (void)state;
+    struct script s;
+    script_begin(&s, NULL);
+    script_listen(&s, 1);
+    s.id = 0;
+    script_inject(&s, "S 0:0(0) win 65535 <mss 1000>");
+    script_expect(&s, "S. 0:0(0) ack 1");
+    struct tcp_icmp icmp = {.kind = TCP_ICMP_HARD,
+                            .src = s.tuple.local,
+                            .dst = s.tuple.remote,
+                            .sport = s.tuple.local_port,
+                            .dport = s.tuple.remote_port,
+                            .seq = seq_of(s.local_iss + 1),
+                            .error = ECONNREFUSED};
+    tcp_icmp(s.engine, s.now, &icmp);
+    assert_int_equal(script_counters(&s)->drops[TCP_DROP_ICMP_BAD_SEQUENCE], 1);
+    icmp.seq = seq_of(s.local_iss);
+    icmp.kind = TCP_ICMP_SOFT;
+    tcp_icmp(s.engine, s.now, &icmp);
+    assert_int_equal(script_counters(&s)->states[TCP_SYN_RECEIVED], 1);
+    icmp.kind = TCP_ICMP_HARD;
+    tcp_icmp(s.engine, s.now, &icmp);
+    assert_int_equal(script_counters(&s)->states[TCP_SYN_RECEIVED], 0);
+    assert_int_equal(script_counters(&s)->closes[TCP_CLOSE_ICMP_HARD_ERROR], 1);
+    script_inject(&s, ". 1:1(0) ack 1");
+    script_expect(&s, "R 1:1(0)");
+    script_end(&s);
+}
+
 /* ---- what the link did not take ---- */
 
 static void a_refused_frame_is_not_a_loss(void **state)
@@ -766,6 +799,7 @@ int transfer_tests(void)
         cmocka_unit_test(keepalive_probes_and_ends),
         cmocka_unit_test(keepalive_of_the_peer_is_answered),
         cmocka_unit_test(icmp_errors),
+        cmocka_unit_test(hard_error_about_a_syn_ack),
         cmocka_unit_test(hard_error_while_opening),
         cmocka_unit_test(a_refused_frame_is_not_a_loss),
         cmocka_unit_test(an_unreachable_neighbour_fails_the_open),

@@ -68,6 +68,8 @@ static void reordering_is_seen_and_waited_for(void **state)
     assert_false(script_info(&s).reordering_seen);
     script_inject(&s, ". 1:1(0) ack 5001");
     assert_true(script_info(&s).reordering_seen);
+    assert_int_equal(script_info(&s).reorderings, 1);
+    assert_int_equal(script_info(&s).reordering_segments, 2); /* 1:1001 behind 1001:2001 */
     assert_false(script_info(&s).in_recovery);
     flight(&s, 8);
     script_inject(&s, ". 1:1(0) ack 5001 <sack 6001:11001>"); /* many, but it may be order */

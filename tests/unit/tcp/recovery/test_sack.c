@@ -16,6 +16,23 @@ static void duplicates_are_no_sacks(void **state)
     script_end(&s);
 }
 
+/* RFC 6675 section 5: "any ACK", also one that later ones overtook; it moves nothing else. */
+static void an_overtaken_ack_tells_of_sacks(void **state)
+{
+    (void)state;
+    ESTABLISHED(s, SACK);
+    flight(&s, 10);
+    script_inject(&s, ". 1:1(0) ack 4001");
+    uint32_t window = script_info(&s).snd_wnd;
+    script_inject(&s, ". 1:1(0) ack 3001 win 5 <sack 6001:9001>");
+    script_expect(&s, ". 4001:5001(1000) ack 1"); /* three are SACKed above it */
+    assert_int_equal(script_info(&s).sacked_bytes, 3000);
+    assert_int_equal(script_info(&s).snd_una - script_info(&s).iss, 4001);
+    assert_int_equal(script_info(&s).snd_wnd, window);
+    assert_int_equal(script_info(&s).dup_acks, 0);
+    script_end(&s);
+}
+
 /* What was never sent, or longer ago than a window, is no duplicate of anything. */
 static void false_duplicates_are_rejected(void **state)
 {
@@ -63,6 +80,7 @@ static void the_smallest_mss(void **state)
 int sack_tests(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_overtaken_ack_tells_of_sacks),
         cmocka_unit_test(duplicates_are_no_sacks),
         cmocka_unit_test(false_duplicates_are_rejected),
         cmocka_unit_test(single_octets_are_bounded),
