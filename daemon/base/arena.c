@@ -25,7 +25,8 @@
 #define CHUNK_BYTES ((size_t)1 << 20)
 #define PAGE_BYTES ((size_t)4096)
 #define LARGE_MAX ((size_t)16 << 20)
-#define SLAB_BATCH_MIN ((size_t)16384) /* what is left over at its end is little */
+#define SLAB_BATCH_MIN ((size_t)16384)
+#define SLAB_WASTE 200u /* of a batch no more than one part in so many is left over at its end */
 
 /* At the start of whatever came from the source, one cache line, so that what follows is aligned to
  * one. */
@@ -252,13 +253,23 @@ static void slab_push(struct slab *slab, void *object)
     ASAN_POISON_MEMORY_REGION(object, slab->size);
 }
 
-/* Cuts one more block into objects: eight and more of them, or fewer where the arena has only a
- * smaller block left. */
-static bool slab_refill(struct slab *slab)
+/* The class of block that objects are cut from: it holds eight and more, and little is left over.
+ */
+static unsigned slab_class(const struct slab *slab)
 {
     size_t want = slab->size * 8;
     want = want < SLAB_BATCH_MIN ? SLAB_BATCH_MIN : want > BLOCK_MAX ? BLOCK_MAX : want;
     unsigned cls = class_of(want);
+    while (cls < CLASSES - 1 && class_bytes(cls) % slab->size > class_bytes(cls) / SLAB_WASTE) {
+        cls++;
+    }
+    return cls;
+}
+
+/* Cuts one more block into objects, or a smaller one where the arena has no other left. */
+static bool slab_refill(struct slab *slab)
+{
+    unsigned cls = slab_class(slab);
     uint8_t *block = block_take(slab->arena, cls);
     while (block == NULL && cls > 0 && class_bytes(cls - 1) >= slab->size) {
         cls--;

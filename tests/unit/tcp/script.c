@@ -219,7 +219,7 @@ static void drain(struct script *s)
         s->ready |= r.id == s->id ? r.what : 0;
     }
     const char *what = "";
-    int line = tcp_check(s->engine, s->now, &what);
+    int line = s->unchecked ? 0 : tcp_check(s->engine, s->now, &what);
     if (line) {
         fail_msg("invariant, line %d: %s", line, what);
     }

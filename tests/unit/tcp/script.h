@@ -59,6 +59,7 @@ struct script {
     uint32_t peer_ts;   /* TSval of segments that carry timestamps without saying one */
     uint32_t engine_ts; /* last TSval of the engine */
     bool timestamps;
+    bool unchecked;                     /* tcp_check() looks at every record: too long for many */
     unsigned ready;                     /* TCP_READY_* of the connection since script_ready() */
     const struct script_signer *signer; /* NULL: segments are not signed */
     uint32_t mtu;

@@ -188,6 +188,75 @@ static void half_open_and_time_wait_weigh_128_bytes(void **state)
     }
 }
 
+static size_t taken(const struct script *s)
+{
+    struct arena_stats a;
+    arena_stats(s->arena, &a);
+    return a.taken;
+}
+
+static uint64_t established(struct script *s)
+{
+    knock(s);
+    script_inject(s, ". 1:1(0) ack 1");
+    uint64_t id = script_accept(s);
+    script_discard(s);
+    return id;
+}
+
+/* A request and its answer, as large as a page of a site. */
+static void carried(struct script *s)
+{
+    uint64_t id = established(s);
+    script_inject(s, "P. 1:101(100) ack 1");
+    assert_int_equal(tcp_consume(s->engine, s->now, id, 100), 0);
+    s->id = id;
+    script_send(s, 3000, 0);
+    script_discard(s);
+    script_advance_ms(s, 10);
+    script_inject(s, ". 101:101(0) ack 3001");
+    script_discard(s);
+    struct tcp_info i = script_info(s);
+    assert_int_equal(i.bytes_acked, 3000);
+    assert_int_equal(i.bytes_read, 100);
+}
+
+static void make_established(struct script *s)
+{
+    established(s);
+}
+
+/* What the source gave for each, all included: counted from the moment at which the arena takes a
+ * chunk of a mebibyte to the one at which it takes another a few chunks later. */
+static size_t weight(void (*make)(struct script *s))
+{
+    enum { CHUNK = 1 << 20, CHUNKS = 3 };
+    SCRIPT_WITH(s, many);
+    s.unchecked = true;
+    script_listen(&s, 60000);
+    uint32_t n = 0, chunks = 0;
+    while (chunks <= CHUNKS) {
+        size_t before = taken(&s);
+        make(&s);
+        n = chunks ? n + 1 : 0;
+        chunks += taken(&s) - before == CHUNK;
+    }
+    script_end(&s);
+    return (size_t)CHUNK * CHUNKS / n;
+}
+
+static void an_idle_connection_weighs_400_bytes(void **state)
+{
+    (void)state;
+    assert_in_range(weight(make_established), 384, 400);
+}
+
+static void and_more_once_it_carried_data(void **state)
+{
+    (void)state;
+    assert_in_range(weight(carried), 400, 930);
+}
+
 int accounting_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -198,6 +267,8 @@ int accounting_tests(void)
         cmocka_unit_test(the_clocks_add_up_to_the_life),
         cmocka_unit_test(so_do_those_of_who_never_sent),
         cmocka_unit_test(half_open_and_time_wait_weigh_128_bytes),
+        cmocka_unit_test(an_idle_connection_weighs_400_bytes),
+        cmocka_unit_test(and_more_once_it_carried_data),
     };
     return cmocka_run_group_tests_name("accounting", tests, NULL, NULL);
 }
