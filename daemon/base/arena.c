@@ -56,11 +56,8 @@ static size_t class_bytes(unsigned cls)
 /* The smallest class that holds `bytes`, 1 .. BLOCK_MAX. */
 static unsigned class_of(size_t bytes)
 {
-    unsigned cls = 0;
-    while (class_bytes(cls) < bytes) {
-        cls++;
-    }
-    return cls;
+    size_t last = (bytes - 1) >> CLASS_SHIFT; /* 0: one smallest block does */
+    return last == 0 ? 0 : 64 - (unsigned)__builtin_clzll(last);
 }
 
 static size_t large_bytes(size_t bytes)
