@@ -1,7 +1,8 @@
 /* RFC 1071: the sum of 16-bit words in one's complement doesn't depend on the byte order it is
  * computed in, but for a swap at the end, nor on the width of the additions, as long as every carry
- * is added back in. So words of 64 bits are read as they lie, their halves are added where 32
- * carries have room, and only the folded result is put in network order. */
+ * is added back in. So the bulk is added as it lies, in vectors, whose words of 64 bits are cut in
+ * halves, so that 2^32 additions find room for their carries; what is left in words of 64 bits with
+ * the carry added; and only the folded result is put in network order. */
 #include "wire/checksum.h"
 
 #include <string.h>
@@ -15,38 +16,55 @@ static uint64_t load64(const uint8_t *p)
     return x;
 }
 
-uint16_t checksum_fold(uint64_t sum)
+/* Two words of 64 bits; a compiler makes of it what the processor has. */
+typedef uint64_t vector __attribute__((vector_size(16)));
+
+static vector load_vector(const uint8_t *p)
 {
-    sum = (sum & 0xffffffff) + (sum >> 32);
-    sum = (sum & 0xffffffff) + (sum >> 32);
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
-    return (uint16_t)sum;
+    vector x;
+    memcpy(&x, p, sizeof x);
+    return x;
+}
+
+/* In one's complement: the carry comes back in. */
+static uint64_t add64(uint64_t sum, uint64_t x)
+{
+    sum += x;
+    return sum + (sum < x);
+}
+
+/* `length` is a multiple of 32. */
+static uint64_t add_bulk(const uint8_t *p, size_t length)
+{
+    const vector half = {0xffffffff, 0xffffffff};
+    vector low = {0}, high = {0};
+    for (const uint8_t *end = p + length; p < end; p += 32) {
+        vector a = load_vector(p), b = load_vector(p + 16);
+        low += (a & half) + (b & half);
+        high += (a >> 32) + (b >> 32);
+    }
+    low += high;
+    return add64(low[0], low[1]);
 }
 
 uint64_t checksum_add(uint64_t sum, const void *data, size_t length)
 {
-    const uint8_t *p = data;
-    uint64_t low = 0, high = 0;
-    for (; length >= 32; p += 32, length -= 32) {
-        uint64_t a = load64(p), b = load64(p + 8), c = load64(p + 16), d = load64(p + 24);
-        low += (a & 0xffffffff) + (b & 0xffffffff) + (c & 0xffffffff) + (d & 0xffffffff);
-        high += (a >> 32) + (b >> 32) + (c >> 32) + (d >> 32);
+    const uint8_t *p = data, *end = p + length;
+    uint64_t words = 0;
+    if (length >= 32) {
+        size_t bulk = length & ~(size_t)31;
+        words = add_bulk(p, bulk);
+        p += bulk;
     }
-    for (; length >= 8; p += 8, length -= 8) {
-        uint64_t a = load64(p);
-        low += a & 0xffffffff;
-        high += a >> 32;
+    for (; end - p >= 8; p += 8) {
+        words = add64(words, load64(p));
     }
-    if (length > 0) { /* the rest, padded with zeros; an odd byte is the first of its word */
+    if (p < end) { /* the rest, padded with zeros; an odd byte is the first of its word */
         uint8_t rest[8] = {0};
-        memcpy(rest, p, length);
-        uint64_t a = load64(rest);
-        low += a & 0xffffffff;
-        high += a >> 32;
+        memcpy(rest, p, (size_t)(end - p));
+        words = add64(words, load64(rest));
     }
-    uint16_t folded =
-        checksum_fold((low & 0xffffffff) + (low >> 32) + (high & 0xffffffff) + (high >> 32));
+    uint16_t folded = checksum_fold(words);
     uint8_t bytes[2];
     memcpy(bytes, &folded, 2);
     return sum + get16(bytes);

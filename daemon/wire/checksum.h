@@ -12,7 +12,14 @@
 uint64_t checksum_add(uint64_t sum, const void *data, size_t length);
 
 /* Folds a running sum to 16 bits, not complemented. */
-uint16_t checksum_fold(uint64_t sum);
+static inline uint16_t checksum_fold(uint64_t sum)
+{
+    sum = (sum & 0xffffffff) + (sum >> 32);
+    sum = (sum & 0xffffffff) + (sum >> 32);
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    return (uint16_t)sum;
+}
 
 /* Folds and complements: the value for the header field, host order. */
 static inline uint16_t checksum_finish(uint64_t sum)
