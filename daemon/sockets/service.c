@@ -96,10 +96,9 @@ enum input { INPUT_OPEN, INPUT_ENDED, INPUT_DEAD };
 /* Throws away all that was received. */
 static enum input drain(struct service *s, ackd_time now, uint64_t id)
 {
-    struct tcp_info info;
     struct tcp_received in;
-    if (tcp_status(s->engine, now, id, true, &info) < 0 ||
-        tcp_peek(s->engine, id, info.bytes_read, SIZE_MAX, &in) < 0 ||
+    int64_t at = tcp_receive_offset(s->engine, id);
+    if (at < 0 || tcp_peek(s->engine, id, (uint64_t)at, SIZE_MAX, &in) < 0 ||
         tcp_consume(s->engine, now, id, in.offset + in.available) < 0) {
         return INPUT_DEAD;
     }

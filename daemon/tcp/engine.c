@@ -24,9 +24,10 @@ static uint64_t node_tuple_hash(const void *ctx, const struct table_node *n)
 
 /* ---- records ---- */
 
+/* Who was told of an endpoint calls about it, several times in a row. */
 struct rec *rec_find(const struct tcp_engine *e, uint64_t id)
 {
-    return ids_find(&e->ids, id);
+    return e->told && e->told->id == id ? e->told : ids_find(&e->ids, id);
 }
 
 struct rec *rec_next(const struct tcp_engine *e, uint64_t after)
@@ -143,6 +144,7 @@ void rec_leave(struct tcp_engine *e, struct rec *r)
     rec_leave_tuple(e, r);
     ids_remove(&e->ids, r->id);
     r->in_ids = false;
+    e->told = e->told == r ? NULL : e->told;
     e->endpoints--;
     e->counters.states[r->state]--;
 }
@@ -154,11 +156,13 @@ void rec_replace(struct tcp_engine *e, struct rec *old, struct rec *n, enum rec_
     n->tuple = old->tuple;
     n->state = old->state;
     ids_replace(&e->ids, n->id, n);
+    e->told = e->told == old ? n : e->told;
     n->in_ids = true;
     old->in_ids = false;
     if (old->in_tuple_table) {
-        rec_leave_tuple(e, old);
-        rec_enter_tuple(e, n);
+        table_replace(&e->by_tuple, &old->by_tuple, &n->by_tuple, tuple_hash(e, &n->tuple));
+        old->in_tuple_table = false;
+        n->in_tuple_table = true;
     }
 }
 

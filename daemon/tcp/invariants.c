@@ -144,7 +144,9 @@ int tcp_check(struct tcp_engine *e, ackd_time now, const char **what)
     (void)now;
     uint32_t n = 0, half_open = 0, time_wait = 0;
     uint64_t last = 0, states[TCP_STATES] = {0};
+    bool told_lives = e->told == NULL;
     for (struct rec *r = rec_next(e, 0); r; r = rec_next(e, r->id)) {
+        told_lives = told_lives || r == e->told;
         n++;
         states[r->state]++;
         half_open += r->kind == REC_HALF_OPEN;
@@ -165,6 +167,7 @@ int tcp_check(struct tcp_engine *e, ackd_time now, const char **what)
     }
     MUST(n == e->endpoints && half_open == e->half_open && time_wait == e->time_wait,
          "the counts of records are right");
+    MUST(told_lives, "what is found first is a record");
     for (unsigned s = 0; s < TCP_STATES; s++) {
         MUST(states[s] == e->counters.states[s], "the gauges of states are right");
     }

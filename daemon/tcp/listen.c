@@ -519,6 +519,7 @@ int tcp_accept(struct tcp_engine *e, uint64_t listener, uint32_t owner, uint64_t
     c->owner = owner;
     c->cookie = cookie;
     *id = c->t.rec.id;
+    e->told = &c->t.rec;
     ready_tcb(e, c,
               TCP_READY_WRITE | (c->rcvq || c->flags & C_FIN_RECEIVED ? TCP_READY_READ : 0) |
                   (c->flags & C_URGENT_RECEIVED ? TCP_READY_URGENT : 0));

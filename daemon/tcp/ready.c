@@ -49,6 +49,7 @@ bool tcp_ready_next(struct tcp_engine *e, struct tcp_ready *ready)
     if (!list_empty(&e->listener_ready)) {
         struct listener *l = container_of(e->listener_ready.next, struct listener, ready);
         list_remove(&l->ready);
+        e->told = &l->rec;
         *ready = (struct tcp_ready){l->rec.id, l->owner, l->cookie, l->ready_bits};
         l->ready_bits = 0;
         return true;
@@ -56,6 +57,7 @@ bool tcp_ready_next(struct tcp_engine *e, struct tcp_ready *ready)
     if (!list_empty(&e->ready)) {
         struct tcb *c = container_of(e->ready.next, struct tcb, queue);
         list_remove(&c->queue);
+        e->told = &c->t.rec;
         *ready = (struct tcp_ready){c->t.rec.id, c->owner, c->cookie, c->ready_bits};
         c->ready_bits = 0;
         return true;

@@ -91,6 +91,17 @@ void table_insert(struct table *t, struct table_node *node, uint64_t hash, table
     }
 }
 
+void table_replace(struct table *t, struct table_node *old, struct table_node *node, uint64_t hash)
+{
+    struct table_node **p = head(t, bucket_of(t, hash));
+    while (*p != old) {
+        p = &(*p)->next;
+    }
+    node->next = old->next;
+    *p = node;
+    old->next = NULL;
+}
+
 void table_remove(struct table *t, struct table_node *node, uint64_t hash)
 {
     for (struct table_node **p = head(t, bucket_of(t, hash)); *p; p = &(*p)->next) {

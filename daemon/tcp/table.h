@@ -35,5 +35,7 @@ struct table_node *table_chain(const struct table *t, uint64_t hash);
 void table_insert(struct table *t, struct table_node *node, uint64_t hash, table_hash_fn hash_of,
                   const void *ctx);
 void table_remove(struct table *t, struct table_node *node, uint64_t hash);
+/* `node`, of the same hash, takes the place of `old`, which is in the table. */
+void table_replace(struct table *t, struct table_node *old, struct table_node *node, uint64_t hash);
 
 #endif

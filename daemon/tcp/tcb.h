@@ -420,6 +420,7 @@ struct tcp_engine {
     struct wheel wheel, waits; /* of deadlines: in all other states, in TIME-WAIT */
     struct table by_tuple;
     struct ids ids;              /* every record */
+    struct rec *told;            /* whose id a user was told last, NULL */
     struct listener **listeners; /* LISTENER_BUCKETS heads by local port */
     uint64_t last_id;
     uint32_t endpoints, half_open, time_wait;

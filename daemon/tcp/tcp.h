@@ -539,6 +539,8 @@ struct tcp_received {
     struct tcp_range
         range[TCP_TX_RANGES]; /* the first of them, in place; valid until the next engine call */
 };
+/* Stream offset of the oldest byte that was not consumed yet. -EBADF. */
+int64_t tcp_receive_offset(struct tcp_engine *engine, uint64_t id);
 /* RECEIVE, first half: looks at what is there from stream offset `from` (at or after the oldest
  * byte), up to `max` bytes. -EINVAL when `from` was consumed already or lies beyond what is there;
  * the close errno when the connection died and everything was read; -ENOTCONN. */

@@ -265,6 +265,12 @@ int64_t tcp_flush_send(struct tcp_engine *e, ackd_time now, uint64_t id)
 
 /* ---- RECEIVE, section 3.10.3 ---- */
 
+int64_t tcp_receive_offset(struct tcp_engine *e, uint64_t id)
+{
+    struct tcb *c = held(e, id);
+    return c ? (int64_t)c->rcv.read : -EBADF;
+}
+
 int tcp_peek(struct tcp_engine *e, uint64_t id, uint64_t from, size_t max, struct tcp_received *out)
 {
     struct tcb *c = held(e, id);
