@@ -208,6 +208,8 @@ void fifo_init(struct net_fifo *fifo);
 void fifo_push(struct net_fifo *fifo, struct net_packet *packet);
 struct net_packet *fifo_pop(struct net_fifo *fifo); /* NULL when empty */
 void fifo_clear(struct net *net, struct net_fifo *fifo);
+/* Lets go of what the last frames of net_flush() point into. */
+void out_release(struct net *net);
 /* Puts the Ethernet header before the packet and the frame into the outbox. Takes the packet. */
 void outbox_push(struct net *net, struct net_packet *packet, const uint8_t dst_mac[6],
                  uint16_t ethertype);

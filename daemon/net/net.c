@@ -52,9 +52,7 @@ void net_free(struct net *net)
     pmtu_free(net);
     fifo_clear(net, &net->outbox);
     fifo_clear(net, &net->loopback);
-    for (unsigned i = 0; i < NET_FRAMES; i++) {
-        packet_free(net, net->out[i].packet);
-    }
+    out_release(net);
     arena_release(net->config.arena, net, sizeof *net);
 }
 
@@ -90,6 +88,7 @@ void net_tcp_input(struct net *net, struct net_rx *rx)
 void net_timeout(struct net *net, ackd_time now)
 {
     net->now = now;
+    out_release(net);
     loopback_run(net, now);
     dad_timeout(net, now);
     neighbours_timeout(net, now);

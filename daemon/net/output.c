@@ -290,6 +290,14 @@ static bool next_frame(struct net *net, ackd_time now, struct net_frame *frame)
     return outbox_frame(net, frame);
 }
 
+void out_release(struct net *net)
+{
+    for (unsigned i = 0; i < NET_FRAMES; i++) {
+        packet_free(net, net->out[i].packet);
+        net->out[i].packet = NULL;
+    }
+}
+
 bool net_flush(struct net *net, ackd_time now, struct net_frame *frame)
 {
     net->now = now;
