@@ -559,6 +559,16 @@ bool filter_needs_fields(const struct filter *filter)
     return false;
 }
 
+bool filter_needs_addresses(const struct filter *filter)
+{
+    for (uint16_t i = 0; i < filter->count; i++) {
+        if (filter->nodes[i].kind == NODE_HOST) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void push_port(const struct node *n, struct filter_hint *hint)
 {
     uint16_t *first = n->remote ? &hint->remote_first : &hint->local_first;

@@ -54,6 +54,9 @@ bool filter_match(const struct filter *filter, const struct filter_row *row);
 /* Does it test fields that only a full view has? */
 bool filter_needs_fields(const struct filter *filter);
 
+/* Does it look at addresses? If not, those of a row may be left out. */
+bool filter_needs_addresses(const struct filter *filter);
+
 /* What must hold of every row that matches, as far as the server's own filter can say it: sent
  * along so that less comes back. Ranges and addresses at their widest mean "no such limit". */
 struct filter_hint {

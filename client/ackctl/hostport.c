@@ -107,16 +107,27 @@ bool port_parse(const char *text, uint16_t *port)
     return true;
 }
 
+/* Without printf, for a listing of a million connections asks for two million of these. */
 char *hostport_format(const char *address, unsigned port, char text[HOSTPORT_TEXT])
 {
-    char digits[8] = "*";
-    if (port) {
-        snprintf(digits, sizeof digits, "%u", port & 0xffff);
+    char digits[8], *from = digits + sizeof digits - 1, *to = text;
+    size_t length = strnlen(address, 52);
+    bool brackets = strchr(address, ':') != NULL;
+    unsigned n = port & 0xffff;
+    *from = 0;
+    do {
+        *--from = port ? (char)('0' + n % 10) : '*';
+        n /= 10;
+    } while (n);
+    if (brackets) {
+        *to++ = '[';
     }
-    if (strchr(address, ':')) {
-        snprintf(text, HOSTPORT_TEXT, "[%.52s]:%s", address, digits);
-    } else {
-        snprintf(text, HOSTPORT_TEXT, "%.52s:%s", *address ? address : "*", digits);
+    memcpy(to, length ? address : "*", length ? length : 1);
+    to += length ? length : 1;
+    if (brackets) {
+        *to++ = ']';
     }
+    *to++ = ':';
+    memcpy(to, from, strlen(from) + 1);
     return text;
 }

@@ -42,6 +42,7 @@ int query_begin(const struct ctl *ctl, struct query *query, char *const *words, 
     }
     filter_push_down(query->tree, &query->hint);
     query->needs_fields = filter_needs_fields(query->tree);
+    query->needs_addresses = family != 0 || filter_needs_addresses(query->tree);
     query->states = states;
     query->family = family;
     return 0;
@@ -109,8 +110,10 @@ const struct ackd_filter *query_wire(struct query *query)
 static bool match(const struct query *query, struct filter_row *row,
                   const struct ackd_endpoint *local, const struct ackd_endpoint *remote)
 {
-    net_addr_parse(local->address, &row->local);
-    net_addr_parse(remote->address, &row->remote);
+    if (query->needs_addresses) {
+        net_addr_parse(local->address, &row->local);
+        net_addr_parse(remote->address, &row->remote);
+    }
     row->local_port = local->port;
     row->remote_port = remote->port;
     if (query->family && row->local.family && row->local.family != query->family) {

@@ -9,9 +9,10 @@
 struct query {
     struct filter *tree;
     struct filter_hint hint;
-    uint32_t states;   /* bits; a row's state must be among them, too */
-    unsigned family;   /* 4, 6, or 0 */
-    bool needs_fields; /* rows must come with view FULL */
+    uint32_t states;      /* bits; a row's state must be among them, too */
+    unsigned family;      /* 4, 6, or 0 */
+    bool needs_fields;    /* rows must come with view FULL */
+    bool needs_addresses; /* the filter looks at them */
     struct ackd_filter wire;
     uint64_t id;
     enum ackd_state state_list[16];

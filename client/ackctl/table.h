@@ -18,7 +18,7 @@ struct table {
     const struct column *columns;
     size_t n_columns;
     size_t width[TABLE_COLUMNS_MAX];
-    char *text; /* cells, each ended by NUL; a row's remark follows its cells */
+    char *text; /* cells, each behind its size and ended by NUL; a row's remark follows its cells */
     size_t used, size;
     bool failed; /* out of memory */
 };

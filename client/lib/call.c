@@ -6,6 +6,7 @@
  * window: bytes of a message hold their part of it until they are taken. A message longer than half
  * of the window could never arrive that way, so its bytes return the window as they come. */
 #include "client/lib/conn.h"
+#include "client/lib/heap.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -319,9 +320,10 @@ enum ackd_next call_wait(struct call *c, int64_t deadline, struct ackd_error *er
 }
 
 ProtobufCMessage *message_unpack(const struct message *m, const ProtobufCMessageDescriptor *type,
-                                 struct ackd_error *err)
+                                 ProtobufCAllocator *allocator, struct ackd_error *err)
 {
-    ProtobufCMessage *p = protobuf_c_message_unpack(type, NULL, m->end - m->at, m->data + m->at);
+    ProtobufCMessage *p =
+        protobuf_c_message_unpack(type, allocator, m->end - m->at, m->data + m->at);
     if (!p)
         error_set(err, ACKD_INTERNAL, EPROTO, "MALFORMED_ANSWER", "the daemon's %s cannot be read",
                   type->short_name);
@@ -381,7 +383,7 @@ int ackd_call_unary(struct ackd *a, const char *path, const ProtobufCMessage *re
     c->window_at_once = true;
     int r = unary_finish(c, deadline, err);
     if (r == 0)
-        a->reply = message_unpack(c->first, answer, err);
+        a->reply = message_unpack(c->first, answer, NULL, err);
     call_free(c);
     if (out)
         *out = a->reply;
@@ -394,7 +396,20 @@ struct ackd_iterator {
     struct call *call;
     const ProtobufCMessageDescriptor *answer;
     ProtobufCMessage *current;
+    struct heap heap; /* what it is made of */
 };
+
+static void *from_heap(void *heap, size_t size)
+{
+    return heap_take(heap, size);
+}
+
+/* Nothing is given back but all of it: heap_reset(). */
+static void to_heap(void *heap, void *piece)
+{
+    (void)heap;
+    (void)piece;
+}
 
 struct ackd_iterator *ackd_call_streamed(struct ackd *a, const char *path,
                                          const ProtobufCMessage *request,
@@ -419,14 +434,14 @@ struct ackd_iterator *ackd_call_streamed(struct ackd *a, const char *path,
 enum ackd_next ackd_iterator_next(struct ackd_iterator *it, const ProtobufCMessage **out,
                                   int timeout_ms, struct ackd_error *err)
 {
-    if (it->current)
-        protobuf_c_message_free_unpacked(it->current, NULL);
+    ProtobufCAllocator allocator = {from_heap, to_heap, &it->heap};
     it->current = NULL;
+    heap_reset(&it->heap);
     enum ackd_next r = call_wait(it->call, time_after(timeout_ms), err);
     if (r != ACKD_ITEM)
         return r;
     struct message *m = call_take(it->call);
-    it->current = message_unpack(m, it->answer, err);
+    it->current = message_unpack(m, it->answer, &allocator, err);
     message_free(m);
     if (!it->current) {
         call_fail(it->call, ACKD_INTERNAL, "MALFORMED_ANSWER",
@@ -441,8 +456,7 @@ void ackd_iterator_free(struct ackd_iterator *it)
 {
     if (!it)
         return;
-    if (it->current)
-        protobuf_c_message_free_unpacked(it->current, NULL);
+    heap_free(&it->heap);
     call_free(it->call);
     free(it);
 }

@@ -165,8 +165,9 @@ void status_final(struct call *c, uint32_t h2_error);
 /* Memory for what *out of the last reply points at; freed by the next call. NULL without memory. */
 void *scratch(struct ackd *a, size_t count, size_t size);
 
-/* Unpacks a whole message; NULL with *err when it is malformed. */
+/* Unpacks a whole message, with protobuf-c's own memory when `allocator` is NULL; NULL with *err
+ * when it is malformed. */
 ProtobufCMessage *message_unpack(const struct message *m, const ProtobufCMessageDescriptor *type,
-                                 struct ackd_error *err);
+                                 ProtobufCAllocator *allocator, struct ackd_error *err);
 
 #endif

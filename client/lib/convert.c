@@ -161,6 +161,13 @@ Ackd__V1__Filter *filter_to(const struct ackd_filter *in)
 
 /* ---- answers ---- */
 
+void text_copy(char *to, size_t size, const char *text)
+{
+    size_t length = strnlen(text, size - 1);
+    memcpy(to, text, length);
+    to[length] = 0;
+}
+
 void endpoint_from(struct ackd_endpoint *out, const Ackd__V1__Endpoint *in)
 {
     *out = (struct ackd_endpoint){0};

@@ -11,7 +11,9 @@
 #include "client/lib/conn.h"
 
 /* Copies text into an array. */
-#define TEXT(array, text) ((void)snprintf((array), sizeof(array), "%s", (text)))
+#define TEXT(array, text) text_copy((array), sizeof(array), (text))
+/* As much of the text as fits into `size` bytes with its end; a listing has millions of them. */
+void text_copy(char *to, size_t size, const char *text);
 /* protobuf-c's strings are not const. */
 #define STRING(text) ((char *)((text) ? (text) : ""))
 

@@ -11,7 +11,7 @@ static Ackd__V1__SessionEvent *next_event(struct ackd *a, struct ackd_error *err
     struct message *m = call_take(a->session);
     if (a->session_event)
         protobuf_c_message_free_unpacked(a->session_event, NULL);
-    a->session_event = message_unpack(m, &ackd__v1__session_event__descriptor, err);
+    a->session_event = message_unpack(m, &ackd__v1__session_event__descriptor, NULL, err);
     message_free(m);
     return (Ackd__V1__SessionEvent *)a->session_event;
 }
