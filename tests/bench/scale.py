@@ -379,6 +379,10 @@ class Listing(Metric):
             before = held.ackd.ackctl("daemon", "status", "-j")
             took.values.append(self.once(bench, held.ackd))
             callback.values.append(longest_between(before, held.ackd.ackctl("daemon", "status", "-j")))
+        if max(callback.values, default=0) > 500:
+            status = held.ackd.ackctl("daemon", "status", "-j")
+            notes.append(f"{self.name}: the longest callback ever used {int(status['longest_callback_cpu_ns']) / 1000:.0f} us, in "
+                         f"{status['longest_callback_cpu_name']}")
         rows[(self.name, self.ours)], rows[(self.name + ".callback", self.ours)] = took, callback
 
     def once(self, bench, ackd):
