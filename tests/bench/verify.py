@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""verify.py CLIENT SERVER: the bench's client against servers that lie, and against the bench's own server, which does not.
+"""verify.py CLIENT SERVER HOLD: the bench's clients against servers that lie, and against the bench's own server, which does not.
 
 The figures of a bench are worth what its client notices: a byte lost or doubled in chargen's stream, an echo of another byte, a stream that the peer
 does not end in order, a reset. Everything on the loopback interface; no figure is looked at. The server's ports need privileges: without them its part
@@ -10,13 +10,25 @@ import subprocess
 import sys
 import threading
 
-CLIENT, SERVER = sys.argv[1], sys.argv[2]
+CLIENT, SERVER, HOLD = sys.argv[1:]
 PERIOD = b"".join(bytes(32 + (line + column) % 95 for column in range(72)) + b"\r\n" for line in range(95))
 PATTERN = PERIOD * 200
 SHORT = PERIOD * 4   # a lie comes early: a busy machine carries little in a tenth of a second
 
 
+def held(port):
+    """What the client that holds connections says of 20 that send 100 bytes to an echo."""
+    commands = "open 20 4\nsend 100 20\n"
+    done = subprocess.run([HOLD, "127.0.0.1", str(port), "reno", "127.0.0.1"], input=commands, capture_output=True, text=True, check=False, timeout=60)
+    answers = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    if done.returncode != 0 or len(answers) != 2 or answers[0]["operations"] != 20:
+        return done.stderr or "not all were opened"
+    return answers[1]["unverified"] or ("" if answers[1]["operations"] == 20 else "not all came back")
+
+
 def measure(mode, port, *options):
+    if mode == "hold":
+        return held(port)
     done = subprocess.run([CLIENT, mode, "127.0.0.1", str(port), "--seconds", "0.1", *options], capture_output=True, text=True, check=False, timeout=60)
     return json.loads(done.stdout)["unverified"] if done.returncode == 0 else done.stderr
 
@@ -55,8 +67,8 @@ def sends(stream):
 
 def echoes(change):
     def serve(s):
-        while byte := s.recv(1):
-            s.sendall(change(byte))
+        while data := s.recv(4096):
+            s.sendall(change(data))
     return serve
 
 
@@ -76,12 +88,13 @@ def resets(s):
 
 
 def main():
-    same, other = echoes(lambda b: b), echoes(lambda b: bytes([b[0] ^ 1]))
-    honest = [("recv", sends(PATTERN)), ("send", drains), ("ping", same), ("connect", same)]
+    same, other = echoes(lambda b: b), echoes(lambda b: b[:-1] + bytes([b[-1] ^ 1]))
+    honest = [("recv", sends(PATTERN)), ("send", drains), ("ping", same), ("connect", same), ("hold", same)]
     lies = [("recv", sends(SHORT[:-1]), "a byte lost in every 4 periods"), ("recv", sends(SHORT + b" "), "a byte too many"),
             ("recv", sends(PATTERN[1:]), "another beginning"), ("recv", lambda s: s.sendall(SHORT), "an end"),
             ("send", drains_and_talks, "a byte from discard"), ("send", resets, "a reset"), ("ping", other, "another byte"),
-            ("connect", other, "another byte"), ("connect", resets, "a reset")]
+            ("connect", other, "another byte"), ("connect", resets, "a reset"),
+            ("hold", other, "another byte"), ("hold", resets, "a reset")]
     bad = [f"{mode}: honest, and void: {said}" for mode, serve in honest if (said := against(mode, serve))]
     bad += [f"{mode}: {what} was not noticed" for mode, serve, what in lies if not against(mode, serve)]
     server = subprocess.Popen([SERVER], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
