@@ -129,6 +129,7 @@ static int list_table(struct ls *ls, struct query_list *list)
     list->each = each_row;
     bool full = ls->columns.full || ls->extras.timers || ls->extras.memory || ls->extras.internal;
     list->view = full ? ACKD_VIEW_FULL : ACKD_VIEW_BASIC;
+    list->brief = !full;
     int code = query_run(ls->ctl, list);
     bool failed = ls->table.failed;
     table_print(&ls->table, stdout, ls->header && !code, ls->ctl->color, ls->ctl->width);

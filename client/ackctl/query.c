@@ -151,7 +151,7 @@ bool query_match_event(const struct query *query, uint64_t id, enum ackd_state s
 int query_run(struct ctl *ctl, const struct query_list *want)
 {
     struct ackd_error err = {0};
-    struct ackd_connection row;
+    struct ackd_connection row = {0};
     struct ackd_list_request request = {
         .filter = query_wire(want->query), .view = want->view, .closed = want->closed};
     if (want->closed) { /* their state is CLOSED; what was asked for is the last one, which is
@@ -165,9 +165,13 @@ int query_run(struct ctl *ctl, const struct query_list *want)
     if (!list) {
         return ctl_fail(ctl, NULL, &err);
     }
-    enum ackd_next next;
+    enum ackd_next next, (*step)(struct ackd_list *, struct ackd_connection *, int,
+                                 struct ackd_error *) = ackd_list_next;
+    if (want->brief && request.view == ACKD_VIEW_BASIC && !want->closed) {
+        step = ackd_list_next_brief;
+    }
     uint32_t rows = 0;
-    while ((next = ackd_list_next(list, &row, ACKD_FOREVER, &err)) == ACKD_ITEM) {
+    while ((next = step(list, &row, ACKD_FOREVER, &err)) == ACKD_ITEM) {
         if (want->instance_id) {
             snprintf(want->instance_id, 64, "%s", ackd_list_instance_id(list));
         }

@@ -40,6 +40,7 @@ struct query_list {
     struct query *query;
     enum ackd_view view;
     bool closed;
+    bool brief;     /* `each` looks at nothing but what view BASIC tells, and at no message */
     uint32_t limit; /* of rows that match; 0: none */
     char *instance_id;
     bool (*each)(void *context, const struct ackd_connection *row);

@@ -396,7 +396,8 @@ struct ackd_iterator {
     struct call *call;
     const ProtobufCMessageDescriptor *answer;
     ProtobufCMessage *current;
-    struct heap heap; /* what it is made of */
+    struct heap heap;      /* what it is made of */
+    struct message *bytes; /* the current one, when it was asked for as bytes */
 };
 
 static void *from_heap(void *heap, size_t size)
@@ -444,12 +445,30 @@ enum ackd_next ackd_iterator_next(struct ackd_iterator *it, const ProtobufCMessa
     it->current = message_unpack(m, it->answer, &allocator, err);
     message_free(m);
     if (!it->current) {
-        call_fail(it->call, ACKD_INTERNAL, "MALFORMED_ANSWER",
-                  "the daemon's answer cannot be read");
+        ackd_iterator_malformed(it);
         return ACKD_FAILED;
     }
     *out = it->current;
     return ACKD_ITEM;
+}
+
+void ackd_iterator_malformed(struct ackd_iterator *it)
+{
+    call_fail(it->call, ACKD_INTERNAL, "MALFORMED_ANSWER", "the daemon's answer cannot be read");
+}
+
+enum ackd_next ackd_iterator_next_bytes(struct ackd_iterator *it, const uint8_t **data,
+                                        size_t *length, int timeout_ms, struct ackd_error *err)
+{
+    message_free(it->bytes);
+    it->bytes = NULL;
+    enum ackd_next r = call_wait(it->call, time_after(timeout_ms), err);
+    if (r == ACKD_ITEM) {
+        it->bytes = call_take(it->call);
+        *data = it->bytes->data;
+        *length = it->bytes->end;
+    }
+    return r;
 }
 
 void ackd_iterator_free(struct ackd_iterator *it)
@@ -457,6 +476,7 @@ void ackd_iterator_free(struct ackd_iterator *it)
     if (!it)
         return;
     heap_free(&it->heap);
+    message_free(it->bytes);
     call_free(it->call);
     free(it);
 }

@@ -1,6 +1,8 @@
 /* The netstat of it: list, get, watch, why, counters, capture, kill. */
+#include "client/lib/brief.h"
 #include "client/lib/convert.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 /* ---- list ---- */
@@ -9,6 +11,7 @@ struct ackd_list {
     struct ackd_iterator *it;
     const Ackd__V1__ListResponse *rows; /* of the message at hand */
     size_t next;
+    struct reader bytes; /* the same, for brief rows: what is left of the message */
     char instance_id[64];
 };
 
@@ -52,6 +55,35 @@ enum ackd_next ackd_list_next(struct ackd_list *l, struct ackd_connection *out, 
     }
     connection_from(out, l->rows->connections[l->next++]);
     return ACKD_ITEM;
+}
+
+static int malformed(struct ackd_list *l, struct ackd_error *err)
+{
+    ackd_iterator_malformed(l->it);
+    return error_set(err, ACKD_INTERNAL, EPROTO, "MALFORMED_ANSWER",
+                     "the daemon's listing cannot be read");
+}
+
+enum ackd_next ackd_list_next_brief(struct ackd_list *l, struct ackd_connection *out,
+                                    int timeout_ms, struct ackd_error *err)
+{
+    struct reader row;
+    const uint8_t *data;
+    size_t length;
+    for (;;) {
+        switch (brief_next(&l->bytes, &row, l->instance_id)) {
+        case BRIEF_ROW:
+            return brief_row(row, out) ? ACKD_ITEM : (enum ackd_next)malformed(l, err);
+        case BRIEF_BROKEN:
+            return (enum ackd_next)malformed(l, err);
+        case BRIEF_END:
+            break;
+        }
+        enum ackd_next r = ackd_iterator_next_bytes(l->it, &data, &length, timeout_ms, err);
+        if (r != ACKD_ITEM)
+            return r;
+        l->bytes = (struct reader){data, data + length};
+    }
 }
 
 const char *ackd_list_instance_id(const struct ackd_list *l)

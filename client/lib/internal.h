@@ -26,6 +26,10 @@ struct ackd_iterator *ackd_call_streamed(struct ackd *a, const char *path,
 /* *out is valid until the next call. */
 enum ackd_next ackd_iterator_next(struct ackd_iterator *it, const ProtobufCMessage **out,
                                   int timeout_ms, struct ackd_error *err);
+/* The same without unpacking: the answer's bytes. What was found malformed ends the call. */
+enum ackd_next ackd_iterator_next_bytes(struct ackd_iterator *it, const uint8_t **data,
+                                        size_t *length, int timeout_ms, struct ackd_error *err);
+void ackd_iterator_malformed(struct ackd_iterator *it);
 void ackd_iterator_free(struct ackd_iterator *it);
 
 /* One field of a message as JSON, in one line; free() it. NULL without memory. A message that is

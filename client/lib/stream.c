@@ -8,6 +8,7 @@
  * In. Messages queue up to the stream's window, which goes back as the user takes bytes.
  * StreamResponse is read by hand: protobuf's decoder would copy every payload once more. */
 #include "client/lib/convert.h"
+#include "client/lib/wire.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -19,10 +20,6 @@
 /* A message's window comes back when all of it is taken: several shall be on their way. */
 #define WRITE_MAX (64u << 10)
 #define CONFIRM_EVERY (64 << 10)
-
-/* Tags: field number << 3 | wire type (0 varint, 1 64 bits, 2 length-delimited, 5 32 bits). */
-enum { VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5 };
-#define TAG(field, type) ((field) << 3 | (type))
 
 struct ackd_stream {
     struct ackd *a;
@@ -37,44 +34,6 @@ struct ackd_stream {
 
 /* ---- in ---- */
 
-/* The bytes of a message that are left to read. */
-struct reader {
-    const uint8_t *at, *end;
-};
-
-static bool read_varint(struct reader *r, uint64_t *out)
-{
-    *out = 0;
-    for (unsigned shift = 0; shift < 64 && r->at < r->end; shift += 7) {
-        uint8_t byte = *r->at++;
-        *out |= (uint64_t)(byte & 127) << shift;
-        if (byte < 128)
-            return true;
-    }
-    return false;
-}
-
-/* The value of a field: a number, or for BYTES the length, with r->at at the first. */
-static bool read_value(struct reader *r, unsigned type, uint64_t *out)
-{
-    size_t left = (size_t)(r->end - r->at), skip = type == FIXED64 ? 8 : 4;
-    *out = 0;
-    switch (type) {
-    case VARINT:
-        return read_varint(r, out);
-    case BYTES:
-        return read_varint(r, out) && *out <= (uint64_t)(r->end - r->at);
-    case FIXED64:
-    case FIXED32:
-        if (left < skip)
-            return false;
-        r->at += skip;
-        return true;
-    default:
-        return false;
-    }
-}
-
 /* What a StreamResponse says. */
 struct response {
     uint64_t offset, urgent_mark, accepted, acknowledged, end;
@@ -85,17 +44,16 @@ struct response {
 
 static bool parse(struct response *out, const struct message *m)
 {
-    struct reader r = {m->data, m->data + m->end};
-    while (r.at < r.end) {
-        uint64_t tag, value;
-        if (!read_varint(&r, &tag) || !read_value(&r, tag & 7, &value))
-            return false;
+    struct reader r = {m->data, m->data + m->end}, inner;
+    uint64_t tag, value;
+    bool broken = false;
+    while (read_field(&r, &tag, &value, &inner, &broken)) {
         switch (tag) {
         case TAG(1, VARINT):
             out->offset = value;
             break;
         case TAG(2, BYTES):
-            out->data = r.at;
+            out->data = inner.at;
             out->length = value;
             break;
         case TAG(3, VARINT):
@@ -112,10 +70,8 @@ static bool parse(struct response *out, const struct message *m)
             out->acknowledged = value;
             break;
         }
-        if ((tag & 7) == BYTES)
-            r.at += value;
     }
-    return true;
+    return !broken;
 }
 
 /* Takes note of everything; keeps the message when it has bytes for the user. */

@@ -70,6 +70,31 @@ static void test_list_request(void **state)
     ackd_list_free(l);
 }
 
+static void test_brief_list(void **state)
+{
+    struct typed *t = *state;
+    static struct ackd_connection c;
+    Ackd__V1__Connection rows[2], *list[] = {&rows[0], &rows[1]};
+    Ackd__V1__ListResponse r = ACKD__V1__LIST_RESPONSE__INIT;
+    for (unsigned i = 0; i < 2; i++) {
+        ackd__v1__connection__init(&rows[i]);
+        rows[i].id = 7 + i;
+    }
+    r.connections = list;
+    r.n_connections = 2;
+    r.instance_id = "i";
+    typed_expect(t, "/ackd.v1.Inspect/List", &ackd__v1__list_request__descriptor, &r.base);
+    struct ackd_list *l = ackd_list(t->a, &(struct ackd_list_request){0}, NULL);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(ackd_list_next_brief(l, &c, ACKD_FOREVER, NULL), ACKD_ITEM);
+        assert_int_equal(c.id, 7 + i);
+        assert_null(c.message);
+    }
+    assert_int_equal(ackd_list_next_brief(l, &c, ACKD_FOREVER, NULL), ACKD_END);
+    assert_string_equal(ackd_list_instance_id(l), "i");
+    ackd_list_free(l);
+}
+
 static struct ackd_event watch_one(struct typed *t, Ackd__V1__WatchEvent *e, struct ackd_watch **w)
 {
     struct ackd_event out;
@@ -295,6 +320,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_list_request, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_brief_list, setup, teardown),
         cmocka_unit_test_setup_teardown(test_watch_state, setup, teardown),
         cmocka_unit_test_setup_teardown(test_watch_segment, setup, teardown),
         cmocka_unit_test_setup_teardown(test_watch_others, setup, teardown),
