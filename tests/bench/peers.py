@@ -28,7 +28,7 @@ class Lwip(Subject):
 class Gvisor(Subject):
     def start(self):
         program = self.build()
-        self.holder = subprocess.Popen(["unshare", "--net", "sleep", "infinity"])
+        self.holder = subprocess.Popen(["unshare", "--net", "sleep", "infinity"], preexec_fn=on_cpu(SERVER_CPU))
         self.wait_for_namespace()
         pid = str(self.holder.pid)
         ip("link", "add", self.link, "type", "veth", "peer", "name", "peer", "netns", pid)
@@ -79,7 +79,7 @@ class Slirp(Subject):
         self.server = subprocess.Popen([os.path.join(PROGRAMS, "bench-server"), CONGESTION], stdout=subprocess.PIPE, text=True,
                                        preexec_fn=on_cpu(SERVER_CPU))
         self.server.stdout.readline()
-        self.holder = subprocess.Popen(["unshare", "--net", "sleep", "infinity"])
+        self.holder = subprocess.Popen(["unshare", "--net", "sleep", "infinity"], preexec_fn=on_cpu(SERVER_CPU))
         while read(f"/proc/{self.holder.pid}/comm").strip() != "sleep":
             if self.holder.poll() is not None:
                 raise Failed("slirp4netns: no namespace")

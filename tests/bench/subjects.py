@@ -1,6 +1,8 @@
 """Who is measured by ./dev bench: ackd, the kernel's TCP, the floors under them. Each on cpu 1 behind a link of its own (peers.py has those of others)."""
+import ctypes
 import json
 import os
+import signal
 import subprocess
 
 from place import BUILD, PROGRAMS, Failed, interface_drops, ip, read
@@ -36,8 +38,16 @@ def prepare(pid=None):
     ip("link", "set", "lo", "up", inside=pid)
 
 
+LIBC = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1
+
+
 def on_cpu(cpu):
-    return lambda: os.sched_setaffinity(0, {cpu})
+    """For preexec_fn: the program runs there, and ends when the bench does, however that ends."""
+    def place():
+        os.sched_setaffinity(0, {cpu})
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    return place
 
 
 def end(process):
