@@ -237,6 +237,9 @@ static void engine_slabs(struct tcp_engine *e)
     slab_init(&e->rcvq_slab, e->arena, sizeof(struct rcvq));
     slab_init(&e->marks_slab, e->arena, sizeof(struct marks));
     slab_init(&e->flow_slab, e->arena, sizeof(struct flow));
+    for (unsigned i = 0; i < TCP_CONGESTIONS; i++) {
+        slab_init(&e->cc_slab[i], e->arena, cc_state_size((enum tcp_congestion)i));
+    }
     slab_init(&e->tuning_slab, e->arena, sizeof(struct tuning));
     slab_init(&e->run_slab, e->arena, sizeof(struct rtx_run));
     slab_init(&e->piece_slab, e->arena, sizeof(struct rcv_piece));
@@ -394,7 +397,7 @@ static void tcb_timeout(struct tcp_engine *e, struct tcb *c, ackd_time now)
         c->t_delack = TIME_NEVER;
         c->flags |= C_ACK_NOW | C_ACK_DELAYED;
     }
-    if (c->flow && time_reached(c->flow->recovery.t_loss, now)) {
+    if (c->act && time_reached(c->act->flight.t_loss, now)) {
         recovery_loss_timer(e, c, now);
     }
     if (time_reached(tcb_rtx(c), now)) {

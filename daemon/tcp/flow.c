@@ -3,25 +3,15 @@
  * take its place at any time, and begins with fresh state from the windows as they are. */
 #include "tcp/tcb.h"
 
-#include <string.h>
-
-static size_t state_size(const struct tcb *c)
-{
-    return cc_module(c)->state_size;
-}
-
 /* Puts the module that the options name into the flow. False: no memory, nothing changed. */
 static bool install(struct tcp_engine *e, struct tcb *c, enum tcp_congestion which, ackd_time now)
 {
     struct flow *f = c->flow;
-    uint8_t before = f->congestion;
-    f->congestion = (uint8_t)which;
-    void *state = arena_alloc(e->arena, state_size(c));
+    void *state = slab_alloc(&e->cc_slab[which]);
     if (!state) {
-        f->congestion = before;
         return false;
     }
-    memset(state, 0, state_size(c));
+    f->congestion = (uint8_t)which;
     f->cc_state = state;
     f->pacing_rate = 0;
     cc_module(c)->init(c, now);
@@ -61,18 +51,18 @@ bool flow_select(struct tcp_engine *e, struct tcb *c, enum tcp_congestion which,
         return true;
     }
     void *state = c->flow->cc_state;
-    size_t size = state_size(c);
+    struct slab *slab = &e->cc_slab[c->flow->congestion];
     if (!install(e, c, which, now)) {
         return false;
     }
-    arena_release(e->arena, state, size);
+    slab_free(slab, state);
     return true;
 }
 
 void flow_free(struct tcp_engine *e, struct tcb *c)
 {
     if (c->flow) {
-        arena_release(e->arena, c->flow->cc_state, state_size(c));
+        slab_free(&e->cc_slab[c->flow->congestion], c->flow->cc_state);
         slab_free(&e->flow_slab, c->flow);
         c->flow = NULL;
     }

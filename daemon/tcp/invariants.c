@@ -16,15 +16,15 @@ static int check_recovery(const struct tcb *c, const char **what)
     if (!c->flow) {
         return 0;
     }
-    const struct recovery *r = &c->flow->recovery;
+    const struct flight *f = &c->act->flight;
     MUST(c->flow->cc.state == RECOVERY_OPEN || !(c->flags & C_RTO_RECOVERY),
          "after a timeout nothing but the timeout is repaired");
-    MUST((r->timer == LOSS_TIMER_NONE) == time_is_never(r->t_loss),
+    MUST((f->timer == LOSS_TIMER_NONE) == time_is_never(f->t_loss),
          "the timer of losses has a purpose");
-    MUST(r->timer == LOSS_TIMER_NONE || tcb_outstanding(c), "and something to watch over");
-    MUST(r->frto == FRTO_OFF || c->flags & C_RTO_RECOVERY, "F-RTO tests a timeout");
-    MUST(r->dup_bytes == 0 || !c->nego.sack, "with SACK duplicate ACKs are not counted");
-    MUST(r->dup_bytes <= tcb_outstanding(c), "no more has arrived than was sent");
+    MUST(f->timer == LOSS_TIMER_NONE || tcb_outstanding(c), "and something to watch over");
+    MUST(f->frto == FRTO_OFF || c->flags & C_RTO_RECOVERY, "F-RTO tests a timeout");
+    MUST(f->dup_bytes == 0 || !c->nego.sack, "with SACK duplicate ACKs are not counted");
+    MUST(f->dup_bytes <= tcb_outstanding(c), "no more has arrived than was sent");
     MUST(c->flow->cc.cwnd >= send_mss(c), "cwnd is a segment at least");
     MUST(c->flow->cc.ssthresh >= 2 * send_mss(c), "ssthresh is two segments at least");
     MUST(recovery_pipe(c) <= tcb_outstanding(c), "no more is in flight than is outstanding");

@@ -67,7 +67,7 @@ bool tcb_activity(struct tcp_engine *e, struct tcb *c, ackd_time now)
     }
     rtxq_init(&a->rtxq);
     sndbuf_init(&a->snd);
-    a->t_rtx = TIME_NEVER;
+    a->t_rtx = a->flight.t_loss = TIME_NEVER;
     a->oldest_unacked = now;
     c->act = a;
     return true;
@@ -132,7 +132,7 @@ ackd_time tcb_deadline(const struct tcb *c)
 {
     ackd_time t =
         time_min(time_min(tcb_rtx(c), c->t_delack), time_min(c->t_state, tcb_keepalive(c)));
-    t = c->flow ? time_min(t, c->flow->recovery.t_loss) : t;
+    t = c->act ? time_min(t, c->act->flight.t_loss) : t;
     t = c->limit == TCP_LIMIT_PACING && c->flow ? time_min(t, c->flow->next_send) : t;
     return time_min(t, user_timeout_deadline(c));
 }

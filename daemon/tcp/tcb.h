@@ -4,8 +4,8 @@
  * listener; a half-open connection (SYN-RECEIVED from LISTEN); a connection (struct tcb, the RFC's
  * transmission control block); and what remains of one in TIME-WAIT that nobody holds. The small
  * kinds stay small, because a peer makes them: 112 bytes, 128 with their share of the tables. A tcb
- * has a core that every connection needs, a flow from the first octet that it sends, and an
- * activity block that exists while data are unsent or unacknowledged. */
+ * has a core that every connection needs, a flow from the first octet that it sends, an activity
+ * block that exists while data are unsent or unacknowledged, and extras if it needs any. */
 #ifndef ACKD_TCP_TCB_H
 #define ACKD_TCP_TCB_H
 
@@ -208,6 +208,7 @@ struct marks {
 struct activity {
     struct rtxq rtxq;
     struct sndbuf snd;
+    struct flight flight;
     struct marks *marks; /* NULL while one push mark does */
     tcp_seq small_end;   /* end of the last segment sent that was not full, while has_small */
     bool has_small;
@@ -427,8 +428,8 @@ struct tcp_engine {
 
     struct slab listener_slab, half_open_slab, signed_half_open_slab, tcb_slab, extras_slab,
         time_wait_slab, signed_time_wait_slab, activity_slab, accecn_slab, rcvq_slab, marks_slab,
-        flow_slab, tuning_slab, run_slab, piece_slab, control_slab, options_slab, key_slab,
-        auth_slab, signature_slab;
+        flow_slab, cc_slab[TCP_CONGESTIONS], tuning_slab, run_slab, piece_slab, control_slab,
+        options_slab, key_slab, auth_slab, signature_slab;
     struct shared_options *defaults;
 
     struct list output; /* tcb.out */

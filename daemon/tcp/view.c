@@ -149,7 +149,7 @@ static void view_sending(const struct tcb *c, struct tcp_info *i)
         const struct recovery *r = &c->flow->recovery;
         i->rack_rtt_ns = r->rack ? r->rack_rtt_ns : -1;
         i->reo_wnd_ns = recovery_reo_wnd(c);
-        i->loss_timer_deadline_ns = r->t_loss.ns;
+        i->loss_timer_deadline_ns = c->act ? c->act->flight.t_loss.ns : TIME_NEVER.ns;
         i->loss_probes = r->probes;
         i->dsacks = r->dsacks;
         i->undos = r->undos;

@@ -25,6 +25,11 @@ const struct cc_ops *cc_module(const struct tcb *c)
     return modules[c->flow ? c->flow->congestion : c->options->v.congestion];
 }
 
+size_t cc_state_size(enum tcp_congestion congestion)
+{
+    return modules[congestion]->state_size;
+}
+
 void *cc_state(const struct tcb *c)
 {
     return c->flow->cc_state;

@@ -9,9 +9,11 @@
 #define ACKD_TCP_CONGESTION_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include "base/time.h"
 #include "tcp/rtxq.h"
+#include "tcp/tcp.h"
 
 struct tcb;
 struct tcp_congestion_field;
@@ -69,6 +71,7 @@ extern const struct cc_ops cc_newreno, cc_cubic, cc_dctcp, cc_bbr;
 
 /* The module of a connection that has a flow. */
 const struct cc_ops *cc_module(const struct tcb *c);
+size_t cc_state_size(enum tcp_congestion congestion);
 /* Its state. */
 void *cc_state(const struct tcb *c);
 
@@ -78,7 +81,7 @@ uint32_t cc_first_window(const struct tcb *c);
 
 /* hystart.c: HyStart++ (RFC 9406), a part of the modules that slow-start. */
 struct hystart {
-    int64_t last_min_ns, now_min_ns, css_baseline_ns; /* 0: no sample, infinity */
+    uint32_t last_min_ns, now_min_ns, css_baseline_ns; /* 0: no sample, infinity; at most 4.3 s */
     tcp_seq round_end;
     uint8_t samples;    /* in this round, up to the N that are enough */
     uint8_t css_rounds; /* rounds begun in conservative slow start; 0: not in it */

@@ -29,7 +29,7 @@ struct cubic_epoch {
 struct cubic {
     struct cubic_epoch now, before;
     ackd_time idle_since;  /* cwnd does not hold us back since then; TIME_NEVER: it does */
-    uint64_t grow, grow_w; /* remainders of the divisions by cwnd */
+    uint32_t grow, grow_w; /* remainders of the divisions by cwnd */
     struct hystart hystart;
     bool reduced; /* `before` is of this episode: another reduction leaves it */
 };
@@ -76,9 +76,9 @@ static void epoch_begin(struct tcb *c, struct cubic *u, ackd_time now)
 static void reno_grow(const struct tcb *c, struct cubic *u, uint32_t acked)
 {
     uint64_t step = (uint64_t)send_mss(c) * acked;
-    u->grow_w += u->now.w_est < u->now.cwnd_prior ? step * 9 / 17 : step;
-    u->now.w_est += (uint32_t)(u->grow_w / c->flow->cc.cwnd);
-    u->grow_w %= c->flow->cc.cwnd;
+    uint64_t grow = u->grow_w + (u->now.w_est < u->now.cwnd_prior ? step * 9 / 17 : step);
+    u->now.w_est += (uint32_t)(grow / c->flow->cc.cwnd);
+    u->grow_w = (uint32_t)(grow % c->flow->cc.cwnd);
 }
 
 static void avoid(struct tcb *c, struct cubic *u, ackd_time now, uint32_t acked)
@@ -95,9 +95,9 @@ static void avoid(struct tcb *c, struct cubic *u, ackd_time now, uint32_t acked)
     }
     int64_t cwnd = c->flow->cc.cwnd, target = w_cubic(c, u, t_ms + rtt_ms);
     target = target < cwnd ? cwnd : target > cwnd + cwnd / 2 ? cwnd + cwnd / 2 : target;
-    u->grow += (uint64_t)(target - cwnd) * acked;
-    c->flow->cc.cwnd += (uint32_t)(u->grow / (uint64_t)cwnd);
-    u->grow %= (uint64_t)cwnd;
+    uint64_t grow = u->grow + (uint64_t)(target - cwnd) * acked;
+    c->flow->cc.cwnd += (uint32_t)(grow / (uint64_t)cwnd);
+    u->grow = (uint32_t)(grow % (uint64_t)cwnd);
 }
 
 /* Section 5.8: the clock stands still. */

@@ -36,8 +36,9 @@ static void begin_round(struct hystart *h, const struct tcb *c)
 
 static void sample(struct hystart *h, int64_t rtt_ns)
 {
-    rtt_ns += rtt_ns == 0; /* 0 says that there is none */
-    h->now_min_ns = !h->now_min_ns || rtt_ns < h->now_min_ns ? rtt_ns : h->now_min_ns;
+    uint32_t ns = rtt_ns > UINT32_MAX ? UINT32_MAX : (uint32_t)rtt_ns;
+    ns += ns == 0; /* 0 says that there is none */
+    h->now_min_ns = !h->now_min_ns || ns < h->now_min_ns ? ns : h->now_min_ns;
     h->samples += h->samples < N_RTT_SAMPLE;
 }
 

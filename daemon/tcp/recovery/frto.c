@@ -7,7 +7,7 @@
 
 void frto_begin(struct tcb *c, bool possible)
 {
-    c->flow->recovery.frto = possible ? FRTO_HEAD_SENT : FRTO_OFF;
+    c->act->flight.frto = possible ? FRTO_HEAD_SENT : FRTO_OFF;
 }
 
 /* Step 2b needs two segments' worth that may go; a part of one might wait for Nagle. */
@@ -20,16 +20,16 @@ static bool new_data_ready(const struct tcb *c)
 
 static bool step_2(struct tcb *c, const struct ack_news *n)
 {
-    struct recovery *r = &c->flow->recovery;
+    struct flight *f = &c->act->flight;
     if (!n->advanced) {
-        r->frto = c->nego.sack ? r->frto : FRTO_OFF; /* (2a): a duplicate; with SACK it may come */
+        f->frto = c->nego.sack ? f->frto : FRTO_OFF; /* (2a): a duplicate; with SACK it may come */
         return false;
     }
     if (seq_ge(c->snd.una, c->flow->cc.recover) || !new_data_ready(c)) {
-        r->frto = FRTO_OFF;
+        f->frto = FRTO_OFF;
         return false;
     }
-    r->frto = FRTO_NEW_DATA_SENT;
+    f->frto = FRTO_NEW_DATA_SENT;
     if (!cc_module(c)->model_based) {
         c->flow->cc.cwnd = recovery_pipe(c) + 2 * send_mss(c);
     }
@@ -38,13 +38,13 @@ static bool step_2(struct tcb *c, const struct ack_news *n)
 
 static bool step_3(struct tcb *c, const struct ack_news *n)
 {
-    struct recovery *r = &c->flow->recovery;
+    struct flight *f = &c->act->flight;
     bool original =
         n->delta.never_retrans_acked && seq_lt(n->delta.lowest_original, c->flow->cc.recover);
     if (!n->advanced && !n->duplicate && !n->delta.any) {
         return false; /* it says nothing */
     }
-    r->frto = FRTO_OFF;
+    f->frto = FRTO_OFF;
     if (c->nego.sack ? original : n->advanced) {
         return true;
     }
@@ -58,7 +58,7 @@ static bool step_3(struct tcb *c, const struct ack_news *n)
 
 bool frto_ack(struct tcb *c, const struct ack_news *n)
 {
-    switch (c->flow->recovery.frto) {
+    switch (c->act->flight.frto) {
     case FRTO_HEAD_SENT:
         return step_2(c, n);
     case FRTO_NEW_DATA_SENT:
@@ -70,5 +70,5 @@ bool frto_ack(struct tcb *c, const struct ack_news *n)
 
 bool recovery_frto_waits(const struct tcb *c)
 {
-    return c->flow && c->flow->recovery.frto == FRTO_NEW_DATA_SENT;
+    return c->act && c->act->flight.frto == FRTO_NEW_DATA_SENT;
 }

@@ -30,21 +30,21 @@ bool newreno_mark_first(struct tcp_engine *e, struct tcb *c)
  * by duplicate ACKs. */
 void newreno_ack(struct tcb *c, struct ack_news *n)
 {
-    struct recovery *r = &c->flow->recovery;
+    struct flight *f = &c->act->flight;
     uint32_t mss = send_mss(c), outstanding = tcb_outstanding(c);
     n->delivered = n->delta.acked;
     if (n->advanced) {
         uint32_t beyond = n->delta.acked > mss ? n->delta.acked - mss : 0;
-        uint32_t counted = r->dup_bytes < beyond ? r->dup_bytes : beyond;
+        uint32_t counted = f->dup_bytes < beyond ? f->dup_bytes : beyond;
         n->delivered -= counted;
-        r->dup_bytes = recovery_repairing(c) ? r->dup_bytes - counted : 0;
+        f->dup_bytes = recovery_repairing(c) ? f->dup_bytes - counted : 0;
     } else if (n->duplicate && !(c->flags & C_RTO_RECOVERY) &&
-               outstanding >= r->dup_bytes + 2 * mss) {
-        r->dup_bytes += mss;
+               outstanding >= f->dup_bytes + 2 * mss) {
+        f->dup_bytes += mss;
         n->delivered = mss;
     }
     uint32_t most = outstanding > mss ? outstanding - mss : 0; /* the hole has not arrived */
-    r->dup_bytes = r->dup_bytes < most ? r->dup_bytes : most;
+    f->dup_bytes = f->dup_bytes < most ? f->dup_bytes : most;
 }
 
 uint32_t recovery_pipe(const struct tcb *c)
@@ -56,7 +56,7 @@ uint32_t recovery_pipe(const struct tcb *c)
     if (c->nego.sack || !c->flow) {
         return pipe;
     }
-    uint32_t arrived = c->flow->recovery.dup_bytes, most = LIMITED_TRANSMIT * send_mss(c);
+    uint32_t arrived = c->act->flight.dup_bytes, most = LIMITED_TRANSMIT * send_mss(c);
     if (!recovery_repairing(c) && arrived > most) {
         arrived = most;
     }

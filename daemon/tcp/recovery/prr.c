@@ -10,24 +10,24 @@
 /* Section 6.2: RecoverFS is what was in flight before the ACK that started it. */
 void prr_begin(struct tcb *c, const struct ack_news *n, ackd_time now)
 {
-    struct recovery *r = &c->flow->recovery;
+    struct flight *f = &c->act->flight;
     const struct rtxq *q = &c->act->rtxq;
     uint32_t known = q->sacked, fresh = n ? n->delta.newly_sacked : 0;
     fresh = fresh < known ? fresh : known;
-    r->recover_fs = q->bytes - (known - fresh) + (n ? n->delta.acked : 0);
-    r->prr_delivered = r->prr_out = 0;
-    r->reduced_at = now;
+    f->recover_fs = q->bytes - (known - fresh) + (n ? n->delta.acked : 0);
+    f->prr_delivered = f->prr_out = 0;
+    f->reduced_at = now;
 }
 
 static uint32_t allowance(const struct tcb *c, uint32_t in_flight, uint32_t delivered, bool safe)
 {
-    const struct recovery *r = &c->flow->recovery;
+    const struct flight *f = &c->act->flight;
     uint32_t ssthresh = c->flow->cc.ssthresh, mss = send_mss(c);
-    if (in_flight > ssthresh && r->recover_fs) {
-        uint64_t out = ((uint64_t)r->prr_delivered * ssthresh + r->recover_fs - 1) / r->recover_fs;
-        return out > r->prr_out ? (uint32_t)(out - r->prr_out) : 0;
+    if (in_flight > ssthresh && f->recover_fs) {
+        uint64_t out = ((uint64_t)f->prr_delivered * ssthresh + f->recover_fs - 1) / f->recover_fs;
+        return out > f->prr_out ? (uint32_t)(out - f->prr_out) : 0;
     }
-    uint32_t owed = r->prr_delivered > r->prr_out ? r->prr_delivered - r->prr_out : 0;
+    uint32_t owed = f->prr_delivered > f->prr_out ? f->prr_delivered - f->prr_out : 0;
     uint32_t n = (owed > delivered ? owed : delivered) + (safe ? mss : 0);
     uint32_t room = ssthresh > in_flight ? ssthresh - in_flight : 0;
     return n < room ? n : room;
@@ -35,14 +35,14 @@ static uint32_t allowance(const struct tcb *c, uint32_t in_flight, uint32_t deli
 
 void prr_update(struct tcb *c, uint32_t delivered, bool safe)
 {
-    struct recovery *r = &c->flow->recovery;
-    if (cc_module(c)->model_based || (!delivered && r->prr_out)) {
+    struct flight *f = &c->act->flight;
+    if (cc_module(c)->model_based || (!delivered && f->prr_out)) {
         return;
     }
     uint32_t in_flight = recovery_pipe(c), mss = send_mss(c);
-    r->prr_delivered += delivered;
+    f->prr_delivered += delivered;
     uint32_t n = allowance(c, in_flight, delivered, safe);
-    if (c->flow->cc.state == RECOVERY_FAST && !r->prr_out && n < mss) {
+    if (c->flow->cc.state == RECOVERY_FAST && !f->prr_out && n < mss) {
         n = mss; /* the fast retransmission that begins it */
     }
     c->flow->cc.cwnd =

@@ -67,10 +67,10 @@ static void newest_delivered(struct tcb *c, const struct ack_news *n)
         end = d->rtt_end;
     }
     r->rack_rtt_ns = time_diff(n->s->now, sent);
-    if (!r->rack || sent_after(sent, end, r->rack_sent, r->rack_end)) {
+    if (!r->rack || sent_after(sent, end, c->act->flight.rack_sent, c->act->flight.rack_end)) {
         r->rack = true;
-        r->rack_sent = sent;
-        r->rack_end = end;
+        c->act->flight.rack_sent = sent;
+        c->act->flight.rack_end = end;
     }
 }
 
@@ -78,7 +78,7 @@ static void newest_delivered(struct tcb *c, const struct ack_news *n)
 static void note_reordering(struct tcb *c, tcp_seq late)
 {
     struct recovery *r = &c->flow->recovery;
-    uint32_t mss = send_mss(c), by = (seq_dist(r->fack, late) + mss - 1) / mss;
+    uint32_t mss = send_mss(c), by = (seq_dist(c->act->flight.fack, late) + mss - 1) / mss;
     by = by > UINT16_MAX ? UINT16_MAX : by;
     r->reordering_seen = true;
     r->reorderings += r->reorderings < UINT16_MAX;
@@ -88,16 +88,18 @@ static void note_reordering(struct tcb *c, tcp_seq late)
 /* Step 3. */
 static void detect_reordering(struct tcb *c, const struct ack_news *n)
 {
-    struct recovery *r = &c->flow->recovery;
-    if (r->fack_known && n->delta.never_retrans_acked &&
-        seq_lt(n->delta.lowest_original, r->fack)) {
+    if (!c->act) { /* late: nothing is in flight */
+        return;
+    }
+    if (c->act->flight.fack_known && n->delta.never_retrans_acked &&
+        seq_lt(n->delta.lowest_original, c->act->flight.fack)) {
         note_reordering(c, n->delta.lowest_original);
     }
-    bool sacked = c->act && c->act->rtxq.sacked;
+    bool sacked = c->act->rtxq.sacked;
     tcp_seq fack = sacked ? seq_max(c->snd.una, c->act->rtxq.highest_sacked) : c->snd.una;
-    if (!r->fack_known || seq_gt(fack, r->fack)) {
-        r->fack = fack;
-        r->fack_known = true;
+    if (!c->act->flight.fack_known || seq_gt(fack, c->act->flight.fack)) {
+        c->act->flight.fack = fack;
+        c->act->flight.fack_known = true;
     }
 }
 
@@ -138,14 +140,14 @@ void rack_ack(struct tcb *c, const struct ack_news *n)
     adapt_reo_wnd(c, n);
 }
 
-static void reordering_timer(struct recovery *r, ackd_time deadline)
+static void reordering_timer(struct tcb *c, ackd_time deadline)
 {
     if (!time_is_never(deadline)) {
-        r->timer = LOSS_TIMER_REORDERING;
-        r->t_loss = deadline;
-    } else if (r->timer == LOSS_TIMER_REORDERING) {
-        r->timer = LOSS_TIMER_NONE;
-        r->t_loss = TIME_NEVER;
+        c->act->flight.timer = LOSS_TIMER_REORDERING;
+        c->act->flight.t_loss = deadline;
+    } else if (c->act->flight.timer == LOSS_TIMER_REORDERING) {
+        c->act->flight.timer = LOSS_TIMER_NONE;
+        c->act->flight.t_loss = TIME_NEVER;
     }
 }
 
@@ -160,25 +162,26 @@ bool rack_detect(struct tcb *c, ackd_time now)
     ackd_time deadline = TIME_NEVER;
     r->lost_again = false;
     struct rtx_run *run = r->rack ? rtxq_oldest(q) : NULL, *next;
-    for (; run && !time_before(r->rack_sent, run->sent); run = next) {
+    for (; run && !time_before(c->act->flight.rack_sent, run->sent); run = next) {
         next = rtxq_sent_after(q, run);
-        if (!sent_after(r->rack_sent, r->rack_end, run->sent, run->end)) {
+        if (!sent_after(c->act->flight.rack_sent, c->act->flight.rack_end, run->sent, run->end)) {
             continue;
         }
         ackd_time due = time_add(run->sent, wait);
         if (time_reached(due, now)) {
-            r->lost_again |= run->flags & RTX_RETRANS && !time_before(run->sent, r->reduced_at);
+            r->lost_again |=
+                run->flags & RTX_RETRANS && !time_before(run->sent, c->act->flight.reduced_at);
             rtxq_mark_lost(q, run);
             found = true;
             continue;
         }
         deadline = due;
         if (++waiting == WAITING_MAX) {
-            deadline = time_add(r->rack_sent, wait);
+            deadline = time_add(c->act->flight.rack_sent, wait);
             break;
         }
     }
-    reordering_timer(r, deadline);
+    reordering_timer(c, deadline);
     return found;
 }
 

@@ -11,7 +11,6 @@
 void recovery_init(struct tcb *c, ackd_time now)
 {
     struct recovery *r = &c->flow->recovery;
-    r->t_loss = r->rack_sent = TIME_NEVER;
     r->min_rtt_ns = c->flow->min_rtt_ns;
     r->next_min_rtt_ns = -1;
     r->min_rtt_until = time_add(now, 300 * NS_PER_S);
@@ -21,9 +20,9 @@ void recovery_init(struct tcb *c, ackd_time now)
 
 void recovery_stop(struct tcb *c)
 {
-    if (c->flow) {
-        c->flow->recovery.timer = LOSS_TIMER_NONE;
-        c->flow->recovery.t_loss = TIME_NEVER;
+    if (c->act) {
+        c->act->flight.timer = LOSS_TIMER_NONE;
+        c->act->flight.t_loss = TIME_NEVER;
     }
 }
 
@@ -71,7 +70,9 @@ static void leave(struct tcb *c, ackd_time now)
     struct recovery *r = &c->flow->recovery;
     uint32_t mss = send_mss(c), flight = tcb_outstanding(c);
     r->ended = c->flow->cc.state == RECOVERY_FAST;
-    r->dup_bytes = 0;
+    if (c->act) {
+        c->act->flight.dup_bytes = 0;
+    }
     c->flow->cc.state = RECOVERY_OPEN;
     c->flow->cc.dup_acks = 0;
     if (!cc_module(c)->model_based) {
@@ -115,10 +116,10 @@ void recovery_enter_cwr(struct tcp_engine *e, struct tcb *c, const struct ack_ne
 /* RACK, with the timer as coarse as the configuration wants it. */
 static bool detect_by_time(const struct tcp_engine *e, struct tcb *c, ackd_time now)
 {
-    struct recovery *r = &c->flow->recovery;
+    struct flight *f = &c->act->flight;
     bool found = rack_detect(c, now);
-    if (r->timer == LOSS_TIMER_REORDERING) {
-        r->t_loss = time_add(r->t_loss, e->config.reordering_slack_ns);
+    if (f->timer == LOSS_TIMER_REORDERING) {
+        f->t_loss = time_add(f->t_loss, e->config.reordering_slack_ns);
     }
     return found;
 }
@@ -157,7 +158,7 @@ static void loss_ack(struct tcp_engine *e, struct tcb *c, const struct ack_news 
     if (covered) {
         c->flags &= ~(uint32_t)C_RTO_RECOVERY;
         c->flow->cc.dup_acks = 0;
-        c->flow->recovery.frto = FRTO_OFF;
+        c->act->flight.frto = FRTO_OFF;
         c->flow->recovery.ended = true;
         return;
     }
@@ -232,9 +233,9 @@ static bool by_state(struct tcp_engine *e, struct tcb *c, const struct ack_news 
 /* Nothing is outstanding: what was known of the flight is of no use any more. */
 static void rest(struct tcb *c)
 {
-    struct recovery *r = &c->flow->recovery;
-    r->dup_bytes = 0;
-    r->examined_set = false;
+    struct flight *f = &c->act->flight;
+    f->dup_bytes = 0;
+    f->examined_set = false;
     recovery_stop(c);
 }
 
@@ -306,13 +307,13 @@ static void reordering_fired(struct tcp_engine *e, struct tcb *c, ackd_time now)
     } else if (c->flow->recovery.lost_again) {
         reduce_again(e, c, NULL, now);
     }
-    prr_update(c, c->flow->recovery.prr_out ? send_mss(c) : 0, false);
+    prr_update(c, c->act->flight.prr_out ? send_mss(c) : 0, false);
 }
 
 void recovery_loss_timer(struct tcp_engine *e, struct tcb *c, ackd_time now)
 {
     struct recovery *r = &c->flow->recovery;
-    uint8_t timer = r->timer;
+    uint8_t timer = c->act->flight.timer;
     recovery_stop(c);
     if (!c->act || !tcb_outstanding(c)) {
         return;
@@ -361,8 +362,8 @@ void recovery_timeout(struct tcp_engine *e, struct tcb *c, ackd_time now)
     if (!cc_module(c)->model_based) {
         c->flow->cc.cwnd = send_mss(c);
     }
-    c->flow->recovery.dup_bytes = 0;
-    c->flow->recovery.examined_set = false;
+    c->act->flight.dup_bytes = 0;
+    c->act->flight.examined_set = false;
     tlp_reset(c);
     recovery_stop(c);
     frto_begin(c, testable);

@@ -13,7 +13,8 @@
  * - renege.c: the peer drops what it had SACKed (RFC 2018 section 8)
  * - report.c: what congestion control is told
  *
- * The connection's part of it, struct recovery, exists as long as its flow. */
+ * The connection's part of it is struct recovery, which exists as long as its flow, and struct
+ * flight, which goes when all is acknowledged. */
 #ifndef ACKD_TCP_RECOVERY_H
 #define ACKD_TCP_RECOVERY_H
 
@@ -38,33 +39,23 @@ enum frto { FRTO_OFF, FRTO_HEAD_SENT, FRTO_NEW_DATA_SENT }; /* RFC 5682: none, s
 
 enum undo { UNDO_EIFEL, UNDO_DSACK, UNDO_FRTO };
 
+/* What is known of the path by what was lost on it; a part of the flow. */
 struct recovery {
     /* RACK (RFC 8985 section 5.3). */
-    ackd_time rack_sent; /* RACK.xmit_ts */
     int64_t rack_rtt_ns;
     int64_t min_rtt_ns, next_min_rtt_ns; /* of this window of time, and of the next */
     ackd_time min_rtt_until;
-    tcp_seq rack_end, fack, dsack_round;
+    tcp_seq dsack_round;
     tcp_seq probe_end; /* TLP.end_seq */
-    ackd_time t_loss;  /* the reordering timer or the PTO */
-    uint8_t timer;     /* enum loss_timer */
-    uint8_t reo_wnd_mult, reo_wnd_persist;
-    uint8_t frto; /* enum frto */
-    /* Originals that arrived behind later ones: how often, and by how many segments at most. */
-    uint16_t reorderings, reordering;
-    /* PRR (RFC 9937 section 6). */
-    uint32_t recover_fs, prr_delivered, prr_out;
-    ackd_time reduced_at;
     /* What an undo gives back, and what it waits for. */
     uint32_t prior_cwnd, prior_ssthresh;
     uint32_t undo_bytes;            /* retransmitted since, not reported as duplicate */
     tcp_seq undo_marker;            /* SND.UNA at the reduction */
-    uint32_t retrans_ts;            /* TSval of the first retransmission */
-    uint32_t dup_bytes;             /* without SACK: what duplicate ACKs say has arrived */
-    tcp_seq examined;               /* RFC 6675: below it every loss was found */
     uint32_t probes, undos, dsacks; /* for the view */
-    bool rack : 1;                  /* RACK.segment is known */
-    bool fack_known : 1;
+    /* Originals that arrived behind later ones: how often, and by how many segments at most. */
+    uint16_t reorderings, reordering;
+    uint8_t reo_wnd_mult, reo_wnd_persist;
+    bool rack : 1; /* RACK.segment is known */
     bool reordering_seen : 1;
     bool dsack_round_set : 1;
     bool probe_out : 1, probe_retrans : 1, probe_due : 1;
@@ -73,10 +64,26 @@ struct recovery {
     bool undo_sent : 1;      /* and something was retransmitted since */
     bool undo_timeout : 1;   /* it was that of a timeout */
     bool ended : 1;          /* an episode ended with this ACK */
-    bool examined_set : 1;
     bool lost_again : 1; /* the last look for losses found a retransmission since the reduction */
     bool rescued : 1;    /* RFC 6675 rule (4) was used in this episode */
     bool reneging : 1;   /* SND.UNA was SACKed: a moment is given to put that right */
+};
+
+/* What is known of what is in flight, and how it is repaired; goes with it. */
+struct flight {
+    ackd_time rack_sent; /* RACK.xmit_ts */
+    ackd_time t_loss;    /* the reordering timer or the PTO */
+    tcp_seq rack_end, fack;
+    /* PRR (RFC 9937 section 6). */
+    uint32_t recover_fs, prr_delivered, prr_out;
+    uint32_t retrans_ts; /* TSval of the first retransmission */
+    ackd_time reduced_at;
+    uint32_t dup_bytes; /* without SACK: what duplicate ACKs say has arrived */
+    tcp_seq examined;   /* RFC 6675: below it every loss was found */
+    uint8_t timer;      /* enum loss_timer */
+    uint8_t frto;       /* enum frto */
+    bool fack_known : 1;
+    bool examined_set : 1;
 };
 
 /* What one ACK says. */

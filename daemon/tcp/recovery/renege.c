@@ -30,7 +30,7 @@ bool renege_timeout(struct tcp_engine *e, struct tcb *c)
     rtxq_forget_sacks(q);
     if (c->flow) {
         c->flow->recovery.reneging = false;
-        c->flow->recovery.examined_set = false;
+        c->act->flight.examined_set = false;
     }
     return true;
 }

@@ -10,7 +10,7 @@
 
 bool rfc6675_detect(struct tcp_engine *e, struct tcb *c)
 {
-    struct recovery *r = &c->flow->recovery;
+    struct flight *f = &c->act->flight;
     struct rtxq *q = &c->act->rtxq;
     uint32_t sacked_above = 0, ranges = 0, enough = (DUP_THRESH - 1) * send_mss(c);
     bool found = false, in_range = false;
@@ -21,7 +21,7 @@ bool rfc6675_detect(struct tcp_engine *e, struct tcb *c)
     tcp_seq top = q->highest_sacked;
     struct rtx_run *run = rtxq_at(q, seq_sub(top, 1));
     for (; run; run = rtxq_before(q, run)) {
-        if (r->examined_set && seq_le(run->end, r->examined)) {
+        if (f->examined_set && seq_le(run->end, f->examined)) {
             break;
         }
         if (run->flags & RTX_SACKED) {
@@ -42,8 +42,8 @@ bool rfc6675_detect(struct tcp_engine *e, struct tcb *c)
         }
     }
     if (found) {
-        r->examined = top;
-        r->examined_set = true;
+        f->examined = top;
+        f->examined_set = true;
     }
     return found;
 }

@@ -11,11 +11,11 @@
 #define PTO_INITIAL_NS NS_PER_S
 #define GRANULARITY_NS (2 * NS_PER_MS) /* a probe is no use before the peer could have answered */
 
-static void timer_off(struct recovery *r)
+static void timer_off(struct tcb *c)
 {
-    if (r->timer == LOSS_TIMER_PROBE) {
-        r->timer = LOSS_TIMER_NONE;
-        r->t_loss = TIME_NEVER;
+    if (c->act->flight.timer == LOSS_TIMER_PROBE) {
+        c->act->flight.timer = LOSS_TIMER_NONE;
+        c->act->flight.t_loss = TIME_NEVER;
     }
 }
 
@@ -23,7 +23,7 @@ void tlp_reset(struct tcb *c)
 {
     struct recovery *r = &c->flow->recovery;
     r->probe_out = r->probe_retrans = r->probe_due = false;
-    timer_off(r);
+    timer_off(c);
 }
 
 /* Everything outstanding lies within the peer's window, as it stands now. */
@@ -41,14 +41,14 @@ static bool probe_possible(const struct tcb *c)
     return c->act && recovery_uses_rack(c) && state_synchronized(c->t.rec.state) &&
            c->flow->cc.state != RECOVERY_FAST && !(c->flags & no) && within_window(c) &&
            tcb_outstanding(c) && !c->act->rtxq.sacked && !c->act->rtxq.lost && !r->probe_out &&
-           r->probe_measured && r->timer != LOSS_TIMER_REORDERING;
+           r->probe_measured && c->act->flight.timer != LOSS_TIMER_REORDERING;
 }
 
 void tlp_schedule(struct tcb *c, ackd_time now)
 {
-    struct recovery *r = &c->flow->recovery;
+    struct flight *f = &c->act->flight;
     if (!probe_possible(c)) {
-        timer_off(r);
+        timer_off(c);
         return;
     }
     int64_t pto = PTO_INITIAL_NS;
@@ -56,14 +56,14 @@ void tlp_schedule(struct tcb *c, ackd_time now)
         bool single = tcb_outstanding(c) <= send_mss(c); /* the peer may delay its ACK */
         pto = 2 * c->rtt.srtt_ns + (single ? c->options->v.rto_min_ns : GRANULARITY_NS);
     }
-    r->timer = LOSS_TIMER_PROBE;
-    r->t_loss = time_min(time_add(now, pto), c->act->t_rtx);
+    f->timer = LOSS_TIMER_PROBE;
+    f->t_loss = time_min(time_add(now, pto), c->act->t_rtx);
 }
 
 void tlp_reconsider(struct tcb *c)
 {
     if (!probe_possible(c)) {
-        timer_off(&c->flow->recovery);
+        timer_off(c);
     }
 }
 
@@ -76,7 +76,7 @@ void tlp_sent(struct tcb *c, bool again)
     r->probe_measured = false;
     r->probe_end = c->snd.nxt;
     r->probes++;
-    timer_off(r);
+    timer_off(c);
 }
 
 /* The loss that the probe repaired, without a repair to follow. */

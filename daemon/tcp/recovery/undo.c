@@ -39,7 +39,7 @@ static void retransmitted(struct tcb *c, uint32_t bytes, ackd_time now)
     }
     if (!r->undo_sent) {
         r->undo_sent = true;
-        r->retrans_ts = timestamp_now(c->ts_offset, now);
+        c->act->flight.retrans_ts = timestamp_now(c->ts_offset, now);
     }
     r->undo_bytes += bytes;
 }
@@ -51,7 +51,7 @@ void recovery_sent(struct tcb *c, tcp_seq start, uint32_t bytes, bool again, ack
     }
     struct recovery *r = &c->flow->recovery;
     if (c->flow->cc.state != RECOVERY_OPEN) {
-        r->prr_out += bytes;
+        c->act->flight.prr_out += bytes;
     }
     if (!again) {
         tlp_schedule(c, now);
@@ -123,6 +123,8 @@ void undo_reduction(struct tcp_engine *e, struct tcb *c, const struct ack_news *
     r->undos++;
     if (c->act) {
         rtxq_unmark_lost(&c->act->rtxq);
+        c->act->flight.frto = FRTO_OFF;
+        c->act->flight.dup_bytes = 0;
     }
     if (!cc_module(c)->model_based && c->flow->cc.cwnd < r->prior_cwnd) {
         c->flow->cc.cwnd = r->prior_cwnd;
@@ -132,8 +134,6 @@ void undo_reduction(struct tcp_engine *e, struct tcb *c, const struct ack_news *
     }
     r->reordering_seen = r->reordering_seen || !r->undo_timeout;
     undo_forget(c);
-    r->frto = FRTO_OFF;
-    r->dup_bytes = 0;
     c->flow->cc.state = RECOVERY_OPEN;
     c->flow->cc.dup_acks = 0;
     c->flags &= ~(uint32_t)C_RTO_RECOVERY;
@@ -157,7 +157,7 @@ bool undo_try(struct tcp_engine *e, struct tcb *c, const struct ack_news *n)
         return false;
     }
     if (n->advanced && recovery_repairing(c) && c->nego.timestamps && o->has_timestamps &&
-        o->tsecr && (int32_t)(o->tsecr - r->retrans_ts) < 0) {
+        o->tsecr && (int32_t)(o->tsecr - c->act->flight.retrans_ts) < 0) {
         undo_reduction(e, c, n, UNDO_EIFEL);
         return true;
     }
