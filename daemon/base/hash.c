@@ -1,5 +1,5 @@
-/* SipHash-2-4, "SipHash: a fast short-input PRF", Aumasson and Bernstein 2012: two rounds for each
- * word of eight bytes (little-endian), four at the end; the last word carries the length in its top
+/* SipHash-c-d, "SipHash: a fast short-input PRF", Aumasson and Bernstein 2012: c rounds for each
+ * word of eight bytes (little-endian), d at the end; the last word carries the length in its top
  * byte. */
 #include "base/hash.h"
 
@@ -46,15 +46,22 @@ __attribute__((always_inline)) static inline void sip_round(struct sip *s)
     s->v2 = rotl(s->v2, 32);
 }
 
-__attribute__((always_inline)) static inline void sip_word(struct sip *s, uint64_t word)
+__attribute__((always_inline)) static inline void sip_rounds(struct sip *s, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        sip_round(s);
+    }
+}
+
+__attribute__((always_inline)) static inline void sip_word(struct sip *s, uint64_t word, unsigned c)
 {
     s->v3 ^= word;
-    sip_round(s);
-    sip_round(s);
+    sip_rounds(s, c);
     s->v0 ^= word;
 }
 
-uint64_t siphash24(const struct hash_key *key, const void *data, size_t length)
+__attribute__((always_inline)) static inline uint64_t
+siphash(const struct hash_key *key, const void *data, size_t length, unsigned c, unsigned d)
 {
     struct sip s = {
         key->k0 ^ UINT64_C(0x736f6d6570736575), /* "somepseudorandomlygeneratedbytes" */
@@ -65,12 +72,20 @@ uint64_t siphash24(const struct hash_key *key, const void *data, size_t length)
     const uint8_t *p = data;
     size_t left = length;
     for (; left >= 8; p += 8, left -= 8) {
-        sip_word(&s, load_le64(p));
+        sip_word(&s, load_le64(p), c);
     }
-    sip_word(&s, (uint64_t)length << 56 | load_le(p, left));
+    sip_word(&s, (uint64_t)length << 56 | load_le(p, left), c);
     s.v2 ^= 0xff;
-    for (int i = 0; i < 4; i++) {
-        sip_round(&s);
-    }
+    sip_rounds(&s, d);
     return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+}
+
+uint64_t siphash24(const struct hash_key *key, const void *data, size_t length)
+{
+    return siphash(key, data, length, 2, 4);
+}
+
+uint64_t siphash13(const struct hash_key *key, const void *data, size_t length)
+{
+    return siphash(key, data, length, 1, 3);
 }

@@ -41,7 +41,7 @@ void neighbours_init(struct net *net)
 
 static const struct list *bucket(const struct net *net, const struct ip_addr *addr)
 {
-    uint64_t h = siphash24(&net->key, addr->b, sizeof addr->b);
+    uint64_t h = siphash13(&net->key, addr->b, sizeof addr->b);
     return &net->neighbours.bucket[h % NET_NEIGHBOUR_BUCKETS];
 }
 

@@ -24,7 +24,7 @@ void pmtu_init(struct net *net)
 
 static struct list *bucket(const struct net *net, const struct ip_addr *dst)
 {
-    uint64_t h = siphash24(&net->key, dst->b, sizeof dst->b);
+    uint64_t h = siphash13(&net->key, dst->b, sizeof dst->b);
     return (struct list *)&net->pmtu.bucket[h % NET_PMTU_BUCKETS];
 }
 

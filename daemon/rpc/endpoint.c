@@ -76,12 +76,12 @@ void watch_quota_return(struct rpc *rpc, uid_t uid)
 
 static struct endpoint **id_bucket(const struct rpc *rpc, uint64_t id)
 {
-    return &rpc->endpoints[siphash24(&rpc->key, &id, sizeof id) % ENDPOINT_BUCKETS];
+    return &rpc->endpoints[siphash13(&rpc->key, &id, sizeof id) % ENDPOINT_BUCKETS];
 }
 
 static struct endpoint **request_bucket(const struct rpc *rpc, uid_t uid, const char *request_id)
 {
-    uint64_t hash = siphash24(&rpc->key, request_id, strlen(request_id)) ^
+    uint64_t hash = siphash13(&rpc->key, request_id, strlen(request_id)) ^
                     (uint64_t)uid * UINT64_C(0x9e3779b97f4a7c15);
     return &rpc->requests[hash % ENDPOINT_BUCKETS];
 }

@@ -13,7 +13,7 @@
 
 static uint64_t tuple_hash(const struct tcp_engine *e, const struct tcp_tuple *t)
 {
-    return siphash24(&e->tuple_key, t, sizeof *t);
+    return siphash13(&e->tuple_key, t, sizeof *t);
 }
 
 static uint64_t node_tuple_hash(const void *ctx, const struct table_node *n)

@@ -23,7 +23,7 @@ static uint32_t bucket_of(const struct tcp_engine *e, const struct ip_addr *loca
     uint8_t in[32];
     memcpy(in, local->b, 16);
     memcpy(in + 16, remote->b, 16);
-    return (uint32_t)(siphash24(&e->tuple_key, in, sizeof in) % METRICS_BUCKETS);
+    return (uint32_t)(siphash13(&e->tuple_key, in, sizeof in) % METRICS_BUCKETS);
 }
 
 bool metrics_init(struct tcp_engine *e)

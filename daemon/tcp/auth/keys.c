@@ -18,7 +18,7 @@ static uint8_t host_bits(const struct ip_addr *a)
 
 static struct list *bucket(const struct tcp_engine *e, const struct ip_addr *remote)
 {
-    return &e->keys.hosts[siphash24(&e->tuple_key, remote, sizeof *remote) % KEY_BUCKETS];
+    return &e->keys.hosts[siphash13(&e->tuple_key, remote, sizeof *remote) % KEY_BUCKETS];
 }
 
 void keys_init(struct tcp_engine *e)
