@@ -112,8 +112,8 @@ static void complete_checksum(uint8_t *header, uint8_t len, const struct tcp_ran
     header[17] = (uint8_t)value;
 }
 
-/* A partial checksum is completed where that costs nothing, and else marked: adding up 64 KB of
- * each segment, for a header that hardly anybody asks for, would cost as much as all the rest. */
+/* A partial checksum is completed when somebody asks, which hardly anybody does, and only where
+ * there was no payload, for that is gone by then. */
 static void cache_header(struct tcp_last_header *to, ackd_time now, const uint8_t *header,
                          uint8_t len, uint32_t payload, bool partial)
 {
@@ -121,11 +121,18 @@ static void cache_header(struct tcp_last_header *to, ackd_time now, const uint8_
     to->at = now;
     to->header_len = len;
     to->payload_len = payload;
-    to->checksum_partial = partial && payload > 0;
+    to->checksum_partial = partial;
     memcpy(to->header, header, len);
-    if (partial && payload == 0) {
-        complete_checksum(to->header, len, NULL, 0);
+}
+
+static struct tcp_last_header last_header(const struct tcp_last_header *cached)
+{
+    struct tcp_last_header h = *cached;
+    if (h.checksum_partial && h.payload_len == 0) {
+        complete_checksum(h.header, h.header_len, NULL, 0);
+        h.checksum_partial = false;
     }
+    return h;
 }
 
 int tcp_last_headers(struct tcp_engine *e, uint64_t id, struct tcp_last_header *received,
@@ -134,8 +141,8 @@ int tcp_last_headers(struct tcp_engine *e, uint64_t id, struct tcp_last_header *
     const struct cached_headers *slot = &e->headers[id % HEADER_CACHE];
     *received = *sent = (struct tcp_last_header){0};
     if (slot->id == id) {
-        *received = slot->received;
-        *sent = slot->sent;
+        *received = last_header(&slot->received);
+        *sent = last_header(&slot->sent);
     }
     return 0;
 }
