@@ -226,7 +226,7 @@ static uint32_t small_segment(const struct tcp_engine *e, const struct tcb *c, s
         p->limit = TCP_LIMIT_NAGLE;
         return 0;
     }
-    if (usable > cwnd_room) {
+    if (usable > cwnd_room || !cwnd_room) { /* cwnd is in full use, whatever else is */
         p->limit = cwnd_limit(c);
         return 0;
     }
@@ -737,6 +737,12 @@ static void timer_needed(struct tcb *c, ackd_time now)
     }
 }
 
+/* Payload of the plan's segments: records may be short ones in a row. */
+static uint16_t run_mss(const struct plan *p)
+{
+    return (uint16_t)(p->length && p->length < p->mss ? p->length : p->mss);
+}
+
 /* What the plan sends for the first time; *end is where it ends. A SYN and the data that it carries
  * are two runs, because it is sent again without them; without memory for theirs they wait. */
 static bool queue_new(struct tcp_engine *e, struct tcb *c, ackd_time now, struct plan *p,
@@ -748,7 +754,7 @@ static bool queue_new(struct tcp_engine *e, struct tcb *c, ackd_time now, struct
     *end = seq_add(text, p->length + p->fin);
     struct rtx_snapshot at = snapshot(c, now, seq_dist(*end, start));
     uint8_t flags = (uint8_t)((p->fin ? RTX_FIN : 0) | (rate_app_limited(c) ? RTX_APP_LIMITED : 0));
-    uint16_t mss = (uint16_t)p->mss;
+    uint16_t mss = run_mss(p);
     if (syn && !rtxq_sent(q, &e->run_slab, start, text, mss, RTX_SYN, now, &at)) {
         return false;
     }
@@ -803,7 +809,7 @@ static bool send_again(struct tcp_engine *e, struct tcb *c, ackd_time now, struc
     tcp_seq end = seq_add(p->start, p->length + p->fin + (p->what == PLAN_SYN));
     struct rtx_snapshot at = snapshot(c, now, seq_dist(end, p->start));
     struct rtx_run *part = rtxq_retransmitted(&c->act->rtxq, &e->run_slab, p->run, p->start, end,
-                                              (uint16_t)p->mss, now, &at);
+                                              run_mss(p), now, &at);
     if (!part) {
         return false;
     }

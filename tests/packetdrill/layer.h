@@ -96,6 +96,7 @@ struct sock {
     uint64_t read; /* stream offset consumed */
     /* what the last look saw, to tell edges */
     uint64_t seen_received, seen_accepts;
+    ackd_time received_at; /* when seen_received moved last, or the connection was made */
     bool seen_end, seen_urgent, write_blocked;
     uint32_t edges; /* EPOLL* since the last look of each epoll: see epoll.c */
     /* plain values of options that only the layer answers for */

@@ -84,6 +84,7 @@ static void refresh_stream(struct layer *l, struct sock *s, const struct tcp_inf
 {
     if (info->bytes_received > s->seen_received) {
         s->seen_received = info->bytes_received;
+        s->received_at = l->now;
         epoll_notify(l, s, EPOLLIN | EPOLLRDNORM);
     }
     if (info->fin_received && !s->seen_end) {
@@ -124,6 +125,7 @@ void sock_refresh(struct layer *l, struct sock *s)
     bool over = !there || info.state == TCP_CLOSED;
     if (s->state == SOCK_CONNECTING && there && info.state >= TCP_ESTABLISHED) {
         s->state = SOCK_CONNECTED;
+        s->received_at = l->now;
         s->tuple = info.tuple;
         epoll_notify(l, s, 0);
     }
@@ -305,6 +307,7 @@ static struct sock *heir(struct layer *l, const struct sock *listener, uint64_t 
     tcp_get_options(l->engine, id, &s->options);
     if (sock_status(l, s, &info)) {
         s->tuple = info.tuple;
+        s->received_at = time_from_ns(info.last_received_ns);
         s->seen_received = info.bytes_received;
         s->seen_end = info.fin_received;
     }

@@ -103,6 +103,7 @@ static int wait_to_send(struct layer *l, struct sock *s, int flags, ackd_time en
     }
     /* A writer sleeps until a third of the buffer is free. */
     struct tcp_info info;
+    s->write_blocked = s->state == SOCK_CONNECTED;
     do {
         if (!layer_wait(l, end)) {
             return EAGAIN;

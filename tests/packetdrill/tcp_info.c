@@ -107,7 +107,8 @@ static void fill_sending(const struct tcp_info *i, uint64_t syn_data, struct lin
     o->pacing_rate = o->max_pacing_rate = UINT64_MAX;
 }
 
-static void fill_times(const struct layer *l, const struct tcp_info *i, struct linux_tcp_info *o)
+static void fill_times(const struct layer *l, const struct sock *s, const struct tcp_info *i,
+                       struct linux_tcp_info *o)
 {
     o->rto = us(i->rto_ns);
     o->rtt = us(i->srtt_ns);
@@ -115,7 +116,7 @@ static void fill_times(const struct layer *l, const struct tcp_info *i, struct l
     o->min_rtt = i->min_rtt_ns < 0 ? UINT32_MAX : us(i->min_rtt_ns);
     o->last_data_sent = ms_since(l->now, i->last_sent_ns);
     o->last_ack_recv = ms_since(l->now, i->last_received_ns);
-    o->last_data_recv = ms_since(l->now, i->last_received_ns);
+    o->last_data_recv = ms_since(l->now, s->received_at.ns);
 }
 
 static void fill_receiving(const struct tcp_info *i, struct linux_tcp_info *o)
@@ -158,7 +159,7 @@ size_t tcp_info_fill(struct layer *l, const struct sock *s, void *to, size_t roo
         fill_flags(&i, &o);
         fill_recovery(&i, &o);
         fill_sending(&i, s->syn_data, &o);
-        fill_times(l, &i, &o);
+        fill_times(l, s, &i, &o);
         fill_receiving(&i, &o);
         fill_clocks(s, &i, &o);
     } else {

@@ -190,6 +190,24 @@ static void blocks_of_whole_segments(void **state)
     }
 }
 
+/* The segments of records are as short as they are. */
+static void blocks_of_records(void **state)
+{
+    (void)state;
+    FOR_BOTH
+    {
+        ESTABLISHED(s, whole, PLAIN);
+        for (unsigned n = 0; n < 5; n++) {
+            script_send(&s, 400, TCP_SEND_RECORD);
+        }
+        script_send(&s, 1000, TCP_SEND_PUSH);
+        assert_int_equal(script_discard(&s), 6);
+        script_inject(&s, ". 1:1(0) ack 1 <sack 801:1601>");
+        assert_int_equal(script_info(&s).sacked_bytes, 800);
+        script_end(&s);
+    }
+}
+
 static void quiet(struct tcp_config *c)
 {
     c->quiet_on_unsent_ack = on;
@@ -386,6 +404,7 @@ int main(void)
         cmocka_unit_test(acks_wait_for_answers),
         cmocka_unit_test(a_coarse_reordering_timer),
         cmocka_unit_test(blocks_of_whole_segments),
+        cmocka_unit_test(blocks_of_records),
         cmocka_unit_test(an_ack_of_what_was_not_sent),
         cmocka_unit_test(frames_of_a_millisecond),
         cmocka_unit_test(slow_start_with_half_of_cwnd),

@@ -604,6 +604,18 @@ static void urgent_is_sent_with_its_pointer(void **state) /* MUST-62 */
     script_end(&s);
 }
 
+/* Both windows are in full use: cwnd holds sending back, and may grow. */
+static void the_congestion_window_counts_first(void **state)
+{
+    (void)state;
+    ESTABLISHED(s, SACK);
+    script_inject(&s, ". 1:1(0) ack 1 win 10000");
+    script_send(&s, 20000, 0);
+    assert_int_equal(script_discard(&s), 10);
+    assert_int_equal(script_info(&s).limit, TCP_LIMIT_CONGESTION_WINDOW);
+    script_end(&s);
+}
+
 /* ---- keepalive, ICMP ---- */
 
 static void keepalive_on(struct tcp_options *o)
@@ -798,6 +810,7 @@ int transfer_tests(void)
         cmocka_unit_test(urgent_is_sent_with_its_pointer),
         cmocka_unit_test(keepalive_probes_and_ends),
         cmocka_unit_test(keepalive_of_the_peer_is_answered),
+        cmocka_unit_test(the_congestion_window_counts_first),
         cmocka_unit_test(icmp_errors),
         cmocka_unit_test(hard_error_about_a_syn_ack),
         cmocka_unit_test(hard_error_while_opening),
