@@ -70,15 +70,34 @@ static void look_at_terminal(struct ctl *ctl)
     }
 }
 
+static void print_versions_json(const struct ctl *ctl, const struct ackd_version *daemon)
+{
+    bool pretty = ctl->json == JSON_PRETTY;
+    const char *begin = pretty ? "\n  " : "", *colon = pretty ? ": " : ":";
+    printf("{%s\"ackctl\"%s\"%s\"", begin, colon, ackd_library_version());
+    if (daemon) {
+        printf(",%s\"ackd\"%s", begin, colon);
+        print_json_string(stdout, daemon->version);
+        printf(",%s\"schema\"%s", begin, colon);
+        print_json_string(stdout, daemon->schema);
+    }
+    fputs(pretty ? "\n}\n" : "}\n", stdout);
+}
+
 static int print_versions(struct ctl *ctl)
 {
-    struct ackd_version version;
-    printf("ackctl %s\n", ackd_library_version());
-    fflush(stdout);
+    struct ackd_version version = {0};
+    if (!ctl->json) {
+        printf("ackctl %s\n", ackd_library_version());
+        fflush(stdout);
+    }
     /* Without a daemon its version is unknown; that is no error of -V. */
     struct ackd *ackd =
         ctl->ssh_host ? NULL : ackd_connect(ctl->socket ? ctl->socket : ctl->instance, NULL);
-    if (ackd && ackd_daemon_version(ackd, &version, NULL) == 0) {
+    bool known = ackd && ackd_daemon_version(ackd, &version, NULL) == 0;
+    if (ctl->json) {
+        print_versions_json(ctl, known ? &version : NULL);
+    } else if (known) {
         printf("ackd %s (%s)\n", version.version, version.schema);
     }
     ackd_disconnect(ackd);
@@ -103,9 +122,11 @@ static int run(struct ctl *ctl, int argc, char **argv)
                         .argv = argv,
                         .stop_at_operand = true};
     int key, several;
+    bool versions = false;
     while ((key = args_next(&args)) >= 0) {
         if (key == 'V') {
-            return print_versions(ctl);
+            versions = true; /* -j may follow */
+            continue;
         }
         if (key == 'h' || key == OPT_HELP) {
             help_all(stdout);
@@ -117,6 +138,9 @@ static int run(struct ctl *ctl, int argc, char **argv)
     }
     if (key == ARGS_ERROR) {
         return ctl_usage(ctl, "%s", args.error);
+    }
+    if (versions) {
+        return print_versions(ctl);
     }
     if (args.index >= argc) {
         ctl_timer_begin(ctl);

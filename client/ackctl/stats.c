@@ -47,6 +47,10 @@ int run_stats(struct ctl *ctl, const char *prefix, bool all, bool openmetrics)
     if (ackd_counters(ctl->ackd, prefix, &counters, &err) < 0) {
         return ctl_fail(ctl, prefix, &err);
     }
+    if (counters.count == 0 && prefix) {
+        ctl_complain(ctl, "there is no counter whose name begins with '%s'", prefix);
+        return EXIT_NO_SUCH_ID;
+    }
     if (openmetrics) {
         return openmetrics_print(stdout, &counters) < 0 ? EXIT_LIMIT : EXIT_DONE;
     }

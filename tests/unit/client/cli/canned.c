@@ -303,7 +303,7 @@ static void answer_why(struct double_stream *s, uint64_t id)
     double_reply(s, &r.base);
 }
 
-static void answer_counters(struct double_stream *s)
+static void answer_counters(struct double_stream *s, const Ackd__V1__CountersRequest *q)
 {
     static const struct {
         const char *name, *unit, *meaning;
@@ -333,9 +333,10 @@ static void answer_counters(struct double_stream *s)
         counters[i].meaning = (char *)canned[i].meaning;
         counters[i].value = canned[i].value;
         counters[i].gauge = canned[i].gauge;
-        list[i] = &counters[i];
+        if (strncmp(canned[i].name, q->prefix, strlen(q->prefix)) == 0) {
+            list[r.n_counters++] = &counters[i];
+        }
     }
-    r.n_counters = COUNT;
     r.counters = list;
     r.instance_id = INSTANCE;
     r.time_ns = NOW;
@@ -992,7 +993,7 @@ static void answer_inspect(struct double_stream *s, const struct canned *c, cons
     } else if (strcmp(name, "Kill") == 0) {
         answer_kill(s);
     } else {
-        answer_counters(s);
+        ANSWER(counters_request, answer_counters(s, q));
     }
 }
 
