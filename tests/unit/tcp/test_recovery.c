@@ -130,24 +130,31 @@ static void an_old_recovery_point_is_forgotten(void **state)
 
 /* ---- restart after idleness ---- */
 
+/* A connection whose cwnd has grown, with nothing in flight; returns what the peer's ACKs are. */
+static uint32_t grown(struct script *s)
+{
+    struct tcp_link link = {.tso = true, .max_frame = 65535};
+    tcp_set_link(s->engine, &link);
+    char text[80];
+    for (int n = 0; n < 40; n++) {
+        script_send(s, 100000, 0);
+        while (script_info(s).send_q_bytes) {
+            script_discard(s);
+            snprintf(text, sizeof text, ". 1:1(0) ack %u", script_info(s).snd_nxt - s->local_iss);
+            script_inject(s, text);
+        }
+    }
+    assert_true(script_info(s).cwnd_bytes > 50000);
+    return script_info(s).snd_nxt - s->local_iss;
+}
+
 /* RFC 5681 section 4.1: idle is who sends no data, whatever else is sent. */
 static void idle_restart(void **state)
 {
     (void)state;
     ESTABLISHED(s, "mss 1000,sackOK,nop,wscale 7");
-    struct tcp_link link = {.tso = true, .max_frame = 65535};
-    tcp_set_link(s.engine, &link);
     char text[80];
-    for (int n = 0; n < 40; n++) {
-        script_send(&s, 100000, 0);
-        while (script_info(&s).send_q_bytes) {
-            script_discard(&s);
-            snprintf(text, sizeof text, ". 1:1(0) ack %u", script_info(&s).snd_nxt - s.local_iss);
-            script_inject(&s, text);
-        }
-    }
-    assert_true(script_info(&s).cwnd_bytes > 50000);
-    uint32_t ack = script_info(&s).snd_nxt - s.local_iss;
+    uint32_t ack = grown(&s);
     for (unsigned n = 0; n < 20; n++) {
         script_advance_ms(&s, 100);
         snprintf(text, sizeof text, ". %u:%u(100) ack %u", 1 + 100 * n, 101 + 100 * n, ack);
@@ -156,6 +163,34 @@ static void idle_restart(void **state)
     }
     script_send(&s, 50000, 0);
     script_discard(&s);
+    assert_int_equal(script_info(&s).bytes_in_flight, 10000);
+    script_end(&s);
+}
+
+/* Nor does a zero-window probe begin a transmission: cwnd is what it was while the window is
+ * closed, and the restart window when it opens and data go out. */
+static void a_window_probe_is_no_restart(void **state)
+{
+    (void)state;
+    ESTABLISHED(s, "mss 1000,sackOK,nop,wscale 7");
+    char text[80];
+    uint32_t ack = grown(&s), cwnd = script_info(&s).cwnd_bytes;
+    snprintf(text, sizeof text, ". 1:1(0) ack %u win 0", ack);
+    script_inject(&s, text);
+    script_send(&s, 50000, 0);
+    script_quiet(&s);
+    for (uint64_t n = 1; n <= 3; n++) {
+        int64_t due = script_info(&s).persist_deadline_ns;
+        script_advance_ms(&s, (due - s.now.ns) / NS_PER_MS + 1);
+        assert_int_equal(script_discard(&s), 1);
+        assert_int_equal(script_counters(&s)->zero_window_probes, n);
+        assert_int_equal(script_info(&s).cwnd_bytes, cwnd);
+        script_inject(&s, text);
+    }
+    snprintf(text, sizeof text, ". 1:1(0) ack %u win 60000", ack);
+    script_inject(&s, text);
+    script_discard(&s);
+    assert_int_equal(script_info(&s).cwnd_bytes, 10000);
     assert_int_equal(script_info(&s).bytes_in_flight, 10000);
     script_end(&s);
 }
@@ -345,6 +380,7 @@ int recovery_tests(void)
         cmocka_unit_test(part_of_a_super_frame),
         cmocka_unit_test(an_old_recovery_point_is_forgotten),
         cmocka_unit_test(idle_restart),
+        cmocka_unit_test(a_window_probe_is_no_restart),
         cmocka_unit_test(only_the_refused_frame_goes_again),
         cmocka_unit_test(a_refused_ack_goes_again),
         cmocka_unit_test(a_refused_syn_costs_no_window),
