@@ -72,6 +72,8 @@ static const struct row {
     ROW(abc_limit, "", NUMBER, 65535,
         "segments that one ACK may add to cwnd in slow start; 0: no limit"),
     ROW(idle_restart, "", SWITCH, 1, "fall back to the initial window after an RTO without data"),
+    ROW(cubic_alpha_one, "", SWITCH, 1,
+        "CUBIC grows as Reno beyond the last window (RFC 9438 4.3), not by 9/17 of it"),
     ROW(require_auth, "", SWITCH, 1,
         "no connection without a key that signs it (at open, on LISTEN)"),
     ROW(user_timeout_option, "", SWITCH, 1,

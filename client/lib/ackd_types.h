@@ -57,6 +57,7 @@ struct ackd_options {
     bool has_user_timeout_max_ms;
     bool has_fast_open_queue, has_fast_open_no_cookie, has_fast_open_experimental;
     bool has_max_pacing_rate_bytes_per_s, has_hystart, has_abc_limit, has_idle_restart;
+    bool has_cubic_alpha_one;
     bool nodelay; /* Nagle off (RFC 9293 MUST-17) */
     bool sack, timestamps, window_scaling, keepalive;
     bool rfc1337;                                        /* ignore RST in TIME-WAIT */
@@ -102,6 +103,8 @@ struct ackd_options {
     uint64_t max_pacing_rate_bytes_per_s; /* 0 = no limit */
     bool hystart;                         /* slow start ends when the round-trip time rises */
     bool idle_restart;                    /* the restart window after an RTO without data */
+    bool cubic_alpha_one; /* CUBIC grows by a segment a round trip once Reno would be where cwnd was
+                             before the reduction */
     uint32_t abc_limit; /* segments that one ACK may add to cwnd in slow start; 0 = no limit */
     enum ackd_mtu_probing mtu_probing;
     enum ackd_accecn_option accecn_option;

@@ -51,6 +51,7 @@
     X(hystart_known, HYSTART_KNOWN, HYSTART, hystart)                                              \
     X(abc_limit_known, ABC_LIMIT_KNOWN, ABC_LIMIT, abc_limit)                                      \
     X(idle_restart_known, IDLE_RESTART_KNOWN, IDLE_RESTART, idle_restart)                          \
+    X(cubic_alpha_one_known, CUBIC_ALPHA_ONE_KNOWN, CUBIC_ALPHA_ONE, cubic_alpha_one)              \
     X(require_auth_known, REQUIRE_AUTH_KNOWN, REQUIRE_AUTH, require_auth)
 
 void endpoint_to(Ackd__V1__Endpoint *out, const struct ackd_endpoint *in)

@@ -45,6 +45,7 @@
     FLAG(hystart_known, hystart, hystart)                                                          \
     NUMBER(abc_limit_known, abc_limit, abc_limit, UINT32_MAX)                                      \
     FLAG(idle_restart_known, idle_restart, idle_restart)                                           \
+    FLAG(cubic_alpha_one_known, cubic_alpha_one, cubic_alpha_one)                                  \
     FLAG(require_auth_known, require_auth, require_auth)
 
 /* Enums, of which 0 leaves the default and the others are one above the engine's. */

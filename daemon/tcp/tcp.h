@@ -216,6 +216,9 @@ struct tcp_options {
     enum tcp_pacing pacing;
     uint64_t max_pacing_rate; /* bytes a second, 0: no limit, the default */
     bool hystart;       /* HyStart++ (RFC 9406) in slow start of NewReno and CUBIC; default on */
+    bool cubic_alpha_one; /* CUBIC grows as Reno does, by a segment a round trip, once its estimate of
+                             Reno is where cwnd was before the reduction (RFC 9438 section 4.3);
+                             default off: by 9/17 throughout, as other senders do */
     bool idle_restart;  /* RFC 5681 section 4.1; off: RFC 7661 alone looks after an idle window;
                            default on */
     uint32_t abc_limit; /* segments that an ACK may add in slow start (L of RFC 3465), 0: no limit,

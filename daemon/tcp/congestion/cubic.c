@@ -71,12 +71,17 @@ static void epoch_begin(struct tcb *c, struct cubic *u, ackd_time now)
     u->now.k_ms = cube_root(missing * UINT64_C(2500000000) / send_mss(c));
 }
 
-/* Section 4.3, equation (4): alpha = 3 (1 - beta) / (1 + beta) = 9/17, and 1 beyond the old cwnd.
- */
+/* Section 4.3, equation (4): alpha = 3 (1 - beta) / (1 + beta) = 9/17, by which a flow that is
+ * reduced to beta has what Reno would have. From the old cwnd on alpha SHOULD be 1. The CUBIC that
+ * is deployed goes on with 9/17, as RFC 8312 had it, and a flow with 1 takes the bottleneck from it
+ * where round trips are short: only `cubic_alpha_one` does so. Before the first reduction there is
+ * no milder one to make up for: there alpha is Reno's. */
 static void reno_grow(const struct tcb *c, struct cubic *u, uint32_t acked)
 {
     uint64_t step = (uint64_t)send_mss(c) * acked;
-    uint64_t grow = u->grow_w + (u->now.w_est < u->now.cwnd_prior ? step * 9 / 17 : step);
+    bool beyond = u->now.cwnd_prior && u->now.w_est >= u->now.cwnd_prior;
+    bool one = !u->now.cwnd_prior || (beyond && c->options->v.cubic_alpha_one);
+    uint64_t grow = u->grow_w + (one ? step : step * 9 / 17);
     u->now.w_est += (uint32_t)(grow / c->flow->cc.cwnd);
     u->grow_w = (uint32_t)(grow % c->flow->cc.cwnd);
 }

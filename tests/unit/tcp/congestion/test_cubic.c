@@ -44,23 +44,82 @@ static void closed_form(void **state)
     follows_the_cubic(10000, 40, 1.4);
 }
 
-/* Section 4.3: on a short path W_est is above, and grows by alpha = 9/17 segments a round trip up
- * to the old window, by one beyond it. */
-static void reno_friendly(void **state)
+/* Section 4.3: on a short path W_est is above, and grows by alpha segments a round trip. */
+static void reno_friendly(bool alpha_one, double alpha_beyond)
+{
+    struct bench b;
+    bench_begin(&b, TCP_CONGESTION_CUBIC, 40, 5);
+    b.options.v.cubic_alpha_one = alpha_one;
+    b.flow.cc.ssthresh = 40 * MSS;
+    bench_fill(&b);
+    bench_loss(&b, false);
+    double expected = 28;
+    for (int n = 0; n < 60; n++) {
+        bench_round(&b, 5 * NS_PER_MS, true);
+        expected += expected < 40 ? 9.0 / 17 : alpha_beyond;
+        assert_true(fabs(segments(&b) - expected) < 0.01 * expected + 0.25);
+    }
+    assert_string_equal(bench_field(&b, "state").word, "RENO-FRIENDLY");
+    bench_end(&b);
+}
+
+/* As other senders do: alpha is 9/17, and stays so beyond the old window. */
+static void reno_friendly_throughout(void **state)
+{
+    (void)state;
+    reno_friendly(false, 9.0 / 17);
+}
+
+/* As section 4.3 recommends: it is 1 from where W_est reaches cwnd_prior. */
+static void reno_friendly_alpha_one(void **state)
+{
+    (void)state;
+    reno_friendly(true, 1);
+}
+
+/* Slow start that ended by itself (RFC 9406) has no reduction behind it: Reno's segment a round
+ * trip.
+ */
+static void alpha_before_any_reduction(void **state)
 {
     (void)state;
     struct bench b;
     bench_begin(&b, TCP_CONGESTION_CUBIC, 40, 5);
     b.flow.cc.ssthresh = 40 * MSS;
-    bench_fill(&b);
-    bench_loss(&b, false);
-    double expected = 28;
-    for (int n = 0; n < 40; n++) {
+    for (int n = 0; n < 20; n++) {
         bench_round(&b, 5 * NS_PER_MS, true);
-        expected += expected < 40 ? 9.0 / 17 : 1;
-        assert_true(fabs(segments(&b) - expected) < 0.02 * expected + 0.5);
     }
-    assert_string_equal(bench_field(&b, "state").word, "RENO-FRIENDLY");
+    assert_true(fabs(segments(&b) - 60) < 1);
+    bench_end(&b);
+}
+
+/* The choice matters beyond the old window only: below it both are the same octet for octet. */
+static void alpha_below_the_old_window(void **state)
+{
+    (void)state;
+    struct bench a, b;
+    bench_begin(&a, TCP_CONGESTION_CUBIC, 40, 5);
+    bench_begin(&b, TCP_CONGESTION_CUBIC, 40, 5);
+    b.options.v.cubic_alpha_one = true;
+    for (struct bench *x = &a; x; x = x == &a ? &b : NULL) {
+        x->flow.cc.ssthresh = 40 * MSS;
+        bench_fill(x);
+        bench_loss(x, false);
+    }
+    int rounds = 0;
+    while (b.flow.cc.cwnd < 40 * MSS) {
+        assert_int_equal(a.flow.cc.cwnd, b.flow.cc.cwnd);
+        bench_round(&a, 5 * NS_PER_MS, true);
+        bench_round(&b, 5 * NS_PER_MS, true);
+        rounds++;
+    }
+    assert_in_range(rounds, 22, 24); /* 12 segments at 9/17 */
+    for (int n = 0; n < 17; n++) {
+        bench_round(&a, 5 * NS_PER_MS, true);
+        bench_round(&b, 5 * NS_PER_MS, true);
+    }
+    assert_in_range(b.flow.cc.cwnd - a.flow.cc.cwnd, 7 * MSS, 9 * MSS); /* 17 against 9 */
+    bench_end(&a);
     bench_end(&b);
 }
 
@@ -180,7 +239,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(closed_form),
-        cmocka_unit_test(reno_friendly),
+        cmocka_unit_test(reno_friendly_throughout),
+        cmocka_unit_test(reno_friendly_alpha_one),
+        cmocka_unit_test(alpha_before_any_reduction),
+        cmocka_unit_test(alpha_below_the_old_window),
         cmocka_unit_test(target_is_bounded),
         cmocka_unit_test(fast_convergence),
         cmocka_unit_test(spurious),
