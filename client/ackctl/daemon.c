@@ -310,10 +310,10 @@ static const char *ns_or_dash(bool known, int64_t ns, char text[UNITS_TEXT])
 /* What connections left to later ones (RFC 9040). */
 static int metrics(struct ctl *ctl, int count, char **words)
 {
-    static const struct column columns[] = {{"LOCAL", false, false},   {"PEER", false, false},
-                                            {"SRTT", true, false},     {"RTTVAR", true, false},
-                                            {"SSTHRESH", true, false}, {"MSS", true, false},
-                                            {"COOKIE", true, false},   {"LOSSES", true, false}};
+    static const struct column columns[] = {
+        {"LOCAL", false, false}, {"PEER", false, false},    {"SRTT", true, false},
+        {"RTTVAR", true, false}, {"SSTHRESH", true, false}, {"MSS", true, false},
+        {"COOKIE", true, false}, {"LOSSES", true, false},   {"NO-ACCECN", true, false}};
     struct ackd_error err = {0};
     const struct ackd_path_metrics *list;
     struct table table;
@@ -327,20 +327,20 @@ static int metrics(struct ctl *ctl, int count, char **words)
     if (ctl->json) {
         return json_or(ctl);
     }
-    table_init(&table, columns, 8);
+    table_init(&table, columns, 9);
     for (size_t i = 0; i < n; i++) {
         const struct ackd_path_metrics *m = &list[i];
-        char srtt[UNITS_TEXT], rttvar[UNITS_TEXT], number[4][16];
+        char srtt[UNITS_TEXT], rttvar[UNITS_TEXT], number[5][16];
         const uint32_t values[] = {m->ssthresh_bytes, m->mss_bytes, m->fast_open_cookie_bytes,
-                                   m->fast_open_losses};
-        for (size_t k = 0; k < 4; k++) {
+                                   m->fast_open_losses, m->accecn_failures};
+        for (size_t k = 0; k < 5; k++) {
             snprintf(number[k], sizeof number[k], "%" PRIu32, values[k]);
         }
         table_row(&table,
                   (const char *[]){m->local, m->remote,
                                    ns_or_dash(m->has_srtt_ns, m->srtt_ns, srtt),
                                    ns_or_dash(m->has_rttvar_ns, m->rttvar_ns, rttvar), number[0],
-                                   number[1], number[2], number[3]},
+                                   number[1], number[2], number[3], number[4]},
                   NULL);
     }
     table_print(&table, stdout, true, ctl->color, ctl->width);

@@ -262,6 +262,7 @@ static void put_internal(struct remark *r, const struct ackd_connection *c)
         c->accecn_ok ? " accecn"
         : c->ecn_ok  ? " ecn"
                      : "");
+    put(r, "%s", c->ecn_mangled ? " ecn_mangled" : c->ect_stopped ? " ect_stopped" : "");
     if (c->wscale_ok) {
         put(r, " wscale:%" PRIu32 ",%" PRIu32, c->snd_wscale, c->rcv_wscale);
     }

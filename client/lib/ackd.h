@@ -636,6 +636,8 @@ struct ackd_path_metrics {
     uint32_t mss_bytes;      /* of the last answer to a Fast Open; 0 unknown */
     uint32_t fast_open_cookie_bytes, fast_open_losses;
     int64_t fast_open_good_after_ns;
+    uint32_t accecn_failures; /* handshakes in a row that only a SYN without AccECN got through */
+    int64_t accecn_offer_after_ns; /* AccECN is not offered before; 0: it is */
 };
 int ackd_metrics(struct ackd *a, const struct ackd_path_metrics **list, size_t *count,
                  struct ackd_error *err);

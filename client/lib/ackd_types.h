@@ -105,7 +105,7 @@ struct ackd_options {
     bool idle_restart;                    /* the restart window after an RTO without data */
     bool cubic_alpha_one; /* CUBIC grows by a segment a round trip once Reno would be where cwnd was
                              before the reduction */
-    uint32_t abc_limit; /* segments that one ACK may add to cwnd in slow start; 0 = no limit */
+    uint32_t abc_limit;   /* segments that one ACK may add to cwnd in slow start; 0 = no limit */
     enum ackd_mtu_probing mtu_probing;
     enum ackd_accecn_option accecn_option;
 };
@@ -328,6 +328,9 @@ struct ackd_connection {
     bool timestamps_ok;
     bool ecn_ok;
     bool accecn_ok;
+    bool accecn_withheld; /* not offered: it did not get through to this peer before */
+    bool ect_stopped;     /* agreed on, and nothing ECN-capable is sent */
+    bool ecn_mangled;     /* the path changes ECN's bits */
     uint32_t ce_packets;
     uint32_t echoed_ce_packets;
     uint32_t received_ect0_bytes, received_ect1_bytes, received_ce_bytes;

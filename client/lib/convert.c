@@ -321,6 +321,9 @@ static size_t congestion_from(struct ackd_congestion_field out[ACKD_CONGESTION_F
     X(timestamps_ok)                                                                               \
     X(ecn_ok)                                                                                      \
     X(accecn_ok)                                                                                   \
+    X(accecn_withheld)                                                                             \
+    X(ect_stopped)                                                                                 \
+    X(ecn_mangled)                                                                                 \
     X(ce_packets)                                                                                  \
     X(received_ect0_bytes)                                                                         \
     X(received_ect1_bytes)                                                                         \

@@ -231,6 +231,8 @@ int ackd_metrics(struct ackd *a, const struct ackd_path_metrics **list, size_t *
             .fast_open_cookie_bytes = p->fast_open_cookie_bytes,
             .fast_open_losses = p->fast_open_losses,
             .fast_open_good_after_ns = p->fast_open_good_after_ns,
+            .accecn_failures = p->accecn_failures,
+            .accecn_offer_after_ns = p->accecn_offer_after_ns,
         };
         TEXT(all[i].local, p->local);
         TEXT(all[i].remote, p->remote);

@@ -39,6 +39,8 @@ static const ProtobufCMessage *show(struct rows *rows, unsigned i)
     row->fast_open_cookie_bytes = m->fast_open_cookie_len;
     row->fast_open_losses = m->fast_open_losses;
     row->fast_open_good_after_ns = m->fast_open_good_after.ns;
+    row->accecn_failures = m->accecn_failures;
+    row->accecn_offer_after_ns = m->accecn_offer_after.ns;
     return &row->base;
 }
 

@@ -88,6 +88,11 @@
     X(bool, wscale_ok, "bool", "window scaling was negotiated")                                    \
     X(bool, ecn_ok, "bool", "classic ECN was negotiated (RFC 3168)")                               \
     X(bool, accecn_ok, "bool", "AccECN was negotiated (RFC 9768)")                                 \
+    X(bool, accecn_withheld, "bool",                                                               \
+      "AccECN was not offered, for it did not get through to this peer before")                    \
+    X(bool, ect_stopped, "bool",                                                                   \
+      "ECN was agreed on, and nothing ECN-capable is sent: ecn_mangled, or no SYN got through")    \
+    X(bool, ecn_mangled, "bool", "the path changes ECN's bits, as AccECN shows")                   \
     X(uint32_t, ce_packets, "segments", "received with the mark CE, by AccECN's count")            \
     X(uint32_t, echoed_ce_packets, "segments", "sent and marked CE, by the peer's count")          \
     X(uint32_t, received_ect0_bytes, "bytes", "received with the mark ECT(0), by AccECN's count")  \

@@ -159,6 +159,9 @@ static void syn_sent_syn(struct tcp_engine *e, struct tcb *c, struct segment *s,
     c->rcv.adv = seq_add(c->rcv.nxt, offered);
     c->rcv.last_len = 1;
     negotiate_from_syn(s, &c->nego);
+    if (ack_acceptable) {
+        accecn_path_answered(e, c, s);
+    }
     c->nego.ecn = (uint8_t)(ack_acceptable ? ecn_from_syn_ack(c->nego.ecn, s->h.flags)
                                            : ecn_from_syn(&c->options->v, s->h.flags));
     ecn_agreed(e, c, ack_acceptable);

@@ -6,7 +6,8 @@
  * - ssthresh is kept, and used only where `share_ssthresh` says so: a bottleneck that was busy
  *   yesterday would end slow start too early today;
  * - cwnd is not shared: after the pause it describes nothing.
- * The cookie of TCP Fast Open lives here, too (fast_open.c). The path MTU is not here but in net/,
+ * The cookie of TCP Fast Open lives here, too (fast_open.c), and whether AccECN gets through
+ * (ecn/accecn_path.c). The path MTU is not here but in net/,
  * for all protocols, as RFC 8201 section 5.2 and RFC 9040 section 6.1 want it.
  *
  * A larger time is taken over at once, a smaller one by eighths, so that one lucky connection does
@@ -175,6 +176,8 @@ unsigned tcp_metrics_list(const struct tcp_engine *e, unsigned skip, struct tcp_
             .fast_open_cookie_len = m->fast_open.cookie_len,
             .fast_open_losses = m->fast_open.losses,
             .fast_open_good_after = m->fast_open.good_after,
+            .accecn_failures = m->accecn.failures,
+            .accecn_offer_after = m->accecn.offer_after,
         };
     }
     return n;

@@ -28,6 +28,10 @@ struct metrics_entry {
         uint16_t mss;         /* of the last SYN,ACK; 0 unknown */
         ackd_time good_after; /* no data in a SYN before */
     } fast_open;
+    struct {                   /* RFC 9768 section 3.1.4.1 */
+        ackd_time offer_after; /* AccECN is not offered before */
+        uint8_t failures;      /* attempts in a row that only a SYN without it got through */
+    } accecn;
 };
 
 struct metrics {

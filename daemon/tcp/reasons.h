@@ -200,6 +200,10 @@
     X(ecn_cwr_sent, "segments", "segments sent with CWR")                                          \
     X(ecn_fallbacks, "connections", "handshakes whose SYN or SYN,ACK went again without ECN")      \
     X(ecn_mangled, "connections", "connections on whose path ECN's bits are changed")              \
+    X(accecn_path_failures, "connections",                                                         \
+      "handshakes of ours that only a SYN without AccECN got through (RFC 9768 3.1.4.1)")          \
+    X(accecn_withheld, "connections",                                                              \
+      "opened without AccECN, for it did not get through to the peer before")                      \
     X(mtu_probes, "segments", "segments sent larger than the path MTU, to probe it (RFC 4821)")    \
     X(mtu_probes_acked, "segments", "of these, acknowledged: the path MTU was raised")             \
     X(mtu_probes_lost, "segments", "of these, lost: too large")                                    \

@@ -352,7 +352,9 @@ struct tcb {
     struct {                   /* ECN, see ecn/ecn.c */
         bool echo : 1;         /* classic: ECE goes with all that is sent */
         bool cwr_due : 1;      /* classic: CWR goes with the next new segment */
-        bool send_not_ect : 1; /* the path mangles it: nothing is ECN-capable any more */
+        bool send_not_ect : 1; /* nothing is ECN-capable any more: see ecn_agreed(), stop_ect() */
+        bool mangled : 1;      /* the path changes ECN's bits */
+        bool withheld : 1;     /* AccECN was not offered: it did not get through before */
     } ecn;
     uint8_t limit; /* enum tcp_limit now */
     uint64_t segs_out, segs_in;
@@ -887,6 +889,10 @@ bool accecn_takes_a_block(const struct tcp_engine *e, const struct tcb *c, ackd_
                           uint32_t room);
 void accecn_option(const struct tcp_engine *e, struct tcb *c, ackd_time now, uint32_t room,
                    bool data, struct tcp_opts *o);
+/* ecn/accecn_path.c: our SYN is about to offer what it may; the SYN,ACK that answers it, before
+ * anything is agreed on. */
+void accecn_path_open(struct tcp_engine *e, struct tcb *c, ackd_time now);
+void accecn_path_answered(struct tcp_engine *e, struct tcb *c, const struct segment *s);
 /* ecn/accecn_heard.c: the ACE field; what the SYN,ACK says of our SYN; of octets marked by all
  * other segments. */
 unsigned accecn_ace(uint16_t flags);

@@ -215,12 +215,12 @@ struct tcp_options {
     enum tcp_congestion congestion;   /* default CUBIC; a change begins with fresh state */
     enum tcp_pacing pacing;
     uint64_t max_pacing_rate; /* bytes a second, 0: no limit, the default */
-    bool hystart;       /* HyStart++ (RFC 9406) in slow start of NewReno and CUBIC; default on */
-    bool cubic_alpha_one; /* CUBIC grows as Reno does, by a segment a round trip, once its estimate of
-                             Reno is where cwnd was before the reduction (RFC 9438 section 4.3);
+    bool hystart;         /* HyStart++ (RFC 9406) in slow start of NewReno and CUBIC; default on */
+    bool cubic_alpha_one; /* CUBIC grows as Reno does, by a segment a round trip, once its estimate
+                             of Reno is where cwnd was before the reduction (RFC 9438 section 4.3);
                              default off: by 9/17 throughout, as other senders do */
-    bool idle_restart;  /* RFC 5681 section 4.1; off: RFC 7661 alone looks after an idle window;
-                           default on */
+    bool idle_restart;    /* RFC 5681 section 4.1; off: RFC 7661 alone looks after an idle window;
+                             default on */
     uint32_t abc_limit; /* segments that an ACK may add in slow start (L of RFC 3465), 0: no limit,
                            the default: receivers merge segments, and one ACK covers dozens */
     bool require_auth;  /* no connection without a key that signs it (tcp/keys.h); default off */
@@ -641,6 +641,9 @@ struct tcp_metrics {
     uint8_t fast_open_cookie_len;   /* bytes, 0 none */
     uint8_t fast_open_losses;       /* SYNs with data lost in a row */
     ackd_time fast_open_good_after; /* no data in a SYN before */
+    uint8_t accecn_failures;        /* handshakes in a row that only a SYN without AccECN got
+                                       through (RFC 9768 section 3.1.4.1) */
+    ackd_time accecn_offer_after;   /* AccECN is not offered before */
 };
 /* Copies up to `max` of them, the latest used first, after leaving out `skip`; returns how many. */
 unsigned tcp_metrics_list(const struct tcp_engine *engine, unsigned skip, struct tcp_metrics *out,

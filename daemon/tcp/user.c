@@ -116,6 +116,7 @@ int tcp_open(struct tcp_engine *e, ackd_time now, const struct tcp_open_args *ar
         door_close(e);
         return error ? error : -ENOBUFS;
     }
+    accecn_path_open(e, c, now);
     e->counters.active_opens++;
     state_set(e, &c->t.rec, TCP_SYN_SENT, now, TCP_CLOSE_NONE);
     c->fast_open = args->fast_open && !tcb_auth(c) ? FAST_OPEN_ASKED : 0; /* no room for a cookie */

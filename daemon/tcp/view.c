@@ -113,6 +113,9 @@ static void view_sequence(const struct tcb *c, struct tcp_info *i)
     i->ts_recent = c->ts_recent;
     i->ecn_ok = agreed && c->nego.ecn == ECN_CLASSIC;
     i->accecn_ok = agreed && c->nego.ecn == ECN_ACCURATE;
+    i->accecn_withheld = c->ecn.withheld;
+    i->ect_stopped = agreed && c->nego.ecn != ECN_NONE && c->ecn.send_not_ect;
+    i->ecn_mangled = c->ecn.mangled;
     if (tcb_accecn(c)) {
         i->ce_packets = tcb_accecn(c)->received.packets - ACCECN_PACKETS_START;
         i->echoed_ce_packets = tcb_accecn(c)->echoed.packets - ACCECN_PACKETS_START;

@@ -31,7 +31,7 @@ unsigned accecn_ace(uint16_t flags)
 static void stop_ect(struct tcp_engine *e, struct tcb *c)
 {
     e->counters.ecn_mangled += !c->ecn.send_not_ect;
-    c->ecn.send_not_ect = true;
+    c->ecn.send_not_ect = c->ecn.mangled = true;
 }
 
 static void distrust(struct tcp_engine *e, struct tcb *c)

@@ -70,6 +70,7 @@ static void marks_are_counted(void **state)
     script_inject(&s, "[ect1] eE. 4001:5001(1000) ack 1 win 500");
     script_expect(&s, "E. 1:1(0) ack 5001 <ecn e0b 1001 ceb 3000 e1b 1001>");
     assert_int_equal(script_info(&s).ce_packets, 4);
+    assert_false(script_info(&s).ect_stopped || script_info(&s).ecn_mangled);
     script_end(&s);
 }
 
@@ -121,6 +122,7 @@ static void a_path_that_clears_flags(void **state)
     script_inject(&s, ". 1:1(0) ack 1 win 500");
     script_accept(&s);
     assert_int_equal(script_counters(&s)->ecn_mangled, 1);
+    assert_true(script_info(&s).ecn_mangled && script_info(&s).ect_stopped);
     script_send(&s, 500, 0);
     script_expect(&s, "[noecn] PEe. 1:501(500) ack 1");
     script_end(&s);
@@ -161,7 +163,8 @@ static void a_lost_syn_ack_goes_without(void **state)
     assert_int_equal(script_counters(&s)->ecn_fallbacks, 1);
     script_inject(&s, "C. 1:1(0) ack 1 win 500");
     script_accept(&s);
-    assert_true(script_info(&s).accecn_ok);
+    assert_true(script_info(&s).accecn_ok && script_info(&s).ect_stopped);
+    assert_false(script_info(&s).ecn_mangled);
     script_send(&s, 100, 0);
     script_expect(&s, "[noecn] PEe. 1:101(100) ack 1");
     script_inject(&s, "[ce] eE. 1:1001(1000) ack 101 win 500");

@@ -157,6 +157,8 @@ static void test_metrics(void **state)
     one.rttvar_ns_known_case = ACKD__V1__PATH_METRICS__RTTVAR_NS_KNOWN_RTTVAR_NS;
     one.rttvar_ns = 7;
     one.fast_open_cookie_bytes = 8;
+    one.accecn_failures = 4;
+    one.accecn_offer_after_ns = 9;
     Ackd__V1__ListMetricsResponse r = ACKD__V1__LIST_METRICS_RESPONSE__INIT;
     r.metrics = all;
     r.n_metrics = 1;
@@ -168,6 +170,8 @@ static void test_metrics(void **state)
     assert_false(list[0].has_srtt_ns);
     assert_true(list[0].has_rttvar_ns && list[0].rttvar_ns == 7);
     assert_int_equal(list[0].fast_open_cookie_bytes, 8);
+    assert_int_equal(list[0].accecn_failures, 4);
+    assert_int_equal(list[0].accecn_offer_after_ns, 9);
     Ackd__V1__ClearMetricsResponse c = ACKD__V1__CLEAR_METRICS_RESPONSE__INIT;
     c.cleared = 3;
     typed_expect(t, "/ackd.v1.Daemon/ClearMetrics", &ackd__v1__clear_metrics_request__descriptor,
