@@ -28,6 +28,7 @@ struct sysctls {
     long reordering, recovery, early_retrans, frto, slow_start_after_idle;
     long tso_win_divisor, min_tso_segs, notsent_lowat, mtu_probing, base_mss, rfc1337, default_ttl,
         v6_hop_limit;
+    long metrics_flushes; /* tests/packetdrill/bin/ip */
     long rto_min_us, rto_max_ms, min_snd_mss, max_syn_backlog, rmem_max, wmem_max,
         challenge_ack_limit;
     char fastopen_key[128], congestion_control[32];
@@ -156,6 +157,7 @@ struct layer {
     struct net *net;
     struct sysctls sysctls;
     char fastopen_key[128]; /* the sysctl's, as the engine has it */
+    long metrics_flushes;   /* that were carried out */
     int snmp_fd, netstat_fd;
     struct list files;
     struct list captured;

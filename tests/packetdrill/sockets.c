@@ -145,6 +145,10 @@ void sock_refresh(struct layer *l, struct sock *s)
 void layer_read_sysctls(struct layer *l)
 {
     sysctls_read(&l->sysctls);
+    if (l->sysctls.metrics_flushes != l->metrics_flushes) {
+        l->metrics_flushes = l->sysctls.metrics_flushes;
+        tcp_metrics_clear(l->engine, NULL);
+    }
     link_set_frames(l);
     fastopen_sysctl_keys(l);
 }

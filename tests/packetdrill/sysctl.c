@@ -139,6 +139,7 @@ void sysctls_read(struct sysctls *s)
         {"ipv6/conf/all/hop_limit", &s->v6_hop_limit, 1},
         {"ipv4/tcp_rto_min_us", &s->rto_min_us, 1},
         {"ipv4/tcp_rto_max_ms", &s->rto_max_ms, 1},
+        {"ipv4/ackd_metrics_flushes", &s->metrics_flushes, 1},
         {"ipv4/tcp_min_snd_mss", &s->min_snd_mss, 1},
         {"ipv4/tcp_max_syn_backlog", &s->max_syn_backlog, 1},
         {"ipv4/tcp_challenge_ack_limit", &s->challenge_ack_limit, 1},
