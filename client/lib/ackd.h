@@ -393,9 +393,9 @@ struct ackd_list *ackd_list(struct ackd *a, const struct ackd_list_request *requ
 /* out->message is valid until the next call. */
 enum ackd_next ackd_list_next(struct ackd_list *l, struct ackd_connection *out, int timeout_ms,
                               struct ackd_error *err);
-/* The same for rows of view BASIC, some ten times as quick: without out->message, and only what such
- * rows tell is written to *out (see ACKD_VIEW_BASIC), which the caller has zeroed once. One or the
- * other of the two on a list. */
+/* The same for rows of view BASIC, some ten times as quick: without out->message, and only what
+ * such rows tell is written to *out (see ACKD_VIEW_BASIC), which the caller has zeroed once. One or
+ * the other of the two on a list. */
 enum ackd_next ackd_list_next_brief(struct ackd_list *l, struct ackd_connection *out,
                                     int timeout_ms, struct ackd_error *err);
 /* The daemon's life; empty before the first answer of ackd_list_next() (ITEM or END). */

@@ -54,7 +54,7 @@ struct config {
     enum log_level log_level;
     bool no_offload;
     uint32_t busy_poll_us; /* 0 = sleep at once */
-    char file[4096]; /* "" = none */
+    char file[4096];       /* "" = none */
     bool check_only, help, version;
 };
 

@@ -88,13 +88,16 @@ enum ecn_mode { ECN_NONE, ECN_CLASSIC, ECN_ACCURATE };
 
 #define ACCECN_PACKETS_START 5 /* section 3.2.1: zero would look like a cleared field */
 
-/* What is counted and told of marks, both ways; exists once AccECN was agreed on. Octets are modulo
- * 2^24 and in the order ECT(0), CE, ECT(1). */
+#define ACCECN_COUNTER_MASK 0xffffffu /* counters of octets are modulo 2^24 */
+
+enum { ACCECN_E0B, ACCECN_CEB, ACCECN_E1B }; /* in the order of the option with kind 172 */
+
+/* What is counted and told of marks, both ways; exists once AccECN was agreed on. */
 struct accecn {
     struct {
-        uint32_t packets; /* marked CE */
-        uint32_t bytes[3];
-    } received, echoed; /* by us from the peer; by the peer, as far as we know, from us */
+        uint32_t packets;  /* marked CE */
+        uint32_t bytes[3]; /* by ACCECN_E0B, … */
+    } received, echoed;    /* by us from the peer; by the peer, as far as we know, from us */
     /* The receiver's (accecn.c). */
     uint32_t told;            /* received.packets in what was last sent */
     uint32_t untold_octets;   /* with a mark or ECT, since the option was last sent */

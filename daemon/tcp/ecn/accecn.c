@@ -12,7 +12,6 @@
  * acknowledged with it came again twice: those ACKs do not arrive. */
 #include "tcp/tcb.h"
 
-#define COUNTER_MASK 0xffffffu
 #define OPTION_LEN 12u /* with its padding */
 #define OPTION_LEN_TWO_FIELDS 8u
 #define BEACONS_PER_RTT 3
@@ -20,8 +19,6 @@
 #define OCTETS_UNTOLD_MAX (1u << 21) /* section 3.2.3.3: less than 2^22 */
 #define CHANGE_TOLD_TWICE 2          /* section 3.2.3.3: and on the ACK after it */
 #define OPTION_LOST 2
-
-enum { FIELD_E0B, FIELD_CEB, FIELD_E1B }; /* the order of the option with kind 172 */
 
 static uint16_t flags_of(unsigned ace)
 {
@@ -37,8 +34,8 @@ bool accecn_begin(struct tcp_engine *e, struct tcb *c, bool active)
     }
     c->extras->accecn = a;
     a->received.packets = a->echoed.packets = a->packets_at_option = ACCECN_PACKETS_START;
-    a->received.bytes[FIELD_E0B] = a->echoed.bytes[FIELD_E0B] = 1;
-    a->received.bytes[FIELD_E1B] = a->echoed.bytes[FIELD_E1B] = 1;
+    a->received.bytes[ACCECN_E0B] = a->echoed.bytes[ACCECN_E0B] = 1;
+    a->received.bytes[ACCECN_E1B] = a->echoed.bytes[ACCECN_E1B] = 1;
     a->first_heard = a->first_data = true;
     a->handshake = !active;
     a->option_due = 1;
@@ -85,22 +82,22 @@ void accecn_syn_ack_again(struct tcb *c, const struct segment *s)
 static int counter_of(unsigned codepoint)
 {
     static const int index[] = {[IP_ECN_NOT_ECT] = -1,
-                                [IP_ECN_ECT1] = FIELD_E1B,
-                                [IP_ECN_ECT0] = FIELD_E0B,
-                                [IP_ECN_CE] = FIELD_CEB};
+                                [IP_ECN_ECT1] = ACCECN_E1B,
+                                [IP_ECN_ECT0] = ACCECN_E0B,
+                                [IP_ECN_CE] = ACCECN_CEB};
     return index[codepoint];
 }
 
 static void count_octets(struct accecn *a, const struct segment *s, int counter)
 {
-    if (counter != a->last_counter || counter == FIELD_CEB) {
+    if (counter != a->last_counter || counter == ACCECN_CEB) {
         a->option_due = CHANGE_TOLD_TWICE;
         a->last_counter = (int8_t)counter;
     }
     a->changed |= (uint8_t)(1u << counter);
     a->untold_segments += s->segs;
     a->untold_octets += s->payload;
-    a->received.bytes[counter] = (a->received.bytes[counter] + s->payload) & COUNTER_MASK;
+    a->received.bytes[counter] = (a->received.bytes[counter] + s->payload) & ACCECN_COUNTER_MASK;
 }
 
 /* Text that was acknowledged comes again: did the ACK carry an option, and is lost for it? */
@@ -179,7 +176,7 @@ void accecn_syn_option(const struct tcp_engine *e, const struct tcp_options *opt
     o->has_accecn = true;
     o->accecn_order1 = e->config.accecn_as_linux;
     o->accecn_fields = 3;
-    o->accecn[FIELD_E0B] = o->accecn[FIELD_E1B] = 1;
+    o->accecn[ACCECN_E0B] = o->accecn[ACCECN_E1B] = 1;
 }
 
 /* On what is sent anyway: at once after a mark or a change; for other news three times a round
@@ -202,15 +199,15 @@ static bool option_wanted(const struct tcp_engine *e, const struct tcb *c, ackd_
 
 static bool begins_with_ect1(const struct tcp_engine *e, const struct accecn *a, uint32_t length)
 {
-    return e->config.accecn_as_linux || (length < OPTION_LEN && (a->changed & 1u << FIELD_E1B));
+    return e->config.accecn_as_linux || (length < OPTION_LEN && (a->changed & 1u << ACCECN_E1B));
 }
 
 /* In 8 octets are two fields: enough unless octets of both ECT were counted since the last; Linux
  * leaves out ECT(0) only. */
 static bool two_fields_tell_all(const struct tcp_engine *e, const struct accecn *a)
 {
-    const unsigned both = 1u << FIELD_E0B | 1u << FIELD_E1B;
-    return e->config.accecn_as_linux ? !(a->changed & 1u << FIELD_E0B)
+    const unsigned both = 1u << ACCECN_E0B | 1u << ACCECN_E1B;
+    return e->config.accecn_as_linux ? !(a->changed & 1u << ACCECN_E0B)
                                      : (a->changed & both) != both;
 }
 

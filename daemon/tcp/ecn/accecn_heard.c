@@ -13,14 +13,12 @@
  * here. */
 #include "tcp/tcb.h"
 
-#define COUNTER_MASK 0xffffffu
 #define ROUNDS_WATCHED 4
 #define ROUNDS_OVER UINT8_MAX
 #define PACKETS_WRAP 8u   /* ACE counts modulo this */
 #define AVERAGE_UNIT 8    /* of acked_average, which begins with what delayed ACKs acknowledge */
 #define STRETCH_AVERAGE 4 /* packets an ACK; beyond it stretch ACKs are the rule (as in Linux) */
 
-enum { FIELD_E0B, FIELD_CEB, FIELD_E1B };
 enum { ACE_NOT_ECT = 2, ACE_ECT1 = 3, ACE_ECT0 = 4, ACE_CE = 6 }; /* tables 2 and 3 */
 
 unsigned accecn_ace(uint16_t flags)
@@ -78,13 +76,13 @@ static int64_t option_marked(struct accecn *a, const struct segment *s)
     int64_t marked = -1;
     for (unsigned i = 0; i < o->accecn_fields; i++) {
         unsigned counter = o->accecn_order1 ? 2 - i : i; /* ECT(1), CE, ECT(0) */
-        uint32_t more = (o->accecn[i] - a->echoed.bytes[counter]) & COUNTER_MASK;
-        if (more > COUNTER_MASK / 2) { /* an older ACK: it tells nothing new */
+        uint32_t more = (o->accecn[i] - a->echoed.bytes[counter]) & ACCECN_COUNTER_MASK;
+        if (more > ACCECN_COUNTER_MASK / 2) { /* an older ACK: it tells nothing new */
             continue;
         }
-        a->ect_echoed |= counter != FIELD_CEB && more;
-        a->echoed.bytes[counter] = o->accecn[i] & COUNTER_MASK;
-        if (counter == FIELD_CEB) {
+        a->ect_echoed |= counter != ACCECN_CEB && more;
+        a->echoed.bytes[counter] = o->accecn[i] & ACCECN_COUNTER_MASK;
+        if (counter == ACCECN_CEB) {
             marked = more;
         }
     }

@@ -160,9 +160,8 @@ static void the_send_buffer_follows_cwnd(void **state)
     script_passive(&s, "mss 1460,sackOK,nop,wscale 14");
     assert_int_equal(script_info(&s).snd_buffer_bytes, 64 << 10);
     for (int n = 0; n < 12; n++) {
-        struct tcp_info i = script_info(&s);
         fill(&s);
-        i = script_info(&s);
+        struct tcp_info i = script_info(&s);
         snprintf(text, sizeof text, ". 1:1(0) ack %u win 60000", i.snd_nxt - i.iss);
         script_advance_ms(&s, RTT_MS);
         script_inject(&s, text);
