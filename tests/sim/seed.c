@@ -115,9 +115,12 @@ static void check_harmless(struct world *w)
 /* ---- the end ---- */
 
 /* How a connection may end: in order, or, with the wire cut, by a timeout. users.c looks for the
- * cause of each reset as it comes. Where it was tried again, what failed first is still told of. */
-static bool may_close_by(enum seed_kind kind, bool retried, enum tcp_close_reason reason)
+ * cause of each reset as it comes. Where it was tried again, what failed first is still told of;
+ * and what a signed peer has left of the last connection in LAST-ACK ends by its own timer, for its
+ * FIN is answered by nobody who knows its keys (RFC 5925 section 7.7). */
+static bool may_close_by(const struct run *r, bool retried, enum tcp_close_reason reason)
 {
+    enum seed_kind kind = r->kind;
     switch (reason) {
     case TCP_CLOSE_NORMAL:
     case TCP_CLOSE_TIME_WAIT_EXPIRED:
@@ -130,8 +133,9 @@ static bool may_close_by(enum seed_kind kind, bool retried, enum tcp_close_reaso
         return retried;
     case TCP_CLOSE_SYN_TIMEOUT:
         return retried || kind == SEED_CUT;
-    case TCP_CLOSE_SYN_RECEIVED_TIMEOUT:
     case TCP_CLOSE_RETRANSMISSION_TIMEOUT:
+        return (retried && r->signing.algorithm != TCP_KEY_NONE) || kind == SEED_CUT;
+    case TCP_CLOSE_SYN_RECEIVED_TIMEOUT:
     case TCP_CLOSE_USER_TIMEOUT:
     case TCP_CLOSE_KEEPALIVE_TIMEOUT:
     case TCP_CLOSE_ORPHAN_TIMEOUT:
@@ -152,7 +156,7 @@ static void check_closes(const struct run *r, struct world *w, const struct host
         retried = retried || f->retries > 0;
     }
     for (unsigned i = 1; i < TCP_CLOSES; i++) {
-        if (h->closes[i] > 0 && !may_close_by(r->kind, retried, (enum tcp_close_reason)i)) {
+        if (h->closes[i] > 0 && !may_close_by(r, retried, (enum tcp_close_reason)i)) {
             world_fail(w, "%s: a connection ended: %s", h->name, tcp_close_text[i].name);
         }
     }
