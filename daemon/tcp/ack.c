@@ -198,11 +198,27 @@ static void outstanding_ack(struct tcp_engine *e, struct tcb *c, struct segment 
     }
 }
 
+/* Had the peer had SND.UNA when it sent an older ACK, the newer one would have said more: one of
+ * the two was forged or damaged. Believed, it would look like reneging each time. */
+static bool contradicts_una(const struct tcb *c, const struct segment *s)
+{
+    for (unsigned i = 0; i < s->o.n_sack; i++) {
+        if (seq_le(s->o.sack[i].start, c->snd.una) && seq_gt(s->o.sack[i].end, c->snd.una)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Other ACKs overtook this one: it moves nothing, but any ACK's SACK blocks are news (RFC 6675
  * section 5). */
 static void old_ack(struct tcp_engine *e, struct tcb *c, const struct segment *s)
 {
     if (!c->act || !c->flow || !c->nego.sack || !s->o.n_sack) {
+        return;
+    }
+    if (contradicts_una(c, s)) {
+        e->counters.sack_rejected++;
         return;
     }
     struct ack_news n = {.s = s, .una = c->snd.una, .lost_ever = c->act->rtxq.lost_ever};

@@ -77,7 +77,7 @@ def echoed(algorithm, family):
                 got = read_digest(s)
                 join()
                 equal(got, (4 * MB, source.digest.hexdigest()), "echoed")
-            equal(ackctl(d, "stats", "drops.AUTH").decode().strip(), "", "what ackd discarded")
+            equal(ackctl(d, "stats", "tcp.drop.auth").decode().strip(), "", "what ackd discarded")
     return run
 
 

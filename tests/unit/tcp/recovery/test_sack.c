@@ -33,6 +33,26 @@ static void an_overtaken_ack_tells_of_sacks(void **state)
     script_end(&s);
 }
 
+/* An ACK below SND.UNA that reports SND.UNA as held: whoever sent it never sent the newer one. It
+ * would otherwise be taken for reneging, and answered with a retransmission, as often as it comes.
+ */
+static void an_older_ack_cannot_know_more(void **state)
+{
+    (void)state;
+    ESTABLISHED(s, SACK);
+    flight(&s, 10);
+    script_inject(&s, ". 1:1(0) ack 4161");
+    for (unsigned n = 0; n < 5; n++) {
+        script_inject(&s, ". 1:1(0) ack 4001 <sack 4161:10001>");
+        script_quiet(&s);
+        script_advance_ms(&s, 30); /* less than the retransmission timer */
+        script_quiet(&s);
+    }
+    assert_int_equal(script_info(&s).sacked_bytes, 0);
+    assert_int_equal(script_counters(&s)->sack_rejected, 5);
+    script_end(&s);
+}
+
 /* What was never sent, or longer ago than a window, is no duplicate of anything. */
 static void false_duplicates_are_rejected(void **state)
 {
@@ -81,6 +101,7 @@ int sack_tests(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_overtaken_ack_tells_of_sacks),
+        cmocka_unit_test(an_older_ack_cannot_know_more),
         cmocka_unit_test(duplicates_are_no_sacks),
         cmocka_unit_test(false_duplicates_are_rejected),
         cmocka_unit_test(single_octets_are_bounded),
